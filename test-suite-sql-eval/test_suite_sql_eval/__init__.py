@@ -1,0 +1,1 @@
+"""Spider test-suite evaluator: execution accuracy and exact match, safe against hostile SQL."""
