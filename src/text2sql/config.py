@@ -1,0 +1,104 @@
+"""YAML configs, typed and checked: every mistake is one line with file, key and fix."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from text2sql.errors import UserError
+
+
+class StrictModel(BaseModel):
+    """Base of every config model: unknown keys are refused, values never change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+Config = TypeVar("Config", bound=StrictModel)
+
+
+def load_config(
+    path: str | Path, model: type[Config], overrides: dict[str, Any] | None = None
+) -> Config:
+    """Read a YAML file into a config model.
+
+    Args:
+        path: the YAML file.
+        model: the pydantic model that says which keys exist.
+        overrides: top-level keys that replace those of the file (``None`` values are ignored).
+
+    Returns:
+        The checked config.
+
+    Raises:
+        UserError: file missing, not YAML, unknown key, wrong type or failed check; the message
+            names the file, the key and what to do.
+    """
+    path = Path(path)
+    values = read_yaml(path)
+    values.update({k: v for k, v in (overrides or {}).items() if v is not None})
+    return check_config(values, model, source=str(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping in a YAML file; raise UserError when there is none."""
+    if not path.is_file():
+        siblings = (
+            sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+        )
+        hint = f"; there are: {', '.join(siblings)}" if siblings else ""
+        raise UserError(f"{path}: no such config file{hint}")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected a mapping of keys to values at the top level")
+    return values
+
+
+def check_config(values: dict[str, Any], model: type[Config], source: str) -> Config:
+    """Validate a mapping against a config model; `source` names it in the error."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        keys = [str(part) for part in first["loc"]]
+        raise UserError(f"{source}: {_explain(keys, first, values, model)}") from None
+
+
+def _explain(keys: list[str], error: Any, values: dict[str, Any], model: type[BaseModel]) -> str:
+    key = ".".join(keys)
+    if error["type"] == "extra_forbidden":
+        known = _sibling_keys(keys, values, model)
+        close = difflib.get_close_matches(keys[-1], known, n=1)
+        fix = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(sorted(known))}"
+        return f"unknown key '{key}'; {fix}"
+    if error["type"] == "missing":
+        return f"missing key '{key}'; add it"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"key '{key}': {message} (got {error['input']!r})" if key else message
+
+
+def _sibling_keys(keys: list[str], values: dict[str, Any], model: type[BaseModel]) -> list[str]:
+    """Keys allowed where the unknown one stands, found by asking each nested model in turn."""
+    current: type[BaseModel] | None = model
+    for key in keys[:-1]:
+        if current is None or key not in current.model_fields:
+            continue  # list index or union tag: stays in the same model
+        current = _nested_model(current.model_fields[key].annotation)
+    return list(current.model_fields) if current else []
+
+
+def _nested_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        found = _nested_model(inner)
+        if found:
+            return found
+    return None

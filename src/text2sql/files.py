@@ -1,0 +1,119 @@
+"""Files that appear whole or not at all, and the hashes that identify them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from text2sql.errors import UserError
+
+PARTIAL = ".partial"  # suffix of what is still being written
+
+
+@contextmanager
+def atomic_open(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a file for writing that replaces `path` only when the block ends without an error."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + PARTIAL)
+    encoding = None if "b" in mode else "utf-8"
+    try:
+        with partial.open(mode, encoding=encoding) as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic_open(path) as stream:
+        stream.write(text)
+
+
+def write_json(path: str | Path, value: Any, indent: int | None = 2) -> None:
+    """Write a JSON file atomically, UTF-8, keys in the order given."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=indent) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file; raise UserError naming the file and the line when it is missing or bad."""
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from None
+
+
+def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a JSON Lines file; raise UserError with the line number on a bad one."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    with path.open(encoding="utf-8") as stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise UserError(f"{path}:{number}: not valid JSON: {error.msg}") from None
+            if not isinstance(value, dict):
+                raise UserError(f"{path}:{number}: expected a JSON object")
+            yield value
+
+
+@contextmanager
+def atomic_directory(path: str | Path, keep_partial: bool = False) -> Iterator[Path]:
+    """Give a folder to fill that takes the place of `path` when the block ends without an error.
+
+    Args:
+        path: the folder to be made; an older one is replaced.
+        keep_partial: leave what an interrupted run wrote, for stages that can go on from it.
+    """
+    path = Path(path)
+    partial = path.with_name(path.name + PARTIAL)
+    if partial.exists() and not keep_partial:
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True, exist_ok=True)
+    yield partial
+    if path.exists():
+        shutil.rmtree(path)
+    partial.rename(path)
+
+
+def sha256_text(text: str) -> str:
+    """SHA-256 of a text as UTF-8, in hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def sha256_file(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_tree(path: str | Path) -> str:
+    """SHA-256 over the names and contents of all files below a folder (or of one file)."""
+    path = Path(path)
+    if path.is_file():
+        return sha256_file(path)
+    lines = [
+        f"{file.relative_to(path).as_posix()} {sha256_file(file)}"
+        for file in sorted(path.rglob("*"))
+        if file.is_file()
+    ]
+    return sha256_text("\n".join(lines))
