@@ -106,14 +106,14 @@ def sha256_file(path: str | Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def sha256_tree(path: str | Path) -> str:
-    """SHA-256 over the names and contents of all files below a folder (or of one file)."""
+def sha256_tree(path: str | Path, pattern: str = "*") -> str:
+    """SHA-256 over names and contents of the files below a folder that fit `pattern` (or a file)."""
     path = Path(path)
     if path.is_file():
         return sha256_file(path)
     lines = [
         f"{file.relative_to(path).as_posix()} {sha256_file(file)}"
-        for file in sorted(path.rglob("*"))
+        for file in sorted(path.rglob(pattern))
         if file.is_file()
     ]
     return sha256_text("\n".join(lines))

@@ -1,0 +1,74 @@
+"""What machine this is, and whether it is enough, without importing torch."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from text2sql.config import StrictModel
+from text2sql.errors import UserError
+
+
+class Hardware(StrictModel):
+    """What a profile needs: number of CUDA GPUs and memory of each in GiB (0 = CPU only)."""
+
+    gpus: int = 0
+    gpu_memory_gb: float = 0.0
+
+
+@cache
+def visible_gpus() -> tuple[tuple[str, float], ...]:
+    """Name and memory (GiB) of every GPU that nvidia-smi shows and CUDA_VISIBLE_DEVICES allows."""
+    if shutil.which("nvidia-smi") is None:
+        return ()
+    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
+    result = subprocess.run(query, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        return ()
+    rows = [line.rsplit(",", 1) for line in result.stdout.splitlines() if "," in line]
+    gpus = tuple((name.strip(), float(mib) / 1024) for name, mib in rows)
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is None:
+        return gpus
+    return gpus[: len([part for part in allowed.split(",") if part.strip() not in ("", "-1")])]
+
+
+def require(needed: Hardware, profile: str) -> None:
+    """Raise UserError, saying what is missing, when this machine lacks what a profile needs."""
+    if not needed.gpus:
+        return
+    found = visible_gpus()
+    good = [gpu for gpu in found if gpu[1] >= needed.gpu_memory_gb * 0.95]  # drivers keep some
+    if len(good) >= needed.gpus:
+        return
+    shown = ", ".join(f"{name} {memory:.0f} GB" for name, memory in found) or "none"
+    raise UserError(
+        f"profile '{profile}' needs {needed.gpus} CUDA GPUs of at least {needed.gpu_memory_gb:.0f}"
+        f" GB each, this machine shows {shown}; run it there, look at the stages with"
+        f" 'make plan PROFILE={profile}', or use the CPU profile: make reproduce"
+    )
+
+
+def describe() -> dict[str, Any]:
+    """Facts about this machine for a run record: CPU, cores, memory (GiB), GPUs, system."""
+    return {
+        "cpu": _cpu_name(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "gpus": [f"{name} {memory:.0f} GB" for name, memory in visible_gpus()],
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

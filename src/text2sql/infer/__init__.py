@@ -1,0 +1,1 @@
+"""Inference: prompts in, predicted SQL out, by exchangeable engines."""

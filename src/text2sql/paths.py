@@ -1,0 +1,32 @@
+"""Where things are in the repository. Everything a stage writes goes below `build/`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from text2sql.errors import UserError
+
+
+def repository_root() -> Path:
+    """Return the checkout this package runs from (or $TEXT2SQL_ROOT).
+
+    Raises:
+        UserError: no `configs/` folder there, as after an install outside the checkout.
+    """
+    root = Path(os.environ.get("TEXT2SQL_ROOT") or Path(__file__).resolve().parents[2])
+    if not (root / "configs").is_dir():
+        raise UserError(f"{root}: no configs/ folder here; set TEXT2SQL_ROOT to the checkout")
+    return root
+
+
+def config_path(kind: str, name: str) -> Path:
+    """Return `configs/<kind>/<name>.yaml`, or `name` itself when it is a path to a YAML file."""
+    if name.endswith((".yaml", ".yml")):
+        return Path(name)
+    return repository_root() / "configs" / kind / f"{name}.yaml"
+
+
+def build_root() -> Path:
+    """Return the folder for all generated files (`build/`, or $TEXT2SQL_BUILD)."""
+    return Path(os.environ.get("TEXT2SQL_BUILD") or repository_root() / "build")

@@ -1,0 +1,73 @@
+"""Profiles: one YAML file that says which model, which rows and which machine a run is about."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from text2sql.config import StrictModel, load_config
+from text2sql.hardware import Hardware
+from text2sql.paths import config_path
+
+
+class ModelConfig(StrictModel):
+    """The base model.
+
+    `path_or_hub_id` is a local folder or a hub id. `packaged_gguf` names a Python package that
+    ships the model as GGUF; it is used where set, so that no hub is needed.
+    """
+
+    name: str
+    path_or_hub_id: str
+    revision: str | None = None
+    packaged_gguf: str | None = None
+    template: str
+
+
+class RowConfig(StrictModel):
+    """One row of the results table: a way of producing predictions."""
+
+    name: str
+    label: str
+    recipe: str | None = None
+    retrieval: str | None = None
+    infer: str | None = None
+
+
+class EvalConfig(StrictModel):
+    """How predictions are judged; the same for every row of a table."""
+
+    plug_value: bool = False
+    keep_distinct: bool = False
+    timeout_seconds: float = Field(default=30.0, gt=0)
+    jobs: int = Field(default=2, ge=1)
+
+
+class Profile(StrictModel):
+    """One run of the whole chain: model, rows, inference, evaluation and the machine it needs."""
+
+    name: str
+    title: str
+    model: ModelConfig
+    dataset: str
+    infer: str
+    rows: list[RowConfig] = Field(min_length=1)
+    evaluation: EvalConfig = EvalConfig()
+    hardware: Hardware = Hardware()
+    workers: int = Field(default=1, ge=1)
+    threads: int = Field(default=1, ge=1)
+    device: Literal["cpu", "cuda"] = "cpu"
+
+    @model_validator(mode="after")
+    def _rows_are_distinct(self) -> Self:
+        names = [row.name for row in self.rows]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"row name '{name}' is used twice; give each row its own")
+        return self
+
+
+def load_profile(name: str) -> Profile:
+    """Load `configs/profiles/<name>.yaml` (or a YAML file by path); raise UserError when wrong."""
+    return load_config(config_path("profiles", name), Profile)

@@ -1,0 +1,36 @@
+"""Progress of a stage, told through a small file so that the runner can show it from outside."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from text2sql.files import write_json
+
+PROGRESS = "progress.json"
+SECONDS_BETWEEN_WRITES = 0.5
+
+
+class Progress:
+    """Writes ``{"done", "total", "unit"}`` into a stage's output folder as the work goes on."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / PROGRESS
+        self._last = 0.0
+
+    def update(self, done: int, total: int, unit: str) -> None:
+        """Say how far the work is; calls in quick succession cost nothing."""
+        now = time.monotonic()
+        if now - self._last >= SECONDS_BETWEEN_WRITES or done >= total:
+            write_json(self._path, {"done": done, "total": total, "unit": unit}, indent=None)
+            self._last = now
+
+
+def read_progress(folder: Path) -> tuple[int, int, str] | None:
+    """Return (done, total, unit) as last written, or None when nothing was."""
+    try:
+        value = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
+        return int(value["done"]), int(value["total"]), str(value["unit"])
+    except (OSError, ValueError, KeyError):
+        return None

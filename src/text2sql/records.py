@@ -1,0 +1,140 @@
+"""Run records: a manifest beside every stage's output that says how it came to be.
+
+The results table is built from these records and from nothing else. A stage is up to date when its
+manifest's key, a hash over its config and the contents of its inputs, is the one it would get now.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from text2sql import hardware
+from text2sql.files import sha256_file, sha256_text, write_json
+from text2sql.paths import repository_root
+
+MANIFEST = "manifest.json"
+# Files in an output folder that tell how it was made; they are no part of its content.
+UNHASHED = frozenset({MANIFEST, "stage.log", "stage.key", "progress.json"})
+RECORDED_PACKAGES = (
+    "text2sql",
+    "test-suite-sql-eval",
+    "torch",
+    "transformers",
+    "llamafactory",
+    "peft",
+    "deepspeed",
+    "accelerate",
+    "vllm",
+    "sqlglot",
+)
+
+
+def canonical_hash(value: Any) -> str:
+    """SHA-256 of a JSON-able value that does not depend on the order of its keys."""
+    return sha256_text(json.dumps(value, sort_keys=True, ensure_ascii=False, default=str))
+
+
+def content_hash(folder: Path) -> str:
+    """SHA-256 over the names and contents of an output folder, records and logs left out."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in UNHASHED)
+    return sha256_text("\n".join(f"{p.relative_to(folder)} {sha256_file(p)}" for p in files))
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest in an output folder, or None when there is none that can be read."""
+    try:
+        value = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def write_manifest(
+    folder: Path,
+    *,
+    stage: str,
+    key: str,
+    config: dict[str, Any],
+    inputs: dict[str, str],
+    seed: int | None,
+    started: datetime,
+    details: dict[str, Any],
+) -> None:
+    """Write the manifest of a finished stage into its output folder.
+
+    Args:
+        folder: the stage's output.
+        stage: its name, such as ``train:smollm2-135m_lora_cpu``.
+        key: hash over config and inputs, by which the stage is found up to date.
+        config: the resolved config, as JSON-able values.
+        inputs: content hash of each input, by name.
+        seed: the seed of whatever was random, if anything was.
+        started: start time, with time zone.
+        details: what the stage measured of itself (losses, counts, throughput).
+    """
+    finished = datetime.now(UTC)
+    write_json(
+        folder / MANIFEST,
+        {
+            "stage": stage,
+            "key": key,
+            "config": config,
+            "config_hash": canonical_hash(config),
+            "inputs": inputs,
+            "output_hash": content_hash(folder),
+            "git": git_state(),
+            "versions": package_versions(),
+            "hardware": hardware.describe(),
+            "seed": seed,
+            "started": started.isoformat(timespec="seconds"),
+            "finished": finished.isoformat(timespec="seconds"),
+            "seconds": round((finished - started).total_seconds(), 1),
+            "peak_memory_mb": peak_memory_mb(),
+            "command": command_line(),
+            "details": details,
+        },
+    )
+
+
+def peak_memory_mb() -> int:
+    """Largest resident memory of this process or of any finished child, in MiB."""
+    usage = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(who).ru_maxrss for who in usage) // 1024
+
+
+def command_line() -> str:
+    """The command that runs this process, without the path of the interpreter."""
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+@cache
+def git_state() -> dict[str, Any]:
+    """Commit of the checkout and whether the work tree differs from it (None outside git)."""
+
+    def git(*args: str) -> str | None:
+        command = ["git", "-C", str(repository_root()), *args]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        return result.stdout.strip() if result.returncode == 0 else None
+
+    status = git("status", "--porcelain")
+    return {"sha": git("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
+
+
+@cache
+def package_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide results, as far as installed."""
+    found = {"python": sys.version.split()[0]}
+    for package in RECORDED_PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,263 @@
+"""Bring stages up to date: decide which must run, run them side by side, stop them cleanly.
+
+A stage runs in a process group of its own, writes into `<output>.partial` and is renamed into place
+when it ends well. What an interrupted stage left is kept together with its key, so that the next
+run goes on from it when nothing has changed and starts clean when something has.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from tqdm import tqdm
+
+from text2sql import hardware
+from text2sql.errors import UserError
+from text2sql.files import PARTIAL, sha256_file, sha256_tree
+from text2sql.graph import Selection, Stage
+from text2sql.progress import read_progress
+from text2sql.records import canonical_hash, read_manifest
+
+LOG = "stage.log"
+KEY = "stage.key"
+POLL_SECONDS = 0.25
+QUIET_REPORT_SECONDS = 60.0  # how often a line is printed where there is no terminal
+STOP_GRACE_SECONDS = 10.0
+
+
+def partial_folder(stage: Stage) -> Path:
+    """The folder a stage writes into until it has ended well."""
+    return stage.output.with_name(stage.output.name + PARTIAL)
+
+
+def stage_key(stage: Stage) -> str | None:
+    """Hash over a stage's kind, config, sources and inputs; None while an input is missing."""
+    inputs: dict[str, str] = {}
+    for name, needed in stage.inputs.items():
+        manifest = read_manifest(needed.output)
+        if manifest is None:
+            return None
+        inputs[name] = manifest["output_hash"]
+    for source in stage.sources:
+        if not source.is_file():
+            raise UserError(f"{source}: no such file; stage '{stage.name}' reads it")
+    sources = {source.name: sha256_file(source) for source in stage.sources}
+    code = [sha256_tree(path, "*.py") for path in stage.code]
+    return canonical_hash([stage.kind, stage.config, sources, code, inputs])
+
+
+def is_current(stage: Stage) -> bool:
+    """Whether the stage's output is there and was made from today's config and inputs."""
+    manifest = read_manifest(stage.output)
+    return manifest is not None and manifest["key"] == stage_key(stage)
+
+
+@dataclass
+class _Running:
+    """A stage at work in a child process, with its bar on the terminal."""
+
+    stage: Stage
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+    bar: Any
+    started: float = field(default_factory=time.monotonic)
+
+
+class Runner:
+    """Runs stages of one selection, at most `workers` at a time.
+
+    Args:
+        selection: profile, dataset and limit; handed to each stage's process.
+        workers: how many stages may run side by side.
+    """
+
+    def __init__(self, selection: Selection, workers: int) -> None:
+        self.selection = selection
+        self.workers = workers
+        self.running: dict[str, _Running] = {}
+        self.done: set[str] = set()
+        self._last_report = time.monotonic()
+
+    def run(self, stages: list[Stage]) -> None:
+        """Bring the given stages up to date; those that already are cost a look at a manifest.
+
+        Args:
+            stages: in an order in which each comes after all it needs.
+
+        Raises:
+            UserError: a stage failed (the message names its log), or another run is at work.
+            KeyboardInterrupt: after every child has been stopped.
+        """
+        hardware.require(self.selection.profile.hardware, self.selection.profile.name)
+        with _exclusive(self.selection.folder):
+            try:
+                self._run_all(stages)
+            finally:
+                self._stop_all()
+
+    def _run_all(self, stages: list[Stage]) -> None:
+        waiting = list(stages)
+        while waiting or self.running:
+            for stage in list(waiting):
+                if len(self.running) >= self.workers:
+                    break
+                if not all(needed.name in self.done for needed in stage.inputs.values()):
+                    continue
+                waiting.remove(stage)
+                if is_current(stage):
+                    _say(f"{stage.name}: up to date")
+                    self.done.add(stage.name)
+                else:
+                    self._start(stage)
+            self._poll()
+            if self.running:
+                time.sleep(POLL_SECONDS)
+
+    def _start(self, stage: Stage) -> None:
+        folder = prepare_partial(stage)
+        log = (folder / LOG).open("ab")
+        selection = self.selection
+        command = [sys.executable, "-m", "text2sql.worker", stage.name, selection.profile.name]
+        command += [selection.dataset, str(selection.limit or 0)]
+        # A session of its own, so that the whole tree of a stage (torchrun and its children) can be
+        # stopped together, and so that the terminal's Ctrl-C reaches only this process.
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=stage_environment(stage),
+        )
+        bar = tqdm(
+            total=None,
+            desc=stage.name,
+            leave=False,
+            disable=None,
+            bar_format="{desc}: {percentage:3.0f}% {bar:20} {n_fmt}/{total_fmt} [{elapsed}<{remaining}]",
+        )
+        self.running[stage.name] = _Running(stage, process, log, bar)
+        _say(f"{stage.name}: started")
+
+    def _poll(self) -> None:
+        for name, job in list(self.running.items()):
+            known = read_progress(partial_folder(job.stage))
+            if known:
+                job.bar.total = known[1]
+                job.bar.n = known[0]
+            job.bar.refresh()
+            status = job.process.poll()
+            if status is None:
+                continue
+            job.bar.close()
+            job.log.close()
+            del self.running[name]
+            if status != 0:
+                raise UserError(_failure(job.stage, status))
+            self.done.add(name)
+            _say(f"{name}: done in {time.monotonic() - job.started:.0f} s")
+        self._report_quietly()
+
+    def _report_quietly(self) -> None:
+        """Where bars are not shown (a log file), print a line about running stages now and then."""
+        if sys.stderr.isatty() or time.monotonic() - self._last_report < QUIET_REPORT_SECONDS:
+            return
+        self._last_report = time.monotonic()
+        for name, job in self.running.items():
+            known = read_progress(partial_folder(job.stage))
+            state = f"{known[0]}/{known[1]} {known[2]}" if known else "at work"
+            _say(f"{name}: {state}, {time.monotonic() - job.started:.0f} s")
+
+    def _stop_all(self) -> None:
+        """Stop every child's process group: ask first, kill what is left after a grace time."""
+        for job in self.running.values():
+            _signal_group(job.process.pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_GRACE_SECONDS
+        for job in self.running.values():
+            with suppress(subprocess.TimeoutExpired):
+                job.process.wait(timeout=max(0.1, deadline - time.monotonic()))
+            _signal_group(job.process.pid, signal.SIGKILL)
+            job.process.wait()
+            job.bar.close()
+            job.log.close()
+        self.running.clear()
+
+
+def prepare_partial(stage: Stage) -> Path:
+    """Return the folder to write into: what an equal, interrupted run left, or an empty one."""
+    folder = partial_folder(stage)
+    key = stage_key(stage)
+    stored = folder / KEY
+    if folder.exists() and (not stored.is_file() or stored.read_text(encoding="utf-8") != key):
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    stored.write_text(str(key), encoding="utf-8")
+    return folder
+
+
+def publish(stage: Stage) -> None:
+    """Put the finished `.partial` folder in the place of the stage's output."""
+    folder = partial_folder(stage)
+    (folder / KEY).unlink(missing_ok=True)
+    (folder / "progress.json").unlink(missing_ok=True)
+    if stage.output.exists():
+        shutil.rmtree(stage.output)
+    folder.rename(stage.output)
+
+
+def stage_environment(stage: Stage) -> dict[str, str]:
+    """Environment of a stage's process: thread limits, tools of this Python first on the PATH."""
+    threads = str(stage.settings.get("threads", 1))
+    return os.environ | {
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        # Threads that spin while they wait collapse when other processes want the cores too.
+        "OMP_WAIT_POLICY": "passive",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONUNBUFFERED": "1",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+
+
+@contextmanager
+def _exclusive(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"{folder}: another run is at work here; wait for it or stop it"
+            ) from None
+        yield
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _failure(stage: Stage, status: int) -> str:
+    log = partial_folder(stage) / LOG
+    lines = [
+        line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line
+    ]
+    last = lines[-1].strip() if lines else "no output"
+    return f"stage '{stage.name}' failed (status {status}): {last}; full log: {log}"
+
+
+def _say(line: str) -> None:
+    tqdm.write(line, file=sys.stderr)

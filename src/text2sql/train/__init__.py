@@ -1,0 +1,1 @@
+"""Training through LLaMA-Factory: recipes, launch, resume."""

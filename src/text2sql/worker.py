@@ -1,0 +1,114 @@
+"""Run one stage in this process: ``python -m text2sql.worker STAGE PROFILE DATASET LIMIT``.
+
+Started by `text2sql.runner`; a process per stage gives its memory back and can be stopped whole.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from text2sql.errors import UserError
+from text2sql.graph import Selection, Stage, build_graph
+from text2sql.profile import load_profile
+from text2sql.progress import Progress
+from text2sql.records import read_manifest, write_manifest
+from text2sql.runner import partial_folder, publish, stage_key
+
+# Which module runs each kind of stage. Kinds that are not here belong to stages still to come.
+STAGE_MODULES = {
+    "model": "text2sql.convert.model",
+    "data": "text2sql.data.stage",
+    "train-lora": "text2sql.train.stage",
+    "train-qlora": "text2sql.train.stage",
+    "train-full": "text2sql.train.stage",
+    "merge": "text2sql.convert.merge",
+    "infer": "text2sql.infer.stage",
+    "eval": "text2sql.evaluate",
+    "table": "text2sql.report.table",
+    "figures": "text2sql.report.figure",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a stage gets to work with.
+
+    `inputs` are the output folders of the stages it needs, `output` is the folder to fill; a stage
+    that can go on after an interruption finds there what it wrote before.
+    """
+
+    stage: Stage
+    inputs: dict[str, Path]
+    output: Path
+    progress: Progress
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The stage's resolved config."""
+        return self.stage.config
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Machine-dependent settings that cannot change the result."""
+        return self.stage.settings
+
+
+class StageModule(Protocol):
+    """A module that runs a kind of stage."""
+
+    def run(self, job: Job) -> dict[str, Any]:
+        """Fill `job.output`; return measurements for the run record."""
+
+
+def stage_module(kind: str) -> StageModule:
+    """Return the module that runs a kind of stage; raise UserError when there is none yet."""
+    if kind not in STAGE_MODULES:
+        raise UserError(f"stage kind '{kind}' is not implemented yet; see CHANGELOG.md")
+    module: Any = importlib.import_module(STAGE_MODULES[kind])
+    return module
+
+
+def run_stage(stage: Stage) -> None:
+    """Run a stage in this process and put its output, with a manifest, into place."""
+    key = stage_key(stage)
+    if key is None:
+        missing = [s.name for s in stage.inputs.values() if read_manifest(s.output) is None]
+        raise UserError(f"stage '{stage.name}' needs {', '.join(missing)} first")
+    folder = partial_folder(stage)
+    job = Job(stage, {n: s.output for n, s in stage.inputs.items()}, folder, Progress(folder))
+    started = datetime.now(UTC)
+    details = stage_module(stage.kind).run(job)
+    write_manifest(
+        folder,
+        stage=stage.name,
+        key=key,
+        config=stage.config,
+        inputs={
+            n: str((read_manifest(s.output) or {})["output_hash"]) for n, s in stage.inputs.items()
+        },
+        seed=stage.seed,
+        started=started,
+        details=details,
+    )
+    publish(stage)
+
+
+def main() -> int:
+    """Entry point; prints a user's mistake as one line and exits with 2."""
+    name, profile, dataset, limit = sys.argv[1:5]
+    try:
+        graph = build_graph(Selection(load_profile(profile), dataset, int(limit) or None))
+        run_stage(graph[name])
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
