@@ -47,7 +47,7 @@ def _glue_after_go(text: str) -> str:
         if after_go and token.kind == lexer.SPACE:
             continue
         after_go = token.kind == lexer.WORD and token.text.split()[0].upper() == "GO"
-        out.append(token.text)
+        out.append(token.text.upper() if after_go else token.text)
     return "".join(out)
 
 
