@@ -20,8 +20,9 @@ _WORD = re.compile(
     rf"(?P<mark>[:,])(?!\d)(?P<glued>[:,]{_INSIDE}*)?"  # of two commas the second sticks to a word
     rf"|[{_ALONE}]|``?|--|\.\.+|{_LAST_STOP}|{_INSIDE}+"
 )
-_FUSED = re.compile(r"\b(can)(not)\b|\b(gim|lem)(me)\b|\b(gon)(na)\b|\b(got)(ta)\b|\b(wan)(na)$")
-_FUSED_HINT = re.compile(r"cannot|gimme|lemme|gonna|gotta|wanna")
+_FUSED = re.compile(
+    r"\b(can)(not)\b|\b(gim|lem)(me)\b|\b(gon)(na)\b|\b(got)(ta)\b|\b(wan)(na)$", re.IGNORECASE
+)
 _COMPARISON_STARTS = ("!", ">", "<")
 
 
@@ -47,9 +48,10 @@ def tokenize(sql: str) -> list[str]:
         if match["mark"]:
             words.append(match["mark"])
             if match["glued"]:
-                words.append(match["glued"])
+                words.extend(_unfuse(match["glued"]))
         else:
-            words.extend(_unfuse(match[0].lower()))
+            words.extend(_unfuse(match[0]))
+    words = [word.lower() for word in words]
     return _join_comparisons([values.get(word, word) for word in words])
 
 
@@ -70,9 +72,10 @@ def _hide_values(text: str) -> tuple[str, dict[str, str]]:
 
 
 def _unfuse(word: str) -> list[str]:
-    if not _FUSED_HINT.search(word):
+    """Cuts the contractions that the prose tokenizer knows ("cannot" is two words)."""
+    if not _FUSED.search(word):
         return [word]
-    return _FUSED.sub(lambda match: " " + " ".join(filter(None, match.groups())) + " ", word).split()
+    return [part for part in _FUSED.split(word) if part]
 
 
 def _join_comparisons(words: list[str]) -> list[str]:
