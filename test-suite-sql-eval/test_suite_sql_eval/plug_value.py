@@ -26,6 +26,8 @@ _ALIAS_GAP = re.compile(r"(T\d+\.)\s")
 _DECIMAL = re.compile(r"[-+]?\d*\.\d+")
 _INTEGER = re.compile(r"[^tT]\d+")
 _ALIAS = re.compile(r"[Tt]\d+\.")
+# Where blanks between tokens or lower case could change the meaning.
+_SPACING_MATTERS = re.compile(r";|--|/\*|[xX]'|\d[A-Za-z_$]|(?<!\w)\d+\.[eE]|[^\x20-\x7e]")
 
 
 def _spaced(sql: str) -> str:
@@ -94,6 +96,7 @@ class Plugged:
         self.words, _ = _slots_and_values(pred)
         _, ordered = _slots_and_values(gold)
         self._gold_order = ordered
+        self._same = self._respelled(pred)
         self.values = list(dict.fromkeys(ordered))
         self._places = [i for i, word in enumerate(self.words) if word == _SLOT_WORD]
         self.slots = len(self._places)
@@ -105,8 +108,26 @@ class Plugged:
             words[place] = value
         return " ".join(words)
 
+    @staticmethod
+    def _respelled(pred: str) -> str | None:
+        """Return the candidate that differs from ``pred`` by case and blanks only, if safe."""
+        pred = pred.rstrip("; \t")
+        if _SPACING_MATTERS.search(pred):
+            return None
+        quoted = (lexer.STRING, lexer.SYMBOL)
+        parts = (t for t in lexer.tokens(pred) if t.kind != lexer.SPACE)
+        return " ".join(t.text if t.kind in quoted else t.text.lower() for t in parts)
+
     def candidates(self) -> Iterator[str]:
-        """Yield every plugged query once; the gold query's own order of values comes first."""
+        """Yield every plugged query once; the gold query's own order of values comes first.
+
+        The one that only spells the prediction itself differently is left out.
+        """
+        for candidate in self._all():
+            if candidate != self._same:
+                yield candidate
+
+    def _all(self) -> Iterator[str]:
         first = tuple(self._gold_order)
         seen_first = len(first) == self.slots and bool(self.values)
         if seen_first:

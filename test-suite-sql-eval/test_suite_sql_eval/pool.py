@@ -48,6 +48,7 @@ class _Worker:
     def __init__(self, kind: str, config: dict[str, Any], inherited: Sequence[int]) -> None:
         self.pending: deque[Task] = deque()
         self.buffer = bytearray()
+        self.ready = False
         task_read, self.task_fd = os.pipe()
         self.result_fd, result_write = os.pipe()
         if _may_fork():
@@ -154,6 +155,9 @@ class Pool:
 
         Args:
             batches: lists of (index, task); the tasks of one list run on one worker, in order.
+
+        Raises:
+            RuntimeError: a worker process does not start.
         """
         queue = deque(part for batch in batches for part in _cut(batch))
         while len(self._workers) < min(self._jobs, len(queue)):
@@ -176,6 +180,9 @@ class Pool:
                     one = by_fd[fd]
                     results, gone = one.read()
                     for index, result in results:
+                        if index == worker.READY:
+                            one.ready = True
+                            continue
                         one.pending.popleft()
                         yield index, result
                     if not gone:
@@ -185,6 +192,8 @@ class Pool:
                     del by_fd[fd]
                     self._workers.remove(one)
                     failure = _reason(one.stop(kill=False))
+                    if not one.ready:
+                        raise RuntimeError(f"a worker process does not start: {failure.message}")
                     left = list(one.pending)
                     if left:
                         yield left[0][0], failure

@@ -6,7 +6,8 @@ whose default action is to kill the process; it works even if the parent is gone
 the closed pipe, gives the task the verdict "timeout" and starts another worker.
 
 Limits set here: memory (address space), size of temporary files, no core dumps.
-Messages are length-prefixed ``marshal`` frames: a list of (index, task) in, (index, result) out.
+Messages are length-prefixed ``marshal`` frames: a list of (index, task) in, (index, result) out,
+after one (READY, None).
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ HANDLERS = {
     "query": ("test_suite_sql_eval.executor", "make_handler"),
     "judge": ("test_suite_sql_eval.judge", "make_handler"),
 }
+#: Index of the first message of a worker: its handler is made.
+READY = -1
 _HEADER = struct.Struct("<I")
 _MAX_TEMP_FILE = 2 << 30
 
@@ -95,6 +98,7 @@ def serve(read_fd: int, write_fd: int, kind: str, config: dict[str, Any]) -> Non
     _apply_limits(config["max_memory"])
     module, function = HANDLERS[kind]
     handler: Handler = getattr(importlib.import_module(module), function)(config)
+    write_frame(write_fd, (READY, None))
     buffer = bytearray()
     while True:
         chunk = os.read(read_fd, 1 << 16)
