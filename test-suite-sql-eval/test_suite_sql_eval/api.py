@@ -258,7 +258,7 @@ def _repair_killed(
     for index in killed:
         question = questions[index]
         path = schema_file(db_dir, question.db_id)
-        answer = dict(answers[index], **match.hardness(path, question.gold))
+        answer = dict(answers[index], **match.hardness(path, question.db_id, question.gold))
         if settings.etype != "exec":
             pred = question.pred.replace("value", "1")
             answer.update(match.exact(path, question.db_id, question.gold, pred))

@@ -246,7 +246,7 @@ def make_handler(config: dict[str, Any]) -> Callable[[Any], Any]:
         start = time.monotonic()
         worker.set_alarm(config["timeout"] + GRACE)
         pred_sql = raw_pred.replace("value", "1")
-        out: dict[str, Any] = match.hardness(schema_path, gold_sql)
+        out: dict[str, Any] = match.hardness(schema_path, db_id, gold_sql)
         if want_match:
             out.update(match.exact(schema_path, db_id, gold_sql, pred_sql))
         if want_exec:

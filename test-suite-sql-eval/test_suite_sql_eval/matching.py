@@ -1,6 +1,6 @@
 """Hardness and exact set match of one question, as the worker process needs them.
 
-Schemas, parsed gold queries and the foreign-key map are kept, so each is read once per worker.
+Schemas, parsed gold queries and the foreign-key classes are kept, so each is read once per worker.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from .em_ast import ParsedSql
 from .exact_match import exact_match
 from .hardness import hardness
-from .parser import ParsedSql, ParseError, parse
-from .schema import EvalSchema, load_schemas
+from .parser import ParseError, parse
+from .schema import EvalSchema, load_foreign_keys
 
-load_tables = functools.cache(load_schemas)
-_read_schema = functools.cache(EvalSchema.from_sqlite)
+load_tables = functools.cache(load_foreign_keys)
 
 
 class MatchJudge:
@@ -26,36 +26,48 @@ class MatchJudge:
     """
 
     def __init__(self, tables: str | None, mode: str) -> None:
-        self._tables = tables
+        self._foreign_keys = load_tables(tables) if tables else {}
         self._mode = mode
+        self._schema = functools.cache(self._read_schema)
         self._gold = functools.lru_cache(maxsize=256)(self._parse_gold)
 
-    def _parse_gold(self, schema_path: str, sql: str) -> ParsedSql | ParseError:
+    def _read_schema(self, path: str, db_id: str) -> EvalSchema:
+        return EvalSchema.from_sqlite(path, self._foreign_keys.get(db_id))
+
+    def _parse_gold(self, path: str, db_id: str, sql: str) -> ParsedSql | ParseError:
         try:
-            return parse(sql, _read_schema(schema_path))
+            return parse(sql, self._schema(path, db_id))
         except ParseError as error:
             return error
 
-    def hardness(self, schema_path: str, gold_sql: str) -> dict[str, Any]:
+    def _parse_prediction(self, sql: str, schema: EvalSchema) -> ParsedSql:
+        """Parse a prediction; one that does not parse counts as an empty query."""
+        try:
+            return parse(sql, schema)
+        except ParseError:
+            if self._mode == "official":
+                return ParsedSql()
+        from .lenient import parse_lenient
+
+        try:
+            return parse_lenient(sql, schema)
+        except ParseError:
+            return ParsedSql()
+
+    def hardness(self, path: str, db_id: str, gold_sql: str) -> dict[str, Any]:
         """Return {hardness}, or {hardness: None, parse_error} if the gold query does not parse."""
-        gold = self._gold(schema_path, gold_sql)
+        gold = self._gold(path, db_id, gold_sql)
         if isinstance(gold, ParseError):
             return {"hardness": None, "parse_error": str(gold)}
         return {"hardness": hardness(gold)}
 
-    def exact(self, schema_path: str, db_id: str, gold_sql: str, pred_sql: str) -> dict[str, Any]:
-        """Return {exact, partial}; a prediction that does not parse counts as an empty query."""
-        gold = self._gold(schema_path, gold_sql)
+    def exact(self, path: str, db_id: str, gold_sql: str, pred_sql: str) -> dict[str, Any]:
+        """Return {exact, partial}."""
+        gold = self._gold(path, db_id, gold_sql)
         if isinstance(gold, ParseError):
             return {"exact": 0, "partial": None}
-        schema = _read_schema(schema_path)
-        try:
-            pred: ParsedSql | None = parse(pred_sql, schema)
-        except ParseError:
-            pred = None
-        assert self._tables is not None
-        foreign_keys = load_tables(self._tables)[db_id].foreign_keys
-        result = exact_match(gold, pred, schema, foreign_keys)
+        schema = self._schema(path, db_id)
+        result = exact_match(gold, self._parse_prediction(pred_sql, schema), schema)
         partial = {
             name: (score.acc, score.rec, score.f1, score.label_total, score.pred_total)
             for name, score in result.partial.items()
