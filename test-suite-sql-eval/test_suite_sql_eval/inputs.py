@@ -90,10 +90,10 @@ def read_questions(gold_path: str, pred_path: str) -> tuple[list[Question], int]
     golds, preds = _sessions(gold_lines), _sessions(pred_lines)
     if not any(golds):
         raise InputError(f"{gold_path}: the file holds no gold query")
-    if len(golds) == 1 and len(preds) != 1:
-        blank = _first_blank(pred_lines)
-        if blank is None:
-            raise InputError(f"{pred_path}: the file holds no prediction")
+    if not any(preds):
+        raise InputError(f"{pred_path}: the file holds no prediction")
+    blank = _first_blank(pred_lines)
+    if len(golds) == 1 and blank and [len(part) for part in preds] != [len(golds[0])]:
         raise InputError(
             f"{pred_path}:{blank}: empty line; a prediction file has one SQL a line, so write any "
             "wrong SQL (for example SELECT) where the model gave none"
