@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Union
 
 NO_OPERATION = "none"
 SET_OPERATIONS = ("intersect", "union", "except")
@@ -91,7 +90,7 @@ class ParsedSql:
         return self.intersect, self.except_, self.union
 
 
-Value = Union[float, str, ColumnUnit, ParsedSql, None]
+Value = float | str | ColumnUnit | ParsedSql | None
 
 
 @dataclass
@@ -111,7 +110,7 @@ class Comparison:
 
 # Comparisons at even places, "and"/"or" at odd ones.  The official grammar lets a connector be
 # left out ("a = 1 b = 2"), which shifts the places; both programs then read by place.
-Condition = list[Union[Comparison, str]]
+Condition = list[Comparison | str]
 
 
 def comparisons(condition: Condition) -> list[Comparison]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from test_suite_sql_eval.em_ast import (
+from .em_ast import (
     ColumnUnit,
     Comparison,
     Condition,
@@ -26,7 +26,7 @@ from test_suite_sql_eval.em_ast import (
     connectors,
     is_aligned,
 )
-from test_suite_sql_eval.schema import EvalSchema
+from .schema import EvalSchema
 
 PARTIAL_TYPES = (
     "select",
@@ -229,10 +229,9 @@ def _group_names(sql: ParsedSql) -> list[tuple[str, bool]]:
 
 
 def _group_and_having(gold: ParsedSql, pred: ParsedSql) -> PartialScore:
-    same = (
-        [unit.column for unit in gold.group_by] == [unit.column for unit in pred.group_by]
-        and gold.having == pred.having
-    )
+    same = [unit.column for unit in gold.group_by] == [
+        unit.column for unit in pred.group_by
+    ] and gold.having == pred.having
     both = bool(gold.group_by) and bool(pred.group_by)
     return _score(int(both and same), int(bool(gold.group_by)), int(bool(pred.group_by)))
 

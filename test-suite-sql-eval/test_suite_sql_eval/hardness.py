@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from test_suite_sql_eval.em_ast import (
+from .em_ast import (
     NO_OPERATION,
     Comparison,
     Condition,
@@ -68,7 +68,7 @@ def _count_aggregates(sql: ParsedSql) -> int:
     Its test for "has an aggregate" also holds for a negated comparison and, in HAVING, for every
     AND and OR; published levels depend on it.
     """
-    ordered = [key for key in sql.order_by.keys] if sql.order_by else []
+    ordered = sql.order_by.keys if sql.order_by else ()
     return (
         sum(item.aggregate != NO_OPERATION for item in sql.select)
         + _count_flagged(sql.where[::2])

@@ -17,7 +17,7 @@ For a parser of the SQL that language models write, see `lenient`.
 
 from __future__ import annotations
 
-from test_suite_sql_eval.em_ast import (
+from .em_ast import (
     NO_OPERATION,
     SET_OPERATIONS,
     ColumnUnit,
@@ -29,8 +29,8 @@ from test_suite_sql_eval.em_ast import (
     Value,
     ValueUnit,
 )
-from test_suite_sql_eval.em_lexer import QuoteError, tokenize
-from test_suite_sql_eval.schema import STAR, EvalSchema
+from .em_lexer import QuoteError, tokenize
+from .schema import STAR, EvalSchema
 
 AGGREGATES = frozenset({NO_OPERATION, "max", "min", "count", "sum", "avg"})
 ARITHMETIC = frozenset({NO_OPERATION, "-", "+", "*", "/"})
@@ -348,7 +348,7 @@ class _Parser:
         if not scope:
             raise ParseError(f'no table for the column "{word}"')
         for name in scope:
-            table = self._aliases.get(name)
+            table = self._aliases.get(name, "")
             if table not in self._schema.tables:
                 raise ParseError(f'no such table: "{name}"')
             if word in self._schema.tables[table]:

@@ -108,7 +108,7 @@ def drop_column(sql: str, tables: Tables, generator: random.Random) -> str:
     end = comma + 1
     while end < len(tokens) and tokens[end].strip() == "":
         end += 1
-    return "".join(tokens[:comma] + [" "] + tokens[end + 1 :])
+    return "".join([*tokens[:comma], " ", *tokens[end + 1 :]])
 
 
 def add_column(sql: str, tables: Tables, generator: random.Random) -> str:
@@ -151,13 +151,14 @@ def toggle_distinct(sql: str, tables: Tables, generator: random.Random) -> str:
 
 def change_order(sql: str, tables: Tables, generator: random.Random) -> str:
     if re.search(r"(?i)\border\s+by\b", sql):
+        column = _any_column(tables, generator)
         return generator.choice(
             [
                 re.sub(r"(?i)\bdesc\b", "ASC", sql),
                 re.sub(r"(?i)\basc\b", "DESC", sql),
                 re.sub(r"(?i)\b(?:asc|desc)\b", "", sql),
                 re.sub(r"(?i)\border\s+by\b.*?(?=\blimit\b|\)|$)", "", sql, flags=re.DOTALL),
-                re.sub(r"(?i)\border\s+by\s+", f"ORDER BY {_any_column(tables, generator)} , ", sql),
+                re.sub(r"(?i)\border\s+by\s+", f"ORDER BY {column} , ", sql),
             ]
         )
     direction = generator.choice(["", " ASC", " DESC"])

@@ -47,7 +47,10 @@ def _judge(
     gold: str,
     pred: str,
 ) -> dict[str, Any]:
-    gold_sql = process_sql.get_sql(schema, gold)
+    try:
+        gold_sql = process_sql.get_sql(schema, gold)
+    except Exception as error:
+        return {"gold_error": f"{type(error).__name__}: {error}"}
     try:
         pred_sql = process_sql.get_sql(schema, pred)
     except Exception:
