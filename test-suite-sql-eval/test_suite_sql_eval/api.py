@@ -104,7 +104,9 @@ class Report:
         }
 
 
-def find_databases(questions: list[Question], db_dir: str) -> tuple[dict[str, list[str]], list[str]]:
+def find_databases(
+    questions: list[Question], db_dir: str
+) -> tuple[dict[str, list[str]], list[str]]:
     """Return the database files by id, and a message for each id without a database."""
     found: dict[str, list[str]] = {}
     problems = []
@@ -170,7 +172,7 @@ def evaluate(
     answers = _judge_all(questions, files, db_dir, tables, settings, progress)
     verdicts = [
         _verdict(number, question, answer, settings)
-        for number, (question, answer) in enumerate(zip(questions, answers))
+        for number, (question, answer) in enumerate(zip(questions, answers, strict=True))
     ]
     warnings = _warnings(questions, answers, files, settings)
     scores = report.compute(verdicts, sessions, settings.etype)
@@ -313,7 +315,7 @@ def _warnings(
 ) -> list[str]:
     bad_golds = [
         f"{question.gold_place}: the gold query fails: {answer['gold_error']}"
-        for question, answer in zip(questions, answers)
+        for question, answer in zip(questions, answers, strict=True)
         if "gold_error" in answer
     ]
     if bad_golds and not settings.allow_gold_errors:
@@ -325,7 +327,7 @@ def _warnings(
     unparsed = [
         f"{question.gold_place}: the gold query is outside Spider's grammar "
         f"({answer['parse_error']}); it counts in 'all' only"
-        for question, answer in zip(questions, answers)
+        for question, answer in zip(questions, answers, strict=True)
         if answer.get("parse_error")
     ]
     logs = [

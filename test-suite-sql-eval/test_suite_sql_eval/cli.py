@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -56,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def write_atomically(path: str, text: str) -> None:
     """Write a file whole or not at all."""
+    import tempfile  # here, because start-up must be quick
+
     folder = os.path.dirname(os.path.abspath(path))
     try:
         handle, temporary = tempfile.mkstemp(dir=folder, suffix=".partial")
@@ -121,7 +121,8 @@ def _print_more(report: Report) -> None:
         for name, value in report.metrics.items():
             if name != "errors":
                 print(f"{name:28} {value:.3f}")
-        print("errors: " + json.dumps(report.metrics.get("errors", {})))
+        for kind, count in report.metrics["errors"].items():
+            print(f"error {kind:22} {count}")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -150,12 +151,19 @@ def run(args: argparse.Namespace) -> int:
         )
     print(report.text())
     _print_more(report)
+    if args.output or args.verdicts:
+        _write_files(args, report)
+    return 0
+
+
+def _write_files(args: argparse.Namespace, report: Report) -> None:
+    import json  # here, because start-up must be quick
+
     if args.output:
         write_atomically(args.output, json.dumps(report.to_dict(), indent=1) + "\n")
     if args.verdicts:
         lines = [json.dumps(verdict, ensure_ascii=False) for verdict in report.verdicts]
         write_atomically(args.verdicts, "\n".join(lines) + "\n")
-    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:

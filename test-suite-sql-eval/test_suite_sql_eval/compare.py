@@ -63,7 +63,7 @@ def _permutation_exists(
         # cheap rejection: the first rows must hold the same cells
         if Counter(gold[0]) != Counter(pred[0]):
             return False
-        return Counter(zip(*gold)) == Counter(zip(*pred))
+        return Counter(zip(*gold, strict=True)) == Counter(zip(*pred, strict=True))
     if gold == pred:
         return True
     if set(gold) == set(pred) and Counter(gold) == Counter(pred):
@@ -76,8 +76,8 @@ def _permutation_exists(
 
 def _match_columns(gold: Rows, pred: Rows, check_time: Callable[[], None]) -> bool:
     """Search a column permutation that makes the bags of rows equal."""
-    gold_columns = list(zip(*gold))
-    pred_columns = list(zip(*pred))
+    gold_columns = list(zip(*gold, strict=True))
+    pred_columns = list(zip(*pred, strict=True))
     gold_bags = [frozenset(Counter(column).items()) for column in gold_columns]
     pred_bags = [frozenset(Counter(column).items()) for column in pred_columns]
     if Counter(gold_bags) != Counter(pred_bags):
@@ -108,16 +108,15 @@ def _extend(
         check_time()
         column = order[depth]
         names: dict[tuple[int, Any], int] = {}
-        new_gold = [
-            names.setdefault(key, len(names)) for key in zip(gold_ids, gold_columns[column])
-        ]
+        keys = zip(gold_ids, gold_columns[column], strict=True)
+        new_gold = [names.setdefault(key, len(names)) for key in keys]
         wanted = Counter(new_gold)
         tried: set[tuple[Any, ...]] = set()
         for j in choices[column]:
             if j in used or pred_columns[j] in tried:
                 continue
             tried.add(pred_columns[j])
-            new_pred = [names.get(key, -1) for key in zip(pred_ids, pred_columns[j])]
+            new_pred = [names.get(key, -1) for key in zip(pred_ids, pred_columns[j], strict=True)]
             if Counter(new_pred) == wanted and step(depth + 1, new_gold, new_pred, used | {j}):
                 return True
             check_time()
@@ -146,7 +145,7 @@ def official_row_check(gold: Rows, pred: Rows, order_matters: bool) -> bool:
     gold_rows = map(_sorted_row, gold)
     pred_rows = map(_sorted_row, pred)
     if order_matters:
-        return all(a == b for a, b in zip(gold_rows, pred_rows))
+        return all(a == b for a, b in zip(gold_rows, pred_rows, strict=True))
     return set(gold_rows) == set(pred_rows)
 
 
@@ -178,6 +177,6 @@ def difference(gold: Rows, pred: Rows, order_matters: bool) -> str:
         return "wrong_rows"
     if order_matters and equivalent(gold, pred, False):
         return "wrong_order"
-    mine = {frozenset(Counter(column).items()) for column in zip(*gold)}
-    theirs = {frozenset(Counter(column).items()) for column in zip(*pred)}
+    mine = {frozenset(Counter(column).items()) for column in zip(*gold, strict=True)}
+    theirs = {frozenset(Counter(column).items()) for column in zip(*pred, strict=True)}
     return "wrong_rows" if mine & theirs or len(gold[0]) == 1 else "wrong_columns"

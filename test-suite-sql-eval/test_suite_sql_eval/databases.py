@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from pathlib import Path
 from typing import Any
 
 from .errors import InputError
@@ -51,6 +49,8 @@ def distinct_contents(paths: list[str]) -> list[str]:
 
 
 def _digest(path: str, algorithm: str) -> bytes:
+    import hashlib  # here, because start-up must be quick
+
     digest = hashlib.new(algorithm)
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):
@@ -66,6 +66,8 @@ def fingerprint(db_dir: str, db_ids: list[str]) -> dict[str, Any]:
         size of each file.
     """
     databases = {}
+    import hashlib
+
     whole = hashlib.sha256()
     for db_id in sorted(set(db_ids)):
         files = {}
@@ -80,5 +82,5 @@ def fingerprint(db_dir: str, db_ids: list[str]) -> dict[str, Any]:
 
 def has_unsaved_wal(path: str) -> bool:
     """Whether a write-ahead log beside the file holds changes a read-only run cannot see."""
-    log = Path(path + "-wal")
-    return log.exists() and log.stat().st_size > 0
+    log = path + "-wal"
+    return os.path.exists(log) and os.path.getsize(log) > 0

@@ -40,7 +40,6 @@ _MESSAGES: tuple[tuple[str, str], ...] = (
     (r"unable to open|not a database|malformed|locked", DATABASE),
     (r"embedded null|surrogates not allowed|can't encode", SYNTAX),
 )
-_COMPILED = tuple((re.compile(pattern, re.IGNORECASE), name) for pattern, name in _MESSAGES)
 
 
 class QueryError(Exception):
@@ -68,7 +67,7 @@ def classify(error: BaseException) -> QueryError:
     if isinstance(error, MemoryError):
         return QueryError(MEMORY, "the query needs more memory than the limit allows")
     message = str(error)
-    for pattern, kind in _COMPILED:
-        if pattern.search(message):
+    for pattern, kind in _MESSAGES:
+        if re.search(pattern, message, re.IGNORECASE):
             return QueryError(kind, message)
     return QueryError(SYNTAX if isinstance(error, sqlite3.Warning) else OTHER, message)

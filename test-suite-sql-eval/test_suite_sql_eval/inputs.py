@@ -8,7 +8,6 @@ line ends the interaction.  A file without blank lines is single-turn.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from .errors import InputError
 
@@ -41,9 +40,11 @@ Line = tuple[str, int]
 
 def _read_lines(path: str) -> list[str]:
     try:
-        data = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            data = file.read()
     except OSError as error:
-        raise InputError(f"{path}: cannot read the file ({error.strerror}); check the path") from error
+        reason = f"{path}: cannot read the file ({error.strerror}); check the path"
+        raise InputError(reason) from error
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -100,20 +101,22 @@ def read_questions(gold_path: str, pred_path: str) -> tuple[list[Question], int]
         )
     if len(golds) != len(preds):
         raise InputError(
-            f"{pred_path}: {len(preds)} interactions, but {gold_path} has {len(golds)}; blank lines "
-            "must separate the same interactions in both files"
+            f"{pred_path}: {len(preds)} interactions, but {gold_path} has {len(golds)}; blank "
+            "lines must separate the same interactions in both files"
         )
     questions: list[Question] = []
-    for session, (gold, pred) in enumerate(zip(golds, preds)):
+    for session, (gold, pred) in enumerate(zip(golds, preds, strict=True)):
         if len(gold) != len(pred):
             last_gold = gold[-1][1] if gold else 0
             last_pred = pred[-1][1] if pred else 0
             where = f"interaction {session + 1}: " if len(golds) > 1 else ""
             raise InputError(
-                f"{where}{len(gold)} gold queries (up to {gold_path}:{last_gold}) but {len(pred)} "
-                f"predictions (up to {pred_path}:{last_pred}); every gold line needs one prediction"
+                f"{where}{len(gold)} gold queries (up to {gold_path}:{last_gold}) but "
+                f"{len(pred)} predictions (up to {pred_path}:{last_pred}); every gold line needs "
+                "one prediction"
             )
-        for turn, ((gold_line, gold_number), (pred_line, pred_number)) in enumerate(zip(gold, pred)):
+        pairs = zip(gold, pred, strict=True)
+        for turn, ((gold_line, gold_number), (pred_line, pred_number)) in enumerate(pairs):
             parts = gold_line.split("\t")
             if len(parts) != 2:
                 raise InputError(

@@ -115,20 +115,18 @@ class ExecutionJudge:
         order_matters = "order by" in gold_text.lower()
         self._set_limits(self._timeout)
         first: Verdict | None = None
-        tried = 0
-        for candidate in self._candidates(gold_text, pred_text):
+        for tried, candidate in enumerate(self._candidates(gold_text, pred_text)):
             verdict = self._on_all(paths, fix_year(gold_text), fix_year(candidate), order_matters)
             if verdict.right:
                 return verdict
             first = first or verdict
-            tried += 1
             if verdict.kind in (errors.TIMEOUT, errors.MEMORY):
-                if tried == 1:
+                if tried == 0:
                     return verdict
                 return verdict._replace(
-                    message=f"{verdict.message} after {tried - 1} value assignments"
+                    message=f"{verdict.message} after {tried} value assignments"
                 )
-            if tried > 1 and self._hopeless(verdict, gold_text):
+            if tried > 0 and self._hopeless(verdict, gold_text):
                 break
         assert first is not None
         return first
@@ -184,7 +182,7 @@ class ExecutionJudge:
         golds = [self.gold(path, gold_text) for path in paths]
         out["gold_empty"] = int(not any(gold.rows for gold in golds))
         self._set_limits(self._timeout)
-        for path, gold in zip(paths, golds):
+        for path, gold in zip(paths, golds, strict=True):
             try:
                 rows, _, _ = self._session.run(path, pred_text)
             except QueryError:
@@ -218,7 +216,8 @@ def _explain(
         if gold.rows and len(names) != gold.width:
             text = f"{len(names)} columns instead of {gold.width}"
             return Verdict(False, errors.WRONG_COLUMNS, text)
-        return Verdict(False, errors.WRONG_ROWS, f"more rows than the gold query's {len(gold.rows)}")
+        text = f"more rows than the gold query's {len(gold.rows)}"
+        return Verdict(False, errors.WRONG_ROWS, text)
     if len(rows) != len(gold.rows):
         text = f"{len(rows)} rows instead of {len(gold.rows)}"
         return Verdict(False, errors.WRONG_ROWS, text)

@@ -11,6 +11,7 @@ Not covered: keyword classes (nothing in the evaluator needs them).
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -31,6 +32,7 @@ class Token(NamedTuple):
     text: str
 
 
+_make = functools.partial(tuple.__new__, Token)  # no argument checks
 _LETTER = "[A-ZÀ-Ü]"
 # Order matters: at each position the first alternative that matches wins.
 _RULES: tuple[tuple[str, str], ...] = (
@@ -42,7 +44,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("pair", r":=|::"),
     ("star", r"\*"),
     ("accent_name", r"`(?:``|[^`])*`|´(?:´´|[^´])*´"),
-    ("dollar_string", rf"(?P<tag>(?<![\w\"$])\$(?:[_A-ZÀ-Ü]\w*)?\$)[\s\S]*?(?P=tag)"),
+    ("dollar_string", r"(?P<tag>(?<![\w\"$])\$(?:[_A-ZÀ-Ü]\w*)?\$)[\s\S]*?(?P=tag)"),
     ("placeholder", r"\?|%(?:\(\w+\))?s|(?<!\w)[$:]\w+"),
     ("command", r"\\\w+"),
     ("plain_keyword", r"(?:CASE|IN|VALUES|USING|FROM|AS)\b"),
@@ -83,15 +85,17 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("stray", r"[\s\S]"),
 )
 _MASTER = re.compile("|".join(f"(?P<{name}>{rule})" for name, rule in _RULES), re.IGNORECASE)
-_KINDS = {name: name for name in (SPACE, NEWLINE, LINE_COMMENT, STRING, SYMBOL, WORD)}
-_KINDS["keyword_phrase"] = WORD
+_KINDS: dict[str | None, str] = {
+    **{name: name for name in (SPACE, NEWLINE, LINE_COMMENT, STRING, SYMBOL, WORD)},
+    "keyword_phrase": WORD,
+}
 _ENDS = (["END"], ["END", "IF"], ["END", "LOOP"], ["END", "WHILE"])
 
 
 def tokens(sql: str) -> Iterator[Token]:
     """Yield the tokens of ``sql``; their texts joined give ``sql`` back exactly."""
     for match in _MASTER.finditer(sql):
-        yield Token(_KINDS.get(match.lastgroup or "", OTHER), match.group())
+        yield _make((_KINDS.get(match.lastgroup, OTHER), match[0]))
 
 
 def first_statement(sql: str) -> list[Token]:

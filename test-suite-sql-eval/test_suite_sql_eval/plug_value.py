@@ -104,14 +104,14 @@ class Plugged:
 
     def _fill(self, chosen: tuple[str, ...]) -> str:
         words = self.words.copy()
-        for place, value in zip(self._places, chosen):
+        for place, value in zip(self._places, chosen, strict=True):
             words[place] = value
         return " ".join(words)
 
     @staticmethod
     def _respelled(pred: str) -> str | None:
         """Return the candidate that differs from ``pred`` by case and blanks only, if safe."""
-        pred = pred.rstrip("; \t")
+        pred = pred.strip().removesuffix(";")
         if _SPACING_MATTERS.search(pred):
             return None
         quoted = (lexer.STRING, lexer.SYMBOL)

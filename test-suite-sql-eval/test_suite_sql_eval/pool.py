@@ -7,15 +7,14 @@ worker dies, the first task of its batch without a result is the guilty one.  It
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
-import subprocess
 import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from . import worker
@@ -58,7 +57,9 @@ class _Worker:
             if self.pid == 0:
                 self._child(task_read, result_write, kind, config, inherited)
         else:
-            root = str(Path(__file__).resolve().parent.parent)
+            import subprocess  # here, because start-up must be quick
+
+            root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
             path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "test_suite_sql_eval.worker"],
@@ -111,10 +112,8 @@ class _Worker:
     def stop(self, kill: bool) -> int:
         """Close the pipes, wait for the process and return its status."""
         if kill:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         for fd in (self.task_fd, self.result_fd):
             os.close(fd)
         try:

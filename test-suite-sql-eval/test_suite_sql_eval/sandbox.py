@@ -19,13 +19,12 @@ checkpointed (an immutable connection does not see them).
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from .errors import DATABASE, FORBIDDEN, TIMEOUT, QueryError, classify
 
@@ -36,11 +35,12 @@ _CLOCK_STEPS = 20_000
 #: Open connections kept for re-use.
 _MAX_OPEN = 200
 
-_READING_PRAGMAS = frozenset(
-    "table_info table_xinfo table_list index_list index_info index_xinfo foreign_key_list "
-    "collation_list function_list module_list pragma_list database_list compile_options".split()
+_TABLE_PRAGMAS = ("table_info", "table_xinfo", "table_list", "foreign_key_list")
+_INDEX_PRAGMAS = ("index_list", "index_info", "index_xinfo", "collation_list")
+_READING_PRAGMAS = frozenset((*_TABLE_PRAGMAS, *_INDEX_PRAGMAS, "function_list", "module_list"))
+_FORBIDDEN_FUNCTIONS = frozenset(
+    ("load_extension", "fts3_tokenizer", "readfile", "writefile", "edit")
 )
-_FORBIDDEN_FUNCTIONS = frozenset(("load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"))
 
 
 def _authorize(
@@ -60,17 +60,22 @@ def _decode_leniently(data: bytes) -> str:
     return data.decode(errors="ignore")
 
 
+def _quoted(path: str) -> str:
+    """Escape what has a meaning in a SQLite URI."""
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
 def open_readonly(path: str) -> sqlite3.Connection:
     """Open a SQLite file read-only and immutable, with the authorizer and the limits set.
 
     Raises:
         QueryError: the file does not exist or cannot be opened.
     """
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise QueryError(DATABASE, f"no database file {path}")
     try:
         connection = sqlite3.connect(
-            f"file:{quote(str(Path(path).absolute()))}?mode=ro&immutable=1",
+            f"file:{_quoted(os.path.abspath(path))}?mode=ro&immutable=1",
             uri=True,
             isolation_level=None,
             check_same_thread=False,

@@ -22,7 +22,6 @@ import sqlite3
 import struct
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 Handler = Callable[[Any], Any]
@@ -75,8 +74,9 @@ def _limit(name: int, value: int) -> None:
 
 
 def _apply_limits(max_memory: int) -> None:
-    statm = Path("/proc/self/statm")
-    in_use = int(statm.read_text().split()[0]) * resource.getpagesize() if statm.exists() else 0
+    in_use = 0
+    with contextlib.suppress(OSError), open("/proc/self/statm") as file:
+        in_use = int(file.read().split()[0]) * resource.getpagesize()
     _limit(resource.RLIMIT_AS, in_use + max_memory)
     _limit(resource.RLIMIT_FSIZE, _MAX_TEMP_FILE)
     _limit(resource.RLIMIT_CORE, 0)
