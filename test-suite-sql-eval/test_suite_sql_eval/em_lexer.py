@@ -11,14 +11,12 @@ from __future__ import annotations
 import re
 
 _ALONE = r";@#$%&?!*()\[\]{}<>«“‘„»”’"
-# A full stop that ends the text is a word of its own; closing brackets may follow it.
-_LAST_STOP = r"(?<=[^.])\.(?=[\])}>»”’ ]*\s*$)"
 # One character of an ordinary word.  Dots and dashes stay inside unless doubled, a comma or colon
 # only before a digit.
-_INSIDE = rf"(?:[^\s{_ALONE}`.:,\-]|(?!{_LAST_STOP})\.(?!\.)|-(?!-)|[:,](?=\d))"
+_INSIDE = rf"(?:[^\s{_ALONE}`.:,\-]|\.(?!\.)|-(?!-)|[:,](?=\d))"
 _WORD = re.compile(
     rf"(?P<mark>[:,])(?!\d)(?P<glued>[:,]{_INSIDE}*)?"  # of two commas the second sticks to a word
-    rf"|[{_ALONE}]|``?|--|\.\.+|{_LAST_STOP}|{_INSIDE}+"
+    rf"|[{_ALONE}]|``?|--|\.\.+|{_INSIDE}+"
 )
 _FUSED = re.compile(
     r"\b(can)(not)\b|\b(gim|lem)(me)\b|\b(gon)(na)\b|\b(got)(ta)\b|\b(wan)(na)$", re.IGNORECASE
@@ -43,15 +41,8 @@ def tokenize(sql: str) -> list[str]:
         QuoteError: the number of quotes is odd.
     """
     text, values = _hide_values(sql.replace("'", '"'))
-    words: list[str] = []
-    for match in _WORD.finditer(text):
-        if match["mark"]:
-            words.append(match["mark"])
-            if match["glued"]:
-                words.extend(_unfuse(match["glued"]))
-        else:
-            words.extend(_unfuse(match[0]))
-    words = [word.lower() for word in words]
+    stop = _last_stop(text)
+    words = _cut(text) if stop is None else [*_cut(text[:stop]), ".", *_cut(text[stop + 1 :])]
     return _join_comparisons([values.get(word, word) for word in words])
 
 
@@ -69,6 +60,29 @@ def _hide_values(text: str) -> tuple[str, dict[str, str]]:
         position += len(value) + len(pieces[index + 1])
         pieces[index] = name
     return "".join(pieces), values
+
+
+def _last_stop(text: str) -> int | None:
+    """Finds the full stop that ends the text, which is a word of its own.
+
+    Closing brackets may follow it; it is not one of several dots.
+    """
+    end = text.rstrip().rstrip("])}>»”’ ")
+    if len(end) > 1 and end[-1] == "." and end[-2] != ".":
+        return len(end) - 1
+    return None
+
+
+def _cut(text: str) -> list[str]:
+    words: list[str] = []
+    for match in _WORD.finditer(text):
+        if match["mark"]:
+            words.append(match["mark"])
+            if match["glued"]:
+                words.extend(_unfuse(match["glued"]))
+        else:
+            words.extend(_unfuse(match[0]))
+    return [word.lower() for word in words]
 
 
 def _unfuse(word: str) -> list[str]:

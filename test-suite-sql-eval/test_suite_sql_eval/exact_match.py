@@ -10,7 +10,9 @@ Method: arXiv 1809.08887 ("component matching", "exact matching").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +30,7 @@ from .em_ast import (
 )
 from .schema import EvalSchema
 
+_RECURSION_LIMIT = 20_000
 PARTIAL_TYPES = (
     "select",
     "select(no AGG)",
@@ -80,9 +83,25 @@ def exact_match(gold: ParsedSql, pred: ParsedSql, schema: EvalSchema) -> ExactRe
         The verdict.  A prediction whose conditions lack a connector in a way that stops upstream
         with an error counts as one that does not parse.
     """
-    if not is_aligned(pred) or not _has_comparable_connectors(gold, pred):
-        pred = ParsedSql()
-    return _compare(_normalised(gold, schema), _normalised(pred, schema))
+    with _deep_recursion():
+        if not is_aligned(pred) or not _has_comparable_connectors(gold, pred):
+            pred = ParsedSql()
+        return _compare(_normalised(gold, schema), _normalised(pred, schema))
+
+
+@contextmanager
+def _deep_recursion() -> Iterator[None]:
+    """Lets the comparison recurse into every query that the parser could.
+
+    The parser runs under Python's usual limit, which bounds the nesting; comparing takes more
+    calls for each level than parsing does.
+    """
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(usual, _RECURSION_LIMIT))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(usual)
 
 
 def _has_comparable_connectors(gold: ParsedSql, pred: ParsedSql) -> bool:

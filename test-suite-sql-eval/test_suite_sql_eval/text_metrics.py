@@ -22,6 +22,7 @@ from types import ModuleType
 from .errors import InputError
 
 VERSION = 1
+MAX_TOKENS = 4000
 ROUGE_TYPES = ("rouge1", "rouge2", "rougeL")
 _TOKEN = re.compile(r"'(?:''|[^'])*'|\"[^\"]*\"|`[^`]*`|\w+|[<>!]=|<>|\|\||[^\w\s]")
 
@@ -89,16 +90,17 @@ def normalize(sql: str) -> str:
 
 
 def _normalized(sql: str, sqlparse: ModuleType) -> str:
-    # sqlparse 0.5.5 and later refuse very long texts; those are compared as written.
-    with suppress(sqlparse.exceptions.SQLParseError, RecursionError):
-        sql = sqlparse.format(
-            sql,
-            keyword_case="upper",
-            identifier_case="lower",
-            strip_comments=True,
-            strip_whitespace=True,
-            use_space_around_operators=True,
-        )
+    # sqlparse is slow on very long texts or refuses them; those are compared as written.
+    if len(tokens(sql)) <= MAX_TOKENS:
+        with suppress(sqlparse.exceptions.SQLParseError, RecursionError):
+            sql = sqlparse.format(
+                sql,
+                keyword_case="upper",
+                identifier_case="lower",
+                strip_comments=True,
+                strip_whitespace=True,
+                use_space_around_operators=True,
+            )
     spaced = re.sub(r"\s*([(),])\s*", r" \1 ", sql)
     return " ".join(spaced.split()).rstrip("; ")
 

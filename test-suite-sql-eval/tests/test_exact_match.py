@@ -6,7 +6,7 @@ import pytest
 from test_suite_sql_eval.em_ast import ParsedSql
 from test_suite_sql_eval.exact_match import PARTIAL_TYPES, ExactResult, exact_match
 from test_suite_sql_eval.hardness import hardness
-from test_suite_sql_eval.parser import parse
+from test_suite_sql_eval.parser import ParseError, parse
 from test_suite_sql_eval.schema import EvalSchema
 
 MUSIC = EvalSchema(
@@ -121,6 +121,24 @@ def test_arguments_are_not_changed() -> None:
 def test_missing_connectors_count_as_not_parsed(pred: str) -> None:
     gold = parse("SELECT name FROM singer WHERE age = 1 AND id = 2 AND name = 'a'", MUSIC)
     assert exact_match(gold, parse(pred, MUSIC), MUSIC) == exact_match(gold, ParsedSql(), MUSIC)
+
+
+@pytest.mark.parametrize("depth", [100, 200, 300, 400, 490])
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("SELECT id FROM singer UNION ", ""),
+        ("SELECT id FROM singer WHERE id IN ( ", " )"),
+        ("SELECT id FROM ( ", " )"),
+    ],
+)
+def test_deep_nesting_stops_nothing(start: str, end: str, depth: int) -> None:
+    gold = parse("SELECT id FROM singer", MUSIC)
+    try:
+        pred = parse(start * depth + "SELECT id FROM singer" + end * depth, MUSIC)
+    except ParseError:
+        pred = ParsedSql()
+    assert not exact_match(gold, pred, MUSIC).exact
 
 
 def test_two_sub_queries_in_from_are_compared_as_a_set() -> None:

@@ -153,3 +153,48 @@ def test_mutations(
         for each in mutations(gold, tables, count, seed)
     ]
     compare(oracle, spider, pairs, schemas)
+
+
+SINGER = "select name from singer"
+
+
+@pytest.mark.parametrize(
+    ("gold", "pred", "error", "exact"),
+    [
+        (
+            f"{SINGER} where age = 1",
+            f"{SINGER} where age = 1 name = 'a' and age = 2",
+            "ValueError",
+            False,
+        ),
+        (
+            f"{SINGER} where age = 1",
+            f"{SINGER} where age = 1 name = ( {SINGER} )",
+            "TypeError",
+            False,
+        ),
+        (
+            f"select count(*) from ( {SINGER} ) ( select age from singer )",
+            f"select count(*) from ( select age from singer ) ( {SINGER} )",
+            "TypeError",
+            True,
+        ),
+    ],
+)
+def test_documented_crashes(
+    gold: str, pred: str, error: str, exact: bool, spider: Path, oracle: tuple[str, Path]
+) -> None:
+    pair = ("concert_singer", gold, pred)
+    (official,) = ask_oracle(oracle, spider, [pair])
+    assert official["crash"].startswith(error)
+    assert judge(pair, read_schemas(spider, [(gold, "concert_singer")]))["exact"] is exact
+
+
+@pytest.mark.parametrize("depth", [100, 200, 230, 300, 450])
+def test_deep_nesting(depth: int, spider: Path, oracle: tuple[str, Path]) -> None:
+    pairs = [
+        ("concert_singer", SINGER, f"{SINGER} union " * depth + SINGER),
+        ("concert_singer", SINGER, f"{SINGER} where name in ( " * depth + SINGER + " )" * depth),
+        ("concert_singer", SINGER, "select name from ( " * depth + SINGER + " )" * depth),
+    ]
+    compare(oracle, spider, pairs, read_schemas(spider, [(SINGER, "concert_singer")]))
