@@ -18,8 +18,8 @@ from .pool import Failure, Pool, Task
 METRICS_VERSION = "1.0"
 ETYPES = ("exec", "match", "all")
 EM_MODES = ("official", "lenient")
-#: Work units (1 + megabytes of database) a batch holds at least, so that pipes stay quiet.
-_BATCH_WEIGHT = 12.0
+#: From this weight (1 + megabytes of its files) a database is large.
+_HEAVY = 4.0
 
 
 def default_jobs() -> int:
@@ -42,6 +42,7 @@ class Settings:
         jobs: worker processes.
         timeout: seconds for a gold query, and again for all that one prediction needs.
         max_memory: bytes a worker may use.
+        gold_cache: folder for gold results kept between runs, or None.
         allow_gold_errors: count a question whose gold query fails as wrong instead of stopping.
     """
 
@@ -53,6 +54,7 @@ class Settings:
     jobs: int = field(default_factory=default_jobs)
     timeout: float = 60.0
     max_memory: int = 1 << 30
+    gold_cache: str | None = None
     allow_gold_errors: bool = False
 
     def __post_init__(self) -> None:
@@ -220,11 +222,12 @@ def _judge_all(
         "extra": settings.extra,
         "tables": tables if settings.etype != "exec" else None,
         "max_memory": settings.max_memory,
+        "gold_cache": settings.gold_cache,
     }
     answers: list[dict[str, Any]] = [{} for _ in questions]
     done = 0
     with Pool("judge", config, min(settings.jobs, len(tasks))) as pool:
-        for number, answer in pool.map(list(_batches(tasks, keys, weights))):
+        for number, answer in pool.map(list(_batches(tasks, keys, weights, settings.jobs))):
             if isinstance(answer, Failure):
                 answer = {
                     "exec": 0,
@@ -268,18 +271,23 @@ def _repair_killed(
 
 
 def _batches(
-    tasks: list[Task], keys: list[tuple[str, str, str]], weights: dict[str, float]
+    tasks: list[Task], keys: list[tuple[str, str, str]], weights: dict[str, float], jobs: int
 ) -> Iterator[list[Task]]:
-    """Group tasks so that the predictions for one gold query stay together."""
+    """Group tasks so that the predictions for one gold query stay together.
+
+    Large databases give one batch per gold query, so that cores can share them; small ones give
+    a few batches per core, so that little time goes into messages.
+    """
+    light = sum(weights[key[0]] < _HEAVY for key in keys)
+    size = max(8, light // (8 * jobs))
     batch: list[Task] = []
-    weight = 0.0
     for number, task in enumerate(tasks):
-        new_gold = number > 0 and keys[number][:2] != keys[number - 1][:2]
-        if batch and new_gold and weight >= _BATCH_WEIGHT:
+        key = keys[number]
+        new_gold = number > 0 and key[:2] != keys[number - 1][:2]
+        if batch and new_gold and (weights[keys[number - 1][0]] >= _HEAVY or len(batch) >= size):
             yield batch
-            batch, weight = [], 0.0
+            batch = []
         batch.append(task)
-        weight += weights[keys[number][0]]
     if batch:
         yield batch
 

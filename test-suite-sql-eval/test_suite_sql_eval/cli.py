@@ -19,6 +19,7 @@ from .api import (
     find_databases,
 )
 from .errors import InputError
+from .gold_cache import default_folder
 from .inputs import read_questions
 
 
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--check", action="store_true", help="only report what is missing or wrong, run nothing")
     add("--extra", action="store_true", help="also strict EX, BIRD's set EX, execution success")
     add("--text", action="store_true", help="also text metrics (needs the extra 'text')")
+    add("--gold_cache", default="auto", help="folder for gold results, 'none', or 'auto'")
     add("--em", default="official", choices=EM_MODES, help="parser for exact match")
     add("--allow_gold_errors", action="store_true", help="count failing gold queries as wrong")
     return parser
@@ -83,6 +85,12 @@ def check(args: argparse.Namespace) -> list[str]:
         if path and not os.access(os.path.dirname(os.path.abspath(path)), os.W_OK):
             problems.append(f"{path}: the folder does not exist or is not writable")
     return problems
+
+
+def _cache_folder(choice: str) -> str | None:
+    if choice == "none":
+        return None
+    return default_folder() if choice == "auto" else choice
 
 
 def _progress(each: bool) -> Callable[[int, int, dict[str, Any]], None] | None:
@@ -139,6 +147,7 @@ def run(args: argparse.Namespace) -> int:
         extra=args.extra,
         jobs=args.jobs,
         timeout=args.timeout,
+        gold_cache=_cache_folder(args.gold_cache),
         allow_gold_errors=args.allow_gold_errors,
     )
     progress = _progress(args.progress_bar_for_each_datapoint)

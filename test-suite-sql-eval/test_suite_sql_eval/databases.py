@@ -41,21 +41,22 @@ def distinct_contents(paths: list[str]) -> list[str]:
     seen: set[tuple[int, bytes]] = set()
     out = []
     for path in paths:
-        key = (os.path.getsize(path), _digest(path, "blake2b"))
+        key = (os.path.getsize(path), digest(path, "blake2b"))
         if key not in seen:
             seen.add(key)
             out.append(path)
     return out
 
 
-def _digest(path: str, algorithm: str) -> bytes:
+def digest(path: str, algorithm: str) -> bytes:
+    """Return the digest of a file's bytes."""
     import hashlib  # here, because start-up must be quick
 
-    digest = hashlib.new(algorithm)
+    state = hashlib.new(algorithm)
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.digest()
+            state.update(chunk)
+    return state.digest()
 
 
 def fingerprint(db_dir: str, db_ids: list[str]) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def fingerprint(db_dir: str, db_ids: list[str]) -> dict[str, Any]:
         files = {}
         for path in variants(db_dir, db_id):
             name = os.path.basename(path)
-            sha = _digest(path, "sha256").hex()
+            sha = digest(path, "sha256").hex()
             files[name] = {"sha256": sha, "bytes": os.path.getsize(path)}
             whole.update(f"{db_id}/{name} {sha}\n".encode())
         databases[db_id] = {"variants": len(files), "files": files}

@@ -8,18 +8,23 @@ not run at all, and no more rows of a prediction are fetched than the gold query
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import errors, lexer, matching, worker
+from . import errors, lexer, worker
 from .compare import Rows, bird_set_equal, difference, equivalent, strict_equal
 from .errors import QueryError
 from .executor import GRACE
+from .gold_cache import GoldCache
 from .plug_value import Plugged
 from .sandbox import Session
+
+if TYPE_CHECKING:
+    from .matching import MatchJudge
 
 #: Cells of gold results a worker keeps for the next questions.
 _MAX_CACHED_CELLS = 400_000
@@ -67,11 +72,18 @@ class ExecutionJudge:
         timeout: seconds for a gold query, and again for everything a prediction needs.
         plug_value: also try the gold query's values in the prediction.
         keep_distinct: leave DISTINCT in both queries.
+        cache: gold results kept between runs, or None.
     """
 
     def __init__(
-        self, session: Session, timeout: float, plug_value: bool, keep_distinct: bool
+        self,
+        session: Session,
+        timeout: float,
+        plug_value: bool,
+        keep_distinct: bool,
+        cache: GoldCache | None = None,
     ) -> None:
+        self._cache = cache
         self._session = session
         self._timeout = timeout
         self._plug_value = plug_value
@@ -93,6 +105,19 @@ class ExecutionJudge:
         found = self._golds.get(key)
         if found is not None:
             return found
+        found = self._kept(path, sql) or self._execute_gold(path, sql)
+        self._cells += len(found.rows) * found.width
+        self._golds[key] = found
+        while self._cells > _MAX_CACHED_CELLS and len(self._golds) > 1:
+            _, old = self._golds.popitem(last=False)
+            self._cells -= len(old.rows) * old.width
+        return found
+
+    def _kept(self, path: str, sql: str) -> Gold | None:
+        found = self._cache.get(path, "rows", sql) if self._cache else None
+        return Gold(*found) if found else None
+
+    def _execute_gold(self, path: str, sql: str) -> Gold:
         left = self._session.remaining()
         self._set_limits(self._timeout)
         try:
@@ -101,11 +126,8 @@ class ExecutionJudge:
             raise GoldError(f"{error.message} (on {path})") from error
         self._set_limits(left)
         found = Gold(rows, len(rows[0]) if rows else len(names))
-        self._cells += len(rows) * found.width
-        self._golds[key] = found
-        while self._cells > _MAX_CACHED_CELLS and len(self._golds) > 1:
-            _, old = self._golds.popitem(last=False)
-            self._cells -= len(old.rows) * old.width
+        if self._cache:
+            self._cache.put(path, "rows", sql, tuple(found), len(rows) * found.width)
         return found
 
     def judge(self, paths: list[str], gold_sql: str, pred_sql: str) -> Verdict:
@@ -230,34 +252,66 @@ def _explain(
     return Verdict(False, kind, texts[kind])
 
 
-def make_handler(config: dict[str, Any]) -> Callable[[Any], Any]:
-    """Return the function a worker process calls for each question."""
-    session = Session()
-    execution = ExecutionJudge(
-        session, config["timeout"], config["plug_value"], config["keep_distinct"]
-    )
-    match = matching.MatchJudge(config["tables"], config["em"])
-    want_exec = config["etype"] in ("all", "exec")
-    want_match = config["etype"] in ("all", "match")
+class _Handler:
+    """Judges the questions a worker process gets."""
 
-    def handle(task: tuple[list[str], str, str, str, str]) -> dict[str, Any]:
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._config = config
+        self._cache = GoldCache(config["gold_cache"]) if config["gold_cache"] else None
+        self._execution = ExecutionJudge(
+            Session(),
+            config["timeout"],
+            config["plug_value"],
+            config["keep_distinct"],
+            self._cache,
+        )
+        self._want_exec = config["etype"] in ("all", "exec")
+        self._want_match = config["etype"] in ("all", "match")
+
+    @functools.cached_property
+    def _match(self) -> MatchJudge:
+        """The parser, loaded only if a question needs it."""
+        from .matching import MatchJudge
+
+        return MatchJudge(self._config["tables"], self._config["em"])
+
+    def _hardness(self, schema_path: str, db_id: str, gold_sql: str) -> dict[str, Any]:
+        if self._cache is None:
+            return self._match.hardness(schema_path, db_id, gold_sql)
+        level = self._cache.get(schema_path, "hardness", gold_sql)
+        if level is not None:
+            return {"hardness": level}
+        found = self._match.hardness(schema_path, db_id, gold_sql)
+        if found["hardness"] is not None:
+            self._cache.put(schema_path, "hardness", gold_sql, found["hardness"])
+        return found
+
+    def __call__(self, task: tuple[list[str], str, str, str, str]) -> dict[str, Any]:
         paths, schema_path, db_id, gold_sql, raw_pred = task
         start = time.monotonic()
-        worker.set_alarm(config["timeout"] + GRACE)
+        worker.set_alarm(self._config["timeout"] + GRACE)
         pred_sql = raw_pred.replace("value", "1")
-        out: dict[str, Any] = match.hardness(schema_path, db_id, gold_sql)
-        if want_match:
-            out.update(match.exact(schema_path, db_id, gold_sql, pred_sql))
-        if want_exec:
+        out = self._hardness(schema_path, db_id, gold_sql)
+        if self._want_match:
+            out.update(self._match.exact(schema_path, db_id, gold_sql, pred_sql))
+        if self._want_exec:
             try:
-                verdict = execution.judge(paths, gold_sql, pred_sql)
+                verdict = self._execution.judge(paths, gold_sql, pred_sql)
                 out["exec"] = int(verdict.right)
                 out["kind"], out["message"] = verdict.kind, verdict.message
-                if config["extra"]:
-                    out["extra"] = execution.extra(paths, gold_sql, pred_sql)
+                if self._config["extra"]:
+                    out["extra"] = self._execution.extra(paths, gold_sql, pred_sql)
             except GoldError as error:
                 out["gold_error"] = str(error)
         out["seconds"] = time.monotonic() - start
         return out
 
-    return handle
+    def close(self) -> None:
+        """Keep the gold results for the next run."""
+        if self._cache is not None:
+            self._cache.save()
+
+
+def make_handler(config: dict[str, Any]) -> Callable[[Any], Any]:
+    """Return what a worker process calls for each question."""
+    return _Handler(config)

@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -23,6 +24,9 @@ from .errors import CRASH, MEMORY, TIMEOUT
 Task = tuple[int, Any]
 #: A batch must fit into a pipe, so that sending one never blocks.
 _MAX_BATCH_CHARS = 16_000
+#: With this many tasks left at every worker, results are collected every _PAUSE seconds.
+_QUIET = 6
+_PAUSE = 0.004
 
 
 class Failure:
@@ -165,8 +169,8 @@ class Pool:
         by_fd: dict[int, _Worker] = {}
 
         def feed(one: _Worker) -> None:
-            # The next batch is sent while the last task of the current one runs.
-            while queue and len(one.pending) <= 1:
+            # The next batch is sent before the current one ends: about one batch ahead.
+            while queue and len(one.pending) <= len(queue[0]):
                 one.send(queue.popleft())
 
         for one in self._workers:
@@ -175,6 +179,8 @@ class Pool:
             feed(one)
         try:
             while any(one.pending for one in self._workers):
+                if all(len(one.pending) >= _QUIET for one in self._workers):
+                    time.sleep(_PAUSE)  # many short tasks: collect results, leave them the cores
                 for fd, _event in poll.poll():
                     one = by_fd[fd]
                     results, gone = one.read()

@@ -99,6 +99,13 @@ def serve(read_fd: int, write_fd: int, kind: str, config: dict[str, Any]) -> Non
     module, function = HANDLERS[kind]
     handler: Handler = getattr(importlib.import_module(module), function)(config)
     write_frame(write_fd, (READY, None))
+    _loop(read_fd, write_fd, handler)
+    close = getattr(handler, "close", None)
+    if close is not None:
+        close()
+
+
+def _loop(read_fd: int, write_fd: int, handler: Handler) -> None:
     buffer = bytearray()
     while True:
         chunk = os.read(read_fd, 1 << 16)
