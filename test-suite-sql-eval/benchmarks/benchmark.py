@@ -3,9 +3,9 @@
     python benchmark.py --official CHECKOUT --official_python PYTHON --spider SPIDER \\
         --predictions PREDICTIONS [--jobs 2] [--file full] [--copies 40] [--runs 3]
 
-Three sets are measured, without and with --plug_value: ``small`` (the questions of all databases
-but wta_1), ``all``, and ``suite`` (``small`` with COPIES copies of each database in its folder,
-each with a different content, so that nothing can be skipped as a duplicate).  For each:
+Four sets are measured, without and with --plug_value: ``small`` (the questions of all databases
+but wta_1), ``all``, ``copies`` (``small`` with COPIES copies of each database in its folder) and
+``suite`` (the same, but every copy has another content, so that nothing is skipped as a duplicate).  For each:
 
 * official: the official evaluation.py, once (its time varies little and is long);
 * ours: evaluation.py of this repository, the best of RUNS, process start included, once with
@@ -49,7 +49,7 @@ def make_sets(
     gold = (predictions / "gold.txt").read_text().splitlines()
     pred = (predictions / f"{name}.txt").read_text().splitlines()
     ids = sorted({line.split("\t")[1] for line in gold})
-    sets = {key: work / key for key in ("small", "all", "suite")}
+    sets = {key: work / key for key in ("small", "all", "copies", "suite")}
     for key, folder in sets.items():
         keep = [i for i, line in enumerate(gold) if key == "all" or not line.endswith(f"\t{BIG}")]
         folder.mkdir(parents=True)
@@ -58,16 +58,19 @@ def make_sets(
         for db_id in ids:
             if key == "all" or db_id != BIG:
                 source = spider / "database" / db_id / f"{db_id}.sqlite"
-                _copy(source, folder / "database" / db_id, copies if key == "suite" else 1)
+                number = copies if key in ("copies", "suite") else 1
+                _copy(source, folder / "database" / db_id, number, key == "suite")
     return sets
 
 
-def _copy(source: Path, folder: Path, copies: int) -> None:
+def _copy(source: Path, folder: Path, copies: int, distinct: bool) -> None:
     folder.mkdir(parents=True)
     for number in range(copies):
         target = folder / (source.name if number == 0 else f"{source.stem}_{number}.sqlite")
         shutil.copyfile(source, target)
         os.chmod(target, 0o644)
+        if not distinct:
+            continue
         with sqlite3.connect(target) as connection:  # a different file with the same answers
             connection.execute(f"PRAGMA user_version = {number}")
         connection.close()
@@ -171,7 +174,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--copies", type=int, default=40)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--sets", nargs="+", default=["small", "all", "suite"])
+    parser.add_argument("--sets", nargs="+", default=["small", "all", "copies", "suite"])
     args = parser.parse_args()
     results = []
     with tempfile.TemporaryDirectory() as temporary:

@@ -62,6 +62,11 @@ class Settings:
             raise InputError(f"etype must be one of {', '.join(ETYPES)}, not {self.etype!r}")
         if self.em not in EM_MODES:
             raise InputError(f"em must be one of {', '.join(EM_MODES)}, not {self.em!r}")
+        if self.em == "lenient":
+            from importlib.util import find_spec
+
+            if find_spec("sqlglot") is None:
+                raise InputError("--em lenient needs sqlglot: pip install sqlglot")
         if self.jobs < 1 or self.timeout <= 0:
             raise InputError("jobs must be at least 1 and timeout more than 0 seconds")
 

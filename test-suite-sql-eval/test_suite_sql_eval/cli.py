@@ -124,10 +124,12 @@ def _print_more(report: Report) -> None:
         )
     for warning in report.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    if report.settings.extra:
+    for name, value in report.metrics.get("text", {}).items():
+        print(f"text {name:23} {value:.3f}")
+    if report.settings.extra and report.settings.etype != "match":
         print("\nfurther metrics (share of all questions):")
         for name, value in report.metrics.items():
-            if name != "errors":
+            if name not in ("errors", "text"):
                 print(f"{name:28} {value:.3f}")
         for kind, count in report.metrics["errors"].items():
             print(f"error {kind:22} {count}")
