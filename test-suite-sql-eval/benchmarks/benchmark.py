@@ -5,7 +5,8 @@
 
 Four sets are measured, without and with --plug_value: ``small`` (the questions of all databases
 but wta_1), ``all``, ``copies`` (``small`` with COPIES copies of each database in its folder) and
-``suite`` (the same, but every copy has another content, so that nothing is skipped as a duplicate).  For each:
+``suite`` (the same, but every copy has another content, so that nothing is skipped as a
+duplicate).  For each:
 
 * official: the official evaluation.py, once (its time varies little and is long);
 * ours: evaluation.py of this repository, the best of RUNS, process start included, once with

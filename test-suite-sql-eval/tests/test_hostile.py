@@ -37,7 +37,7 @@ def test_evaluation_survives_the_corpus(
     work.mkdir()
     monkeypatch.chdir(work)
     before = _state(db_dir)
-    tmp_before = {name for name in os.listdir("/tmp") if "evil" in name}
+    tmp_before = {name for name in os.listdir(tmp_path) if "evil" in name}
     gold, pred = [], []
     for sql in HOSTILE:  # every second question is an honest one
         gold += [f"{GOLD}\tmusic", f"{GOLD}\tmusic"]
@@ -59,7 +59,7 @@ def test_evaluation_survives_the_corpus(
     assert seconds < 90, f"{seconds:.0f} s"
     assert _state(db_dir) == before
     assert os.listdir(work) == []
-    assert {name for name in os.listdir("/tmp") if "evil" in name} == tmp_before
+    assert {name for name in os.listdir(tmp_path) if "evil" in name} == tmp_before
 
 
 def test_executor_forbids_everything_but_reading(music: Path) -> None:
