@@ -1,0 +1,375 @@
+"""``evaluate``: judge a file of predictions and return scores and verdicts."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from . import errors, report
+from .databases import distinct_contents, fingerprint, has_unsaved_wal, schema_file, variants
+from .errors import InputError
+from .inputs import Question, read_questions
+from .pool import Failure, Pool, Task
+
+#: Version of the metric definitions; it changes when a verdict can change.
+METRICS_VERSION = "1.0"
+ETYPES = ("exec", "match", "all")
+EM_MODES = ("official", "lenient")
+#: From this weight (1 + megabytes of its files) a database is large.
+_HEAVY = 4.0
+
+
+def default_jobs() -> int:
+    """Return the number of cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to judge.
+
+    Attributes:
+        etype: ``exec``, ``match`` or ``all``.
+        plug_value: also try the gold query's values in each prediction.
+        keep_distinct: leave DISTINCT in both queries (the official default removes it).
+        em: ``official`` or ``lenient`` exact match parser.
+        extra: also compute strict EX, BIRD's set EX and the execution success rate.
+        jobs: worker processes.
+        timeout: seconds for a gold query, and again for all that one prediction needs.
+        max_memory: bytes a worker may use.
+        gold_cache: folder for gold results kept between runs, or None.
+        allow_gold_errors: count a question whose gold query fails as wrong instead of stopping.
+    """
+
+    etype: str = "exec"
+    plug_value: bool = False
+    keep_distinct: bool = False
+    em: str = "official"
+    extra: bool = False
+    jobs: int = field(default_factory=default_jobs)
+    timeout: float = 60.0
+    max_memory: int = 1 << 30
+    gold_cache: str | None = None
+    allow_gold_errors: bool = False
+
+    def __post_init__(self) -> None:
+        if self.etype not in ETYPES:
+            raise InputError(f"etype must be one of {', '.join(ETYPES)}, not {self.etype!r}")
+        if self.em not in EM_MODES:
+            raise InputError(f"em must be one of {', '.join(EM_MODES)}, not {self.em!r}")
+        if self.em == "lenient":
+            from importlib.util import find_spec
+
+            if find_spec("sqlglot") is None:
+                raise InputError("--em lenient needs sqlglot: pip install sqlglot")
+        if self.jobs < 1 or self.timeout <= 0:
+            raise InputError("jobs must be at least 1 and timeout more than 0 seconds")
+
+
+@dataclass
+class Report:
+    """What an evaluation gives.
+
+    Attributes:
+        scores: scores by level and turn, as in the official tables.
+        verdicts: one dictionary a question, in file order: index, turn, db_id, hardness, exec,
+            exact, gold, pred, error, error_message, seconds (and strict, bird_set, executes).
+        settings: the settings used.
+        metrics: further scores by name.
+        warnings: things a reader of the scores should know.
+        etype: what was judged.
+        with_turns: whether the files held more than one interaction.
+    """
+
+    scores: report.Scores
+    verdicts: list[dict[str, Any]]
+    settings: Settings
+    metrics: dict[str, Any]
+    warnings: list[str]
+    db_dir: str
+    with_turns: bool
+
+    def text(self) -> str:
+        """Return the official tables."""
+        return report.render(self.scores, self.settings.etype, self.with_turns)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return scores, settings and the fingerprint of the database set, ready for JSON."""
+        return {
+            "metrics_version": METRICS_VERSION,
+            "sqlite_version": sqlite3.sqlite_version,
+            "settings": asdict(self.settings),
+            "scores": self.scores,
+            "metrics": self.metrics,
+            "warnings": self.warnings,
+            "database_set": fingerprint(self.db_dir, [v["db_id"] for v in self.verdicts]),
+        }
+
+
+def find_databases(
+    questions: list[Question], db_dir: str
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the database files by id, and a message for each id without a database."""
+    found: dict[str, list[str]] = {}
+    problems = []
+    for question in questions:
+        if question.db_id in found:
+            continue
+        try:
+            found[question.db_id] = variants(db_dir, question.db_id)
+        except InputError as error:
+            found[question.db_id] = []
+            problems.append(f"{question.gold_place}: unknown db_id {question.db_id!r}: {error}")
+    return found, problems
+
+
+def check_tables(questions: list[Question], tables: str | None, etype: str) -> list[str]:
+    """Return a message for each db_id that tables.json should describe but does not."""
+    if etype == "exec":
+        return []
+    if tables is None:
+        return [f"--etype {etype} needs --table, the tables.json file with the foreign keys"]
+    if not os.path.isfile(tables):
+        return [f"{tables}: cannot read the file; --table must name a tables.json"]
+    from .matching import load_tables
+
+    try:
+        known = load_tables(tables)
+    except (ValueError, KeyError, TypeError) as error:
+        return [f"{tables}: not a Spider tables.json ({error})"]
+    missing = {q.db_id: q.gold_place for q in reversed(questions) if q.db_id not in known}
+    return [f"{place}: db_id {db_id!r} is not in {tables}" for db_id, place in missing.items()]
+
+
+def evaluate(
+    gold: str,
+    pred: str,
+    db_dir: str,
+    tables: str | None = None,
+    settings: Settings | None = None,
+    progress: Callable[[int, int, dict[str, Any]], None] | None = None,
+) -> Report:
+    """Judge the predictions of one file.
+
+    Args:
+        gold: file of gold queries, ``SQL<tab>db_id`` a line.
+        pred: file of predictions, one SQL a line.
+        db_dir: folder with one folder of .sqlite files per database id.
+        tables: tables.json; needed for exact match.
+        settings: how to judge; the default is the official execution accuracy.
+        progress: called with (questions done, questions in all, verdict) after each question.
+
+    Returns:
+        A ``Report``.
+
+    Raises:
+        InputError: files or settings are wrong; the text says where and what to do.
+    """
+    settings = settings or Settings()
+    questions, sessions = read_questions(gold, pred)
+    files, problems = find_databases(questions, db_dir)
+    problems += check_tables(questions, tables, settings.etype)
+    if problems:
+        raise InputError("\n".join(problems))
+    answers = _judge_all(questions, files, db_dir, tables, settings, progress)
+    verdicts = [
+        _verdict(number, question, answer, settings)
+        for number, (question, answer) in enumerate(zip(questions, answers, strict=True))
+    ]
+    warnings = _warnings(questions, answers, files, settings)
+    scores = report.compute(verdicts, sessions, settings.etype)
+    for verdict in verdicts:
+        verdict.pop("session")
+    return Report(
+        scores,
+        verdicts,
+        settings,
+        _metrics(verdicts, answers, settings),
+        warnings,
+        db_dir,
+        sessions > 1,
+    )
+
+
+def _judge_all(
+    questions: list[Question],
+    files: dict[str, list[str]],
+    db_dir: str,
+    tables: str | None,
+    settings: Settings,
+    progress: Callable[[int, int, dict[str, Any]], None] | None,
+) -> list[dict[str, Any]]:
+    """Judge each distinct (database, gold, prediction) once and spread the answers."""
+    same: dict[tuple[str, str, str], list[int]] = {}
+    for number, question in enumerate(questions):
+        same.setdefault((question.db_id, question.gold, question.pred), []).append(number)
+    paths = {db_id: distinct_contents(found) for db_id, found in files.items()}
+    weights = {
+        db_id: 1 + sum(os.path.getsize(path) for path in found) / 1e6
+        for db_id, found in paths.items()
+    }
+    keys = sorted(same, key=lambda key: (-weights[key[0]], key[0], key[1]))
+    tasks = [
+        (number, (paths[db_id], schema_file(db_dir, db_id), db_id, gold, pred))
+        for number, (db_id, gold, pred) in enumerate(keys)
+    ]
+    config = {
+        "etype": settings.etype,
+        "plug_value": settings.plug_value,
+        "keep_distinct": settings.keep_distinct,
+        "timeout": float(settings.timeout),
+        "em": settings.em,
+        "extra": settings.extra,
+        "tables": tables if settings.etype != "exec" else None,
+        "max_memory": settings.max_memory,
+        "gold_cache": settings.gold_cache,
+    }
+    answers: list[dict[str, Any]] = [{} for _ in questions]
+    done = 0
+    with Pool("judge", config, min(settings.jobs, len(tasks))) as pool:
+        for number, answer in pool.map(list(_batches(tasks, keys, weights, settings.jobs))):
+            if isinstance(answer, Failure):
+                answer = {
+                    "exec": 0,
+                    "exact": 0,
+                    "kind": answer.kind,
+                    "message": answer.message,
+                    "killed": True,
+                    "seconds": settings.timeout if answer.kind == errors.TIMEOUT else 0.0,
+                }
+            for index in same[keys[number]]:
+                answers[index] = answer
+                done += 1
+                if progress is not None:
+                    progress(done, len(questions), answer)
+    _repair_killed(questions, answers, db_dir, tables, settings)
+    return answers
+
+
+def _repair_killed(
+    questions: list[Question],
+    answers: list[dict[str, Any]],
+    db_dir: str,
+    tables: str | None,
+    settings: Settings,
+) -> None:
+    """Give questions whose worker was killed the verdicts that need no execution."""
+    killed = [index for index, answer in enumerate(answers) if answer.get("killed")]
+    if not killed:
+        return
+    from .matching import MatchJudge
+
+    match = MatchJudge(tables if settings.etype != "exec" else None, settings.em)
+    for index in killed:
+        question = questions[index]
+        path = schema_file(db_dir, question.db_id)
+        answer = dict(answers[index], **match.hardness(path, question.db_id, question.gold))
+        if settings.etype != "exec":
+            pred = question.pred.replace("value", "1")
+            answer.update(match.exact(path, question.db_id, question.gold, pred))
+        answers[index] = answer
+
+
+def _batches(
+    tasks: list[Task], keys: list[tuple[str, str, str]], weights: dict[str, float], jobs: int
+) -> Iterator[list[Task]]:
+    """Group tasks so that the predictions for one gold query stay together.
+
+    Large databases give one batch per gold query, so that cores can share them; small ones give
+    a few batches per core, so that little time goes into messages.
+    """
+    light = sum(weights[key[0]] < _HEAVY for key in keys)
+    size = max(8, light // (8 * jobs))
+    batch: list[Task] = []
+    for number, task in enumerate(tasks):
+        key = keys[number]
+        new_gold = number > 0 and key[:2] != keys[number - 1][:2]
+        if batch and new_gold and (weights[keys[number - 1][0]] >= _HEAVY or len(batch) >= size):
+            yield batch
+            batch = []
+        batch.append(task)
+    if batch:
+        yield batch
+
+
+def _verdict(
+    number: int, question: Question, answer: dict[str, Any], settings: Settings
+) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "index": number,
+        "session": question.session,
+        "turn": question.turn,
+        "db_id": question.db_id,
+        "hardness": answer.get("hardness"),
+        "exec": answer.get("exec", 0) if settings.etype != "match" else None,
+        "exact": answer.get("exact", 0) if settings.etype != "exec" else None,
+        "gold": question.gold,
+        "pred": question.pred,
+        "error": "gold_error" if "gold_error" in answer else answer.get("kind"),
+        "error_message": answer.get("gold_error", answer.get("message")),
+        "seconds": round(answer.get("seconds", 0.0), 6),
+    }
+    if settings.etype != "exec":
+        out["partial"] = answer.get("partial")
+    out.update(answer.get("extra", {}))
+    return out
+
+
+def _warnings(
+    questions: list[Question],
+    answers: list[dict[str, Any]],
+    files: dict[str, list[str]],
+    settings: Settings,
+) -> list[str]:
+    bad_golds = [
+        f"{question.gold_place}: the gold query fails: {answer['gold_error']}"
+        for question, answer in zip(questions, answers, strict=True)
+        if "gold_error" in answer
+    ]
+    if bad_golds and not settings.allow_gold_errors:
+        bad_golds.append(
+            "correct these lines, raise --timeout if time ran out, or pass --allow_gold_errors to "
+            "count these questions as wrong"
+        )
+        raise InputError("\n".join(bad_golds))
+    unparsed = [
+        f"{question.gold_place}: the gold query is outside Spider's grammar "
+        f"({answer['parse_error']}); it counts in 'all' only"
+        for question, answer in zip(questions, answers, strict=True)
+        if answer.get("parse_error")
+    ]
+    logs = [
+        f"{path}-wal holds changes that are not in the database file and were not seen; "
+        "run PRAGMA wal_checkpoint on it"
+        for found in files.values()
+        for path in found
+        if has_unsaved_wal(path)
+    ]
+    return bad_golds + unparsed + logs
+
+
+def _metrics(
+    verdicts: list[dict[str, Any]], answers: list[dict[str, Any]], settings: Settings
+) -> dict[str, Any]:
+    """Scores beyond the official tables; each is a share of all questions."""
+    out: dict[str, Any] = {}
+    total = len(verdicts)
+    if settings.etype != "match":
+        kinds = [verdict["error"] for verdict in verdicts if verdict["error"]]
+        out["errors"] = {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+    extras = [answer.get("extra", {}) for answer in answers]
+    if settings.extra and settings.etype != "match":
+        for name, key in (
+            ("strict_ex", "strict"),
+            ("strict_ex_both_empty", "both_empty"),
+            ("bird_set_ex", "bird_set"),
+            ("execution_success", "executes"),
+            ("gold_empty", "gold_empty"),
+        ):
+            out[name] = sum(extra.get(key, 0) for extra in extras) / total
+    return out

@@ -1,0 +1,87 @@
+"""Find the database files of an id, leave out identical variants, and fingerprint the set."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from .errors import InputError
+
+_SIDE_FILES = ("-journal", "-wal", "-shm")
+
+
+def schema_file(db_dir: str, db_id: str) -> str:
+    """Return the file the schema of ``db_id`` is read from: ``db_dir/db_id/db_id.sqlite``."""
+    return os.path.join(db_dir, db_id, f"{db_id}.sqlite")
+
+
+def variants(db_dir: str, db_id: str) -> list[str]:
+    """Return all database files of ``db_id``; more than one make a test suite.
+
+    Raises:
+        InputError: the folder or its main file is missing.
+    """
+    folder = os.path.join(db_dir, db_id)
+    if not os.path.isfile(schema_file(db_dir, db_id)):
+        raise InputError(
+            f"no database file {schema_file(db_dir, db_id)}; --db must name the folder that holds "
+            "one folder per database id"
+        )
+    return sorted(
+        os.path.join(folder, name)
+        for name in os.listdir(folder)
+        if ".sqlite" in name and not name.endswith(_SIDE_FILES)
+    )
+
+
+def distinct_contents(paths: list[str]) -> list[str]:
+    """Leave out files whose bytes equal those of an earlier one: they give the same results."""
+    if len(paths) == 1:
+        return paths
+    seen: set[tuple[int, bytes]] = set()
+    out = []
+    for path in paths:
+        key = (os.path.getsize(path), digest(path, "blake2b"))
+        if key not in seen:
+            seen.add(key)
+            out.append(path)
+    return out
+
+
+def digest(path: str, algorithm: str) -> bytes:
+    """Return the digest of a file's bytes."""
+    import hashlib  # here, because start-up must be quick
+
+    state = hashlib.new(algorithm)
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            state.update(chunk)
+    return state.digest()
+
+
+def fingerprint(db_dir: str, db_ids: list[str]) -> dict[str, Any]:
+    """Describe the database set so that two scores can be compared honestly.
+
+    Returns:
+        ``sha256`` of the whole set, and for each id its number of variants and the SHA-256 and
+        size of each file.
+    """
+    databases = {}
+    import hashlib
+
+    whole = hashlib.sha256()
+    for db_id in sorted(set(db_ids)):
+        files = {}
+        for path in variants(db_dir, db_id):
+            name = os.path.basename(path)
+            sha = digest(path, "sha256").hex()
+            files[name] = {"sha256": sha, "bytes": os.path.getsize(path)}
+            whole.update(f"{db_id}/{name} {sha}\n".encode())
+        databases[db_id] = {"variants": len(files), "files": files}
+    return {"sha256": whole.hexdigest(), "databases": databases}
+
+
+def has_unsaved_wal(path: str) -> bool:
+    """Whether a write-ahead log beside the file holds changes a read-only run cannot see."""
+    log = path + "-wal"
+    return os.path.exists(log) and os.path.getsize(log) > 0

@@ -1,0 +1,317 @@
+"""Judge one question inside a worker process: execution accuracy, hardness, exact match.
+
+The steps and their order are those of the official evaluator (arXiv 2010.02840): join split
+operators, remove DISTINCT, execute gold and prediction on every database of the folder, compare.
+What makes it fast: a gold query runs once per database, a prediction with the gold query's text is
+not run at all, and no more rows of a prediction are fetched than the gold query has.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import errors, lexer, worker
+from .compare import Rows, bird_set_equal, difference, equivalent, strict_equal
+from .errors import QueryError
+from .executor import GRACE
+from .gold_cache import GoldCache
+from .plug_value import Plugged
+from .sandbox import Session
+
+if TYPE_CHECKING:
+    from .matching import MatchJudge
+
+#: Cells of gold results a worker keeps for the next questions.
+_MAX_CACHED_CELLS = 400_000
+_CURRENT_YEAR = re.compile(r"YEAR\s*\(\s*CURDATE\s*\(\s*\)\s*\)\s*", re.IGNORECASE)
+_VALUE_INDEPENDENT = frozenset(
+    (errors.NO_SUCH_TABLE, errors.NO_SUCH_COLUMN, errors.AMBIGUOUS_COLUMN)
+)
+
+
+def prepare(sql: str, keep_distinct: bool) -> str:
+    """Return the query as it is executed: operators joined, DISTINCT removed unless kept."""
+    sql = sql.replace("> =", ">=").replace("< =", "<=").replace("! =", "!=")
+    return sql if keep_distinct else lexer.remove_distinct(sql)
+
+
+def fix_year(sql: str) -> str:
+    """Replace MySQL's current year by 2020, the year Spider's answers were made for."""
+    return _CURRENT_YEAR.sub("2020", sql) if "(" in sql and "urdate" in sql.lower() else sql
+
+
+class GoldError(Exception):
+    """The gold query itself failed."""
+
+
+class Gold(NamedTuple):
+    """A gold result on one database."""
+
+    rows: Rows
+    width: int
+
+
+class Verdict(NamedTuple):
+    """Execution verdict: right or wrong, and why."""
+
+    right: bool
+    kind: str | None = None
+    message: str | None = None
+
+
+class ExecutionJudge:
+    """Compares results on all databases of a question.
+
+    Args:
+        session: where queries run.
+        timeout: seconds for a gold query, and again for everything a prediction needs.
+        plug_value: also try the gold query's values in the prediction.
+        keep_distinct: leave DISTINCT in both queries.
+        cache: gold results kept between runs, or None.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        timeout: float,
+        plug_value: bool,
+        keep_distinct: bool,
+        cache: GoldCache | None = None,
+    ) -> None:
+        self._cache = cache
+        self._session = session
+        self._timeout = timeout
+        self._plug_value = plug_value
+        self._keep_distinct = keep_distinct
+        self._golds: OrderedDict[tuple[str, str], Gold] = OrderedDict()
+        self._cells = 0
+
+    def _set_limits(self, seconds: float) -> None:
+        self._session.set_deadline(seconds)
+        worker.set_alarm(max(seconds, 0.001) + GRACE)
+
+    def gold(self, path: str, sql: str) -> Gold:
+        """Return the gold result, executing the query at the first call.
+
+        Raises:
+            GoldError: the gold query failed.
+        """
+        key = (path, sql)
+        found = self._golds.get(key)
+        if found is not None:
+            return found
+        found = self._kept(path, sql) or self._execute_gold(path, sql)
+        self._cells += len(found.rows) * found.width
+        self._golds[key] = found
+        while self._cells > _MAX_CACHED_CELLS and len(self._golds) > 1:
+            _, old = self._golds.popitem(last=False)
+            self._cells -= len(old.rows) * old.width
+        return found
+
+    def _kept(self, path: str, sql: str) -> Gold | None:
+        found = self._cache.get(path, "rows", sql) if self._cache else None
+        return Gold(*found) if found else None
+
+    def _execute_gold(self, path: str, sql: str) -> Gold:
+        left = self._session.remaining()
+        self._set_limits(self._timeout)
+        try:
+            rows, names, _ = self._session.run(path, sql)
+        except QueryError as error:
+            raise GoldError(f"{error.message} (on {path})") from error
+        self._set_limits(left)
+        found = Gold(rows, len(rows[0]) if rows else len(names))
+        if self._cache:
+            self._cache.put(path, "rows", sql, tuple(found), len(rows) * found.width)
+        return found
+
+    def judge(self, paths: list[str], gold_sql: str, pred_sql: str) -> Verdict:
+        """Return the verdict of the official evaluator on one question."""
+        gold_text = prepare(gold_sql, self._keep_distinct)
+        pred_text = prepare(pred_sql, self._keep_distinct)
+        order_matters = "order by" in gold_text.lower()
+        self._set_limits(self._timeout)
+        first: Verdict | None = None
+        for tried, candidate in enumerate(self._candidates(gold_text, pred_text)):
+            verdict = self._on_all(paths, fix_year(gold_text), fix_year(candidate), order_matters)
+            if verdict.right:
+                return verdict
+            first = first or verdict
+            if verdict.kind in (errors.TIMEOUT, errors.MEMORY):
+                if tried == 0:
+                    return verdict
+                return verdict._replace(
+                    message=f"{verdict.message} after {tried} value assignments"
+                )
+            if tried > 0 and self._hopeless(verdict, gold_text):
+                break
+        assert first is not None
+        return first
+
+    def _candidates(self, gold_text: str, pred_text: str) -> Iterator[str]:
+        yield pred_text
+        if self._plug_value:
+            yield from Plugged(gold_text, pred_text).candidates()
+
+    @staticmethod
+    def _hopeless(verdict: Verdict, gold_text: str) -> bool:
+        """Whether no other value can repair the error: it names something no value contains."""
+        if verdict.kind not in _VALUE_INDEPENDENT or not verdict.message:
+            return False
+        name = verdict.message.rsplit(":", 1)[-1].strip().rsplit(".", 1)[-1].lower()
+        return bool(name) and name not in gold_text.lower()
+
+    def _on_all(
+        self, paths: list[str], gold_text: str, pred_text: str, order_matters: bool
+    ) -> Verdict:
+        for path in paths:
+            gold = self.gold(path, gold_text)
+            if pred_text == gold_text:
+                continue
+            height = len(gold.rows)
+
+            def accept(width: int, wanted: int = gold.width, empty: bool = not height) -> bool:
+                return empty or width == wanted
+
+            try:
+                rows, names, complete = self._session.run(path, pred_text, height, accept)
+                if complete and equivalent(
+                    gold.rows, rows, order_matters, self._session.check_time
+                ):
+                    continue
+                return _explain(gold, rows, names, complete, order_matters)
+            except QueryError as error:
+                return Verdict(False, error.kind, error.message)
+            except MemoryError as error:
+                return Verdict(False, errors.MEMORY, errors.classify(error).message)
+        return Verdict(True)
+
+    def extra(self, paths: list[str], gold_sql: str, pred_sql: str) -> dict[str, Any]:
+        """Judge the further metrics: ``strict`` EX, BIRD's set EX, execution success.
+
+        Strict EX keeps DISTINCT and duplicates, wants the columns in the gold query's order, and
+        compares row order only if the gold query has an ORDER BY at its top level.
+        """
+        gold_text = fix_year(prepare(gold_sql, True))
+        pred_text = fix_year(prepare(pred_sql, True))
+        ordered = orders_result(gold_text)
+        out: dict[str, Any] = {"strict": 1, "bird_set": 1, "executes": 1, "both_empty": 0}
+        golds = [self.gold(path, gold_text) for path in paths]
+        out["gold_empty"] = int(not any(gold.rows for gold in golds))
+        self._set_limits(self._timeout)
+        for path, gold in zip(paths, golds, strict=True):
+            try:
+                rows, _, _ = self._session.run(path, pred_text)
+            except QueryError:
+                return {**out, "strict": 0, "bird_set": 0, "executes": 0}
+            out["strict"] &= int(strict_equal(gold.rows, rows, ordered))
+            out["bird_set"] &= int(bird_set_equal(gold.rows, rows))
+            out["both_empty"] |= int(not rows and out["gold_empty"] == 1)
+        return out
+
+
+def orders_result(sql: str) -> bool:
+    """Whether the query has an ORDER BY outside all parentheses."""
+    depth = 0
+    for token in lexer.first_statement(sql):
+        if token.text == "(":
+            depth += 1
+        elif token.text == ")":
+            depth -= 1
+        elif depth == 0 and token.kind == lexer.WORD and token.text.upper().split() == [
+            "ORDER",
+            "BY",
+        ]:
+            return True
+    return False
+
+
+def _explain(
+    gold: Gold, rows: Rows, names: list[str], complete: bool, order_matters: bool
+) -> Verdict:
+    if not complete:
+        if gold.rows and len(names) != gold.width:
+            text = f"{len(names)} columns instead of {gold.width}"
+            return Verdict(False, errors.WRONG_COLUMNS, text)
+        text = f"more rows than the gold query's {len(gold.rows)}"
+        return Verdict(False, errors.WRONG_ROWS, text)
+    if len(rows) != len(gold.rows):
+        text = f"{len(rows)} rows instead of {len(gold.rows)}"
+        return Verdict(False, errors.WRONG_ROWS, text)
+    kind = difference(gold.rows, rows, order_matters)
+    texts = {
+        errors.WRONG_ORDER: "right rows in the wrong order",
+        errors.WRONG_COLUMNS: "as many columns, but none with the gold query's values",
+        errors.WRONG_ROWS: "as many rows, but with other values",
+    }
+    return Verdict(False, kind, texts[kind])
+
+
+class _Handler:
+    """Judges the questions a worker process gets."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._config = config
+        self._cache = GoldCache(config["gold_cache"]) if config["gold_cache"] else None
+        self._execution = ExecutionJudge(
+            Session(),
+            config["timeout"],
+            config["plug_value"],
+            config["keep_distinct"],
+            self._cache,
+        )
+        self._want_exec = config["etype"] in ("all", "exec")
+        self._want_match = config["etype"] in ("all", "match")
+
+    @functools.cached_property
+    def _match(self) -> MatchJudge:
+        """The parser, loaded only if a question needs it."""
+        from .matching import MatchJudge
+
+        return MatchJudge(self._config["tables"], self._config["em"])
+
+    def _hardness(self, schema_path: str, db_id: str, gold_sql: str) -> dict[str, Any]:
+        if self._cache is None:
+            return self._match.hardness(schema_path, db_id, gold_sql)
+        level = self._cache.get(schema_path, "hardness", gold_sql)
+        if level is not None:
+            return {"hardness": level}
+        found = self._match.hardness(schema_path, db_id, gold_sql)
+        if found["hardness"] is not None:
+            self._cache.put(schema_path, "hardness", gold_sql, found["hardness"])
+        return found
+
+    def __call__(self, task: tuple[list[str], str, str, str, str]) -> dict[str, Any]:
+        paths, schema_path, db_id, gold_sql, raw_pred = task
+        start = time.monotonic()
+        worker.set_alarm(self._config["timeout"] + GRACE)
+        pred_sql = raw_pred.replace("value", "1")
+        out = self._hardness(schema_path, db_id, gold_sql)
+        if self._want_match:
+            out.update(self._match.exact(schema_path, db_id, gold_sql, pred_sql))
+        if self._want_exec:
+            try:
+                verdict = self._execution.judge(paths, gold_sql, pred_sql)
+                out["exec"] = int(verdict.right)
+                out["kind"], out["message"] = verdict.kind, verdict.message
+                if self._config["extra"]:
+                    out["extra"] = self._execution.extra(paths, gold_sql, pred_sql)
+            except GoldError as error:
+                out["gold_error"] = str(error)
+        out["seconds"] = time.monotonic() - start
+        return out
+
+    def close(self) -> None:
+        """Keep the gold results for the next run."""
+        if self._cache is not None:
+            self._cache.save()
+
+
+def make_handler(config: dict[str, Any]) -> Callable[[Any], Any]:
+    """Return what a worker process calls for each question."""
+    return _Handler(config)

@@ -1,0 +1,75 @@
+"""Hardness and exact set match of one question, as the worker process needs them.
+
+Schemas, parsed gold queries and the foreign-key classes are kept, so each is read once per worker.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from .em_ast import ParsedSql
+from .exact_match import exact_match
+from .hardness import hardness
+from .parser import ParseError, parse
+from .schema import EvalSchema, load_foreign_keys
+
+load_tables = functools.cache(load_foreign_keys)
+
+
+class MatchJudge:
+    """Judges by parse, not by execution.
+
+    Args:
+        tables: the tables.json file with the foreign keys, or None if only hardness is asked for.
+        mode: ``official`` (the official grammar) or ``lenient``.
+    """
+
+    def __init__(self, tables: str | None, mode: str) -> None:
+        self._foreign_keys = load_tables(tables) if tables else {}
+        self._mode = mode
+        self._schema = functools.cache(self._read_schema)
+        self._gold = functools.lru_cache(maxsize=256)(self._parse_gold)
+
+    def _read_schema(self, path: str, db_id: str) -> EvalSchema:
+        return EvalSchema.from_sqlite(path, self._foreign_keys.get(db_id))
+
+    def _parse_gold(self, path: str, db_id: str, sql: str) -> ParsedSql | ParseError:
+        try:
+            return parse(sql, self._schema(path, db_id))
+        except ParseError as error:
+            return error
+
+    def _parse_prediction(self, sql: str, schema: EvalSchema) -> ParsedSql:
+        """Parse a prediction; one that does not parse counts as an empty query."""
+        try:
+            return parse(sql, schema)
+        except ParseError:
+            if self._mode == "official":
+                return ParsedSql()
+        from .lenient import parse_lenient
+
+        try:
+            return parse_lenient(sql, schema)
+        except ParseError:
+            return ParsedSql()
+
+    def hardness(self, path: str, db_id: str, gold_sql: str) -> dict[str, Any]:
+        """Return {hardness}, or {hardness: None, parse_error} if the gold query does not parse."""
+        gold = self._gold(path, db_id, gold_sql)
+        if isinstance(gold, ParseError):
+            return {"hardness": None, "parse_error": str(gold)}
+        return {"hardness": hardness(gold)}
+
+    def exact(self, path: str, db_id: str, gold_sql: str, pred_sql: str) -> dict[str, Any]:
+        """Return {exact, partial}."""
+        gold = self._gold(path, db_id, gold_sql)
+        if isinstance(gold, ParseError):
+            return {"exact": 0, "partial": None}
+        schema = self._schema(path, db_id)
+        result = exact_match(gold, self._parse_prediction(pred_sql, schema), schema)
+        partial = {
+            name: (score.acc, score.rec, score.f1, score.label_total, score.pred_total)
+            for name, score in result.partial.items()
+        }
+        return {"exact": int(result.exact), "partial": partial}

@@ -1,0 +1,137 @@
+"""Value plugging: the gold query's values put into the prediction's value slots.
+
+With ``--plug_value`` a prediction is right if it gives the gold result with its own values, or with
+any assignment of the gold query's values to its value slots.  There are (values ** slots)
+assignments; here they are made one at a time and never twice, the likely ones first, so that a
+right prediction ends the search early.  The order does not change the verdict, which is "some
+assignment passes".
+
+Source: Zhong, Yu and Klein, "Semantic Evaluation for Text-to-SQL with Distilled Test Suites"
+(arXiv 2010.02840), option ``--plug_value`` of their evaluator.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+
+from . import lexer
+
+_SLOT = "VALUERARE"
+_SLOT_WORD = _SLOT.lower()
+_STARS = ("t1.*", "t2.*", "t3.*", "T1.*", "T2.*", "T3.*")
+_GO = re.compile(r"\bGO\b", re.IGNORECASE)
+_ALIAS_GAP = re.compile(r"(T\d+\.)\s")
+_DECIMAL = re.compile(r"[-+]?\d*\.\d+")
+_INTEGER = re.compile(r"[^tT]\d+")
+_ALIAS = re.compile(r"[Tt]\d+\.")
+# Where blanks between tokens or lower case could change the meaning.
+_SPACING_MATTERS = re.compile(r";|--|/\*|[xX]'|\d[A-Za-z_$]|(?<!\w)\d+\.[eE]|[^\x20-\x7e]")
+
+
+def _spaced(sql: str) -> str:
+    """Put one blank between all tokens of the first statement and drop the alias of a star."""
+    sql = sql.strip().replace(";", "").replace("\t", "")
+    text = " ".join(t.text for t in lexer.first_statement(sql) if t.kind != lexer.SPACE)
+    for star in _STARS:
+        text = text.replace(star, "*")
+    if _GO.search(text):
+        text = _glue_after_go(text)
+    return _ALIAS_GAP.sub(r"\1", text.rstrip())
+
+
+def _glue_after_go(text: str) -> str:
+    """Drop the blanks after the word GO, as the official program's re-formatting step does."""
+    out: list[str] = []
+    after_go = False
+    for token in lexer.tokens(text):
+        if after_go and token.kind == lexer.SPACE:
+            continue
+        after_go = token.kind == lexer.WORD and token.text.split()[0].upper() == "GO"
+        out.append(token.text.upper() if after_go else token.text)
+    return "".join(out)
+
+
+def _slots_and_values(sql: str) -> tuple[list[str], list[str]]:
+    """Split ``sql`` into lower-cased words with value slots, and the values found, in order."""
+    text = _spaced(sql)
+    values: list[str] = []
+    if "'" in text or '"' in text:
+        for token in lexer.first_statement(text):
+            if token.kind in (lexer.STRING, lexer.SYMBOL):
+                values.append(token.text)
+                text = text.replace(token.text.strip(), _SLOT)
+    words = text.split()
+    decimals = set(_DECIMAL.findall(text))
+    values += [word for word in words if word in decimals]
+    words = [_SLOT if word in decimals else word for word in words]
+    integers = {found.strip() for found in _INTEGER.findall(" ".join(words))}
+    values += [word for word in words if word in integers]
+    words = [_SLOT if word in integers else word for word in words]
+    out: list[str] = []
+    for word in words:
+        if "." in word and _ALIAS.search(word):
+            out += word.replace(".", " . ").lower().split()
+        else:
+            out.append(word.lower())
+    return out, values
+
+
+class Plugged:
+    """The candidates that plugging makes of one prediction.
+
+    Args:
+        gold: the gold query; its values are the ones plugged in.
+        pred: the predicted query; its values become slots.
+
+    Attributes:
+        words: the prediction as lower-cased words, ``valuerare`` where a value goes.
+        values: the gold query's distinct values, in the order they appear.
+        slots: how many slots the prediction has.
+        count: how many assignments there are.
+    """
+
+    def __init__(self, gold: str, pred: str) -> None:
+        self.words, _ = _slots_and_values(pred)
+        _, ordered = _slots_and_values(gold)
+        self._gold_order = ordered
+        self._same = self._respelled(pred)
+        self.values = list(dict.fromkeys(ordered))
+        self._places = [i for i, word in enumerate(self.words) if word == _SLOT_WORD]
+        self.slots = len(self._places)
+        self.count = len(self.values) ** self.slots
+
+    def _fill(self, chosen: tuple[str, ...]) -> str:
+        words = self.words.copy()
+        for place, value in zip(self._places, chosen, strict=True):
+            words[place] = value
+        return " ".join(words)
+
+    @staticmethod
+    def _respelled(pred: str) -> str | None:
+        """Return the candidate that differs from ``pred`` by case and blanks only, if safe."""
+        pred = pred.strip().removesuffix(";")
+        if _SPACING_MATTERS.search(pred):
+            return None
+        quoted = (lexer.STRING, lexer.SYMBOL)
+        parts = (t for t in lexer.tokens(pred) if t.kind != lexer.SPACE)
+        return " ".join(t.text if t.kind in quoted else t.text.lower() for t in parts)
+
+    def candidates(self) -> Iterator[str]:
+        """Yield every plugged query once; the gold query's own order of values comes first.
+
+        The one that only spells the prediction itself differently is left out.
+        """
+        for candidate in self._all():
+            if candidate != self._same:
+                yield candidate
+
+    def _all(self) -> Iterator[str]:
+        first = tuple(self._gold_order)
+        seen_first = len(first) == self.slots and bool(self.values)
+        if seen_first:
+            yield self._fill(first)
+        for chosen in itertools.product(self.values, repeat=self.slots):
+            if not (seen_first and chosen == first):
+                yield self._fill(chosen)

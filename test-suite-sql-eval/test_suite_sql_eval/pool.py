@@ -1,0 +1,246 @@
+"""A pool of killable worker processes.
+
+Tasks go out in batches and results come back one by one, in order within a batch; so when a
+worker dies, the first task of its batch without a result is the guilty one.  It gets the verdict
+``timeout`` (killed by its alarm) or ``worker_crash``; the others go back to the queue.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from . import worker
+from .errors import CRASH, MEMORY, TIMEOUT
+
+Task = tuple[int, Any]
+#: A batch must fit into a pipe, so that sending one never blocks.
+_MAX_BATCH_CHARS = 16_000
+#: With this many tasks left at every worker, results are collected every _PAUSE seconds.
+_QUIET = 6
+_PAUSE = 0.004
+
+
+class Failure:
+    """What a task gets instead of a result when its worker died.
+
+    Attributes:
+        kind: ``timeout``, ``memory`` or ``worker_crash``.
+        message: the reason in plain words.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        self.kind = kind
+        self.message = message
+
+
+def _may_fork() -> bool:
+    """Forking is quick, but only safe without threads and without a CUDA or BLAS runtime."""
+    return threading.active_count() == 1 and not {"torch", "numpy"} & set(sys.modules)
+
+
+class _Worker:
+    def __init__(self, kind: str, config: dict[str, Any], inherited: Sequence[int]) -> None:
+        self.pending: deque[Task] = deque()
+        self.buffer = bytearray()
+        self.ready = False
+        task_read, self.task_fd = os.pipe()
+        self.result_fd, result_write = os.pipe()
+        if _may_fork():
+            sys.stdout.flush()
+            sys.stderr.flush()
+            self.pid = os.fork()
+            if self.pid == 0:
+                self._child(task_read, result_write, kind, config, inherited)
+        else:
+            import subprocess  # here, because start-up must be quick
+
+            root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+            path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "test_suite_sql_eval.worker"],
+                stdin=task_read,
+                stdout=result_write,
+                env={**os.environ, "PYTHONPATH": path},
+            )
+            self.pid = self._process.pid
+            worker.write_frame(self.task_fd, (kind, config))
+        os.close(task_read)
+        os.close(result_write)
+
+    def _child(
+        self,
+        task_read: int,
+        result_write: int,
+        kind: str,
+        config: dict[str, Any],
+        inherited: Sequence[int],
+    ) -> None:
+        code = 1
+        try:
+            for fd in (self.task_fd, self.result_fd, *inherited):
+                os.close(fd)
+            worker.serve(task_read, result_write, kind, config)
+            code = 0
+        except BrokenPipeError:
+            code = 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(code)
+
+    def send(self, batch: list[Task]) -> None:
+        self.pending.extend(batch)
+        try:
+            worker.write_frame(self.task_fd, batch)
+        except BrokenPipeError:
+            return  # the read side reports the death
+
+    def read(self) -> tuple[list[Any], bool]:
+        """Return the results that have come in, and whether the worker is gone."""
+        try:
+            chunk = os.read(self.result_fd, 1 << 20)
+        except OSError:
+            chunk = b""
+        self.buffer += chunk
+        return worker.split_frames(self.buffer), not chunk
+
+    def stop(self, kill: bool) -> int:
+        """Close the pipes, wait for the process and return its status."""
+        if kill:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+        for fd in (self.task_fd, self.result_fd):
+            os.close(fd)
+        try:
+            return os.waitpid(self.pid, 0)[1]
+        except ChildProcessError:
+            return 0
+
+
+class Pool:
+    """Worker processes that share a stream of tasks.
+
+    Args:
+        kind: which handler the workers run (``worker.HANDLERS``).
+        config: settings for the handler; must hold ``max_memory`` in bytes.
+        jobs: how many workers.
+    """
+
+    def __init__(self, kind: str, config: dict[str, Any], jobs: int) -> None:
+        self._kind = kind
+        self._config = config
+        self._jobs = max(1, jobs)
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _start(self) -> _Worker:
+        inherited = [fd for w in self._workers for fd in (w.task_fd, w.result_fd)]
+        made = _Worker(self._kind, self._config, inherited)
+        self._workers.append(made)
+        return made
+
+    def map(self, batches: Sequence[list[Task]]) -> Iterator[tuple[int, Any]]:
+        """Run all tasks and yield (index, result or ``Failure``) as they finish.
+
+        Args:
+            batches: lists of (index, task); the tasks of one list run on one worker, in order.
+
+        Raises:
+            RuntimeError: a worker process does not start.
+        """
+        queue = deque(part for batch in batches for part in _cut(batch))
+        while len(self._workers) < min(self._jobs, len(queue)):
+            self._start()
+        poll = select.poll()
+        by_fd: dict[int, _Worker] = {}
+
+        def feed(one: _Worker) -> None:
+            # The next batch is sent before the current one ends: about one batch ahead.
+            while queue and len(one.pending) <= len(queue[0]):
+                one.send(queue.popleft())
+
+        for one in self._workers:
+            by_fd[one.result_fd] = one
+            poll.register(one.result_fd, select.POLLIN | select.POLLHUP)
+            feed(one)
+        try:
+            while any(one.pending for one in self._workers):
+                if all(len(one.pending) >= _QUIET for one in self._workers):
+                    time.sleep(_PAUSE)  # many short tasks: collect results, leave them the cores
+                for fd, _event in poll.poll():
+                    one = by_fd[fd]
+                    results, gone = one.read()
+                    for index, result in results:
+                        if index == worker.READY:
+                            one.ready = True
+                            continue
+                        one.pending.popleft()
+                        yield index, result
+                    if not gone:
+                        feed(one)
+                        continue
+                    poll.unregister(fd)
+                    del by_fd[fd]
+                    self._workers.remove(one)
+                    failure = _reason(one.stop(kill=False))
+                    if not one.ready:
+                        raise RuntimeError(f"a worker process does not start: {failure.message}")
+                    left = list(one.pending)
+                    if left:
+                        yield left[0][0], failure
+                        if left[1:]:
+                            queue.appendleft(left[1:])
+                    if queue:
+                        fresh = self._start()
+                        by_fd[fresh.result_fd] = fresh
+                        poll.register(fresh.result_fd, select.POLLIN | select.POLLHUP)
+                        feed(fresh)
+        except BaseException:
+            self.close(kill=True)
+            raise
+
+    def close(self, kill: bool = False) -> None:
+        """Stop the workers."""
+        busy = [one for one in self._workers if one.pending]
+        for one in self._workers:
+            one.stop(kill or one in busy)
+        self._workers.clear()
+
+
+def _cut(batch: list[Task]) -> Iterator[list[Task]]:
+    part: list[Task] = []
+    size = 0
+    for task in batch:
+        weight = len(repr(task))
+        if part and size + weight > _MAX_BATCH_CHARS:
+            yield part
+            part, size = [], 0
+        part.append(task)
+        size += weight
+    if part:
+        yield part
+
+
+def _reason(status: int) -> Failure:
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        if number == signal.SIGALRM:
+            return Failure(TIMEOUT, "time limit reached; the worker was killed")
+        if number == signal.SIGKILL:
+            return Failure(MEMORY, "the worker was killed by the system, most likely for memory")
+        return Failure(CRASH, f"the worker died of signal {number}")
+    return Failure(CRASH, f"the worker ended with exit status {os.waitstatus_to_exitcode(status)}")

@@ -1,0 +1,206 @@
+"""Run untrusted SQL on a SQLite file, inside one process.
+
+Covered here:
+
+* the file is opened read-only and immutable, so nothing can be written to it, no journal is made
+  and a missing file is an error, never a new empty file;
+* an authorizer lets a statement read and nothing else: no ATTACH, no writes (temporary tables
+  included), no transactions, no extension loading, and only PRAGMAs that describe the schema;
+* one statement a call; SQLite's own limits on string length and attached databases;
+* a progress handler stops a statement at its deadline.
+
+Not covered here, but by the worker process around it (``worker.py``): a single SQLite instruction
+that never ends (LIKE or printf blow-ups), memory, temporary file size, crashes.
+
+Not covered at all: faults in the SQLite library itself, hostile *database files*, R-tree tables
+(SQLite prepares writes to read them), databases in WAL mode with changes that are not
+checkpointed (an immutable connection does not see them).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from .errors import DATABASE, FORBIDDEN, TIMEOUT, QueryError, classify
+
+#: Longest string or blob a query may build, in bytes (SQLite's default is 1,000,000,000).
+MAX_VALUE_BYTES = 64_000_000
+#: Bytecode instructions between two looks at the clock (well under a millisecond).
+_CLOCK_STEPS = 20_000
+#: Open connections kept for re-use.
+_MAX_OPEN = 200
+
+_TABLE_PRAGMAS = ("table_info", "table_xinfo", "table_list", "foreign_key_list")
+_INDEX_PRAGMAS = ("index_list", "index_info", "index_xinfo", "collation_list")
+_READING_PRAGMAS = frozenset((*_TABLE_PRAGMAS, *_INDEX_PRAGMAS, "function_list", "module_list"))
+_FORBIDDEN_FUNCTIONS = frozenset(
+    ("load_extension", "fts3_tokenizer", "readfile", "writefile", "edit")
+)
+
+
+def _authorize(
+    action: int, first: str | None, second: str | None, _db: str | None, _trigger: str | None
+) -> int:
+    if action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE):
+        return sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_FUNCTION:
+        allowed = (second or "").lower() not in _FORBIDDEN_FUNCTIONS
+        return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
+    if action == sqlite3.SQLITE_PRAGMA and (first or "").lower() in _READING_PRAGMAS:
+        return sqlite3.SQLITE_OK
+    return sqlite3.SQLITE_DENY
+
+
+def _decode_leniently(data: bytes) -> str:
+    return data.decode(errors="ignore")
+
+
+def _quoted(path: str) -> str:
+    """Escape what has a meaning in a SQLite URI."""
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def open_readonly(path: str) -> sqlite3.Connection:
+    """Open a SQLite file read-only and immutable, with the authorizer and the limits set.
+
+    Raises:
+        QueryError: the file does not exist or cannot be opened.
+    """
+    if not os.path.isfile(path):
+        raise QueryError(DATABASE, f"no database file {path}")
+    try:
+        connection = sqlite3.connect(
+            f"file:{_quoted(os.path.abspath(path))}?mode=ro&immutable=1",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=0,
+        )
+        if hasattr(connection, "setlimit"):
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0)
+        connection.execute("PRAGMA query_only=ON")
+        connection.set_authorizer(_authorize)
+    except sqlite3.Error as error:
+        raise QueryError(DATABASE, f"cannot open {path}: {error}") from error
+    return connection
+
+
+class Session:
+    """Open connections, and the deadline that all queries of the session obey."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, sqlite3.Connection] = OrderedDict()
+        self._deadline = float("inf")
+
+    def set_deadline(self, seconds: float) -> None:
+        """Stop every statement that still runs ``seconds`` from now."""
+        self._deadline = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds left before the deadline."""
+        return self._deadline - time.monotonic()
+
+    def check_time(self) -> None:
+        """Raise ``QueryError`` (timeout) if the deadline is over."""
+        if time.monotonic() > self._deadline:
+            raise QueryError(TIMEOUT, "time limit reached")
+
+    def _expired(self) -> int:
+        return 1 if time.monotonic() > self._deadline else 0
+
+    def connection(self, path: str) -> sqlite3.Connection:
+        """Return the open connection to ``path``, opening it at the first call."""
+        found = self._open.get(path)
+        if found is not None:
+            self._open.move_to_end(path)
+            return found
+        connection = open_readonly(path)
+        connection.set_progress_handler(self._expired, _CLOCK_STEPS)
+        self._open[path] = connection
+        if len(self._open) > _MAX_OPEN:
+            self._open.popitem(last=False)[1].close()
+        return connection
+
+    def run(
+        self,
+        path: str,
+        sql: str,
+        max_rows: int | None = None,
+        accept_width: Callable[[int], bool] | None = None,
+    ) -> tuple[list[tuple[Any, ...]], list[str], bool]:
+        """Execute one statement.
+
+        Args:
+            path: the SQLite file.
+            sql: the statement.
+            max_rows: fetch no more than this many rows.
+            accept_width: asked with the number of columns before any row is fetched; no rows are
+                fetched if it says no.
+
+        Returns:
+            The rows, the column names, and whether the rows are complete.
+
+        Raises:
+            QueryError: the statement failed, is forbidden, or ran out of time or memory.
+        """
+        self.check_time()
+        connection = self.connection(path)
+        try:
+            return self._fetch(connection, sql, max_rows, accept_width)
+        except sqlite3.OperationalError as error:
+            if "decode to UTF-8" not in str(error):
+                raise self._refine(error) from error
+        except (sqlite3.Error, sqlite3.Warning, ValueError, MemoryError, OverflowError) as error:
+            raise self._refine(error) from error
+        # Text that is not UTF-8: once more, dropping the bytes that do not decode.  The fast C
+        # decoder comes first because such text is rare.
+        connection.text_factory = _decode_leniently
+        try:
+            return self._fetch(connection, sql, max_rows, accept_width)
+        except (sqlite3.Error, sqlite3.Warning, ValueError, MemoryError, OverflowError) as error:
+            raise self._refine(error) from error
+        finally:
+            connection.text_factory = str
+
+    def _refine(self, error: BaseException) -> QueryError:
+        found = classify(error)
+        if found.kind == TIMEOUT:
+            return QueryError(TIMEOUT, "time limit reached")
+        if found.kind == FORBIDDEN:
+            return QueryError(FORBIDDEN, f"only reading is allowed: {found.message}")
+        return found
+
+    @staticmethod
+    def _fetch(
+        connection: sqlite3.Connection,
+        sql: str,
+        max_rows: int | None,
+        accept_width: Callable[[int], bool] | None,
+    ) -> tuple[list[tuple[Any, ...]], list[str], bool]:
+        cursor = connection.execute(sql)
+        try:
+            names = [column[0] for column in cursor.description or ()]
+            if accept_width is not None and names and not accept_width(len(names)):
+                return [], names, False
+            if max_rows is None:
+                return cursor.fetchall(), names, True
+            rows = cursor.fetchmany(max_rows + 1)
+            if len(rows) > max_rows:
+                del rows[max_rows:]
+                return rows, names, False
+            return rows, names, True
+        finally:
+            cursor.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        for connection in self._open.values():
+            connection.close()
+        self._open.clear()

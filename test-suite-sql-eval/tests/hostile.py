@@ -1,0 +1,236 @@
+"""A corpus of hostile and degenerate predictions, written for the ``music`` test database."""
+
+from __future__ import annotations
+
+import itertools
+
+_TABLES = ("singer", "concert", "sqlite_master", "nothing")
+
+_WRITES = [
+    statement.format(table=table)
+    for table in _TABLES
+    for statement in (
+        "DROP TABLE {table}",
+        "drop table if exists {table}",
+        "DELETE FROM {table}",
+        "DELETE FROM {table} WHERE 1 = 1 RETURNING *",
+        "UPDATE {table} SET name = 'x'",
+        "INSERT INTO {table} VALUES (9, 'x', 'y', 1)",
+        "INSERT INTO {table} SELECT * FROM {table}",
+        "REPLACE INTO {table} VALUES (1, 'x', 'y', 1)",
+        "ALTER TABLE {table} RENAME TO gone",
+        "ALTER TABLE {table} ADD COLUMN z",
+        "CREATE INDEX i_{table} ON {table}(id)",
+        "CREATE TRIGGER t_{table} AFTER INSERT ON {table} BEGIN DELETE FROM singer; END",
+        "WITH d AS (SELECT 1) DELETE FROM {table}",
+        "/* SELECT */ DROP TABLE {table}",
+        "-- SELECT\nDROP TABLE {table}",
+        "REINDEX {table}",
+        "ANALYZE {table}",
+    )
+]
+
+_OTHER_WRITES = [
+    "CREATE TABLE evil (a)",
+    "CREATE TABLE evil AS SELECT * FROM singer",
+    "CREATE TEMP TABLE evil AS SELECT * FROM singer",
+    "CREATE TEMPORARY VIEW evil AS SELECT 1",
+    "CREATE VIEW evil AS SELECT 1",
+    "CREATE VIRTUAL TABLE evil USING fts5(a)",
+    "CREATE VIRTUAL TABLE evil USING rtree(a, b, c)",
+    "DROP VIEW evil",
+    "DROP INDEX evil",
+    "VACUUM",
+    "VACUUM INTO 'evil.sqlite'",
+    "VACUUM main INTO '../evil_copy.sqlite'",
+    "REINDEX",
+    "ANALYZE",
+    "BEGIN",
+    "BEGIN IMMEDIATE",
+    "BEGIN EXCLUSIVE",
+    "COMMIT",
+    "ROLLBACK",
+    "END",
+    "SAVEPOINT a",
+    "RELEASE a",
+    "ATTACH DATABASE 'evil.sqlite' AS evil",
+    "ATTACH DATABASE '../evil.sqlite' AS evil",
+    "ATTACH ':memory:' AS evil",
+    "ATTACH 'file:evil.sqlite?mode=rwc' AS evil",
+    "DETACH main",
+]
+
+_PRAGMAS = [
+    f"PRAGMA {name}"
+    for name in (
+        "user_version = 7",
+        "application_id = 7",
+        "schema_version = 7",
+        "journal_mode = DELETE",
+        "journal_mode = WAL",
+        "journal_mode = OFF",
+        "synchronous = OFF",
+        "writable_schema = ON",
+        "query_only = OFF",
+        "query_only(0)",
+        "foreign_keys = ON",
+        "locking_mode = EXCLUSIVE",
+        "auto_vacuum = FULL",
+        "incremental_vacuum(10)",
+        "wal_checkpoint(TRUNCATE)",
+        "page_size = 512",
+        "max_page_count = 1",
+        "encoding = 'UTF-16'",
+        "temp_store_directory = '..'",
+        "data_store_directory = '..'",
+        "trusted_schema = ON",
+        "cache_size = 1000000000",
+        "mmap_size = 1000000000000",
+        "hard_heap_limit = 1",
+        "soft_heap_limit = 1",
+        "threads = 8",
+        "optimize",
+        "integrity_check",
+        "shrink_memory",
+        "busy_timeout = 100000000",
+        "case_sensitive_like = 1",
+        "recursive_triggers = 1",
+    )
+]
+
+_FUNCTIONS = [
+    "SELECT load_extension('evil')",
+    "SELECT load_extension('../evil.so', 'main')",
+    "SELECT readfile('/etc/passwd')",
+    "SELECT writefile('evil.txt', 'x')",
+    "SELECT edit('x')",
+    "SELECT fts3_tokenizer('a', x'00')",
+    "SELECT system('true')",
+    "SELECT * FROM pragma_user_version(7)",
+    "SELECT * FROM dbstat",
+    "SELECT * FROM sqlite_dbpage",
+    "SELECT * FROM fsdir('/')",
+]
+
+_ENDLESS = [
+    "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c",
+    "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) FROM c",
+    "WITH RECURSIVE c(x) AS (VALUES('a') UNION ALL SELECT x || x FROM c) SELECT count(*) FROM c",
+    "WITH RECURSIVE c(x) AS (SELECT 1 UNION SELECT x + 1 FROM c) SELECT x FROM c ORDER BY 1 DESC",
+    "SELECT count(*) FROM " + ", ".join(f"singer s{i}" for i in range(25)),
+    "SELECT count(*) FROM " + ", ".join(f"singer s{i}" for i in range(60)),
+    "SELECT * FROM " + ", ".join(f"singer s{i}" for i in range(25)) + " ORDER BY random()",
+    "SELECT s0.id FROM " + ", ".join(f"singer s{i}" for i in range(25)) + " GROUP BY s0.name",
+    "SELECT printf('%.*c', 2000000000, 'x')",
+    "SELECT printf('%2000000000d', 1)",
+    "SELECT 'x' LIKE printf('%.*c', 40000, '%') || 'y'",
+    "SELECT (SELECT printf('%.*c', 400000, 'a')) LIKE '" + "%a_" * 3000 + "b'",
+    "SELECT (SELECT printf('%.*c', 200000, 'a')) GLOB '" + "*a?" * 3000 + "b'",
+    "SELECT printf('%.*c', 50000, 'a') LIKE '%' || printf('%.*c', 20000, 'a') || '%b'",
+    "SELECT replace(replace(replace(hex(zeroblob(9999)), '0', hex(zeroblob(99))), '0', "
+    "hex(zeroblob(99))), '0', hex(zeroblob(99)))",
+    "SELECT sum(instr(printf('%.*c', 9000000, 'a'), printf('%.*c', 4000000, 'a') || 'b')) "
+    "FROM singer a, singer b, singer c",
+]
+
+_HUGE = [
+    "SELECT zeroblob(1000000000)",
+    "SELECT zeroblob(2147483647)",
+    "SELECT zeroblob(9223372036854775807)",
+    "SELECT randomblob(1000000000)",
+    "SELECT hex(randomblob(60000000))",
+    "SELECT hex(zeroblob(900000000))",
+    "SELECT group_concat(hex(zeroblob(30000000))) FROM singer a, singer b, singer c",
+    "SELECT length(group_concat(printf('%.*c', 20000000, 'x'))) FROM singer a, singer b",
+    "SELECT zeroblob(60000000), zeroblob(60000000), zeroblob(60000000) FROM singer, concert",
+    "SELECT a.*, b.*, c.* FROM singer a, singer b, singer c, singer d, singer e, singer f",
+    "SELECT json_group_array(zeroblob(100)) FROM singer",
+    "SELECT '" + "x" * 900_000 + "'",
+    "SELECT " + ", ".join("1" for _ in range(3000)),
+    "SELECT " + "(" * 2000 + "1" + ")" * 2000,
+    "SELECT " + " + ".join("1" for _ in range(20_000)),
+    "SELECT 1" + " UNION ALL SELECT 1" * 2000,
+    "SELECT 1 WHERE 1 IN (" + ", ".join(str(i) for i in range(50_000)) + ")",
+    "SELECT " + "abs(" * 900 + "1" + ")" * 900,
+    "SELECT " + "CASE WHEN 1 THEN " * 900 + "1" + " END" * 900,
+    "SELECT * FROM singer WHERE " + " OR ".join(f"id = {i}" for i in range(5000)),
+    "SELECT name FROM " + "(SELECT * FROM " * 150 + "singer" + ")" * 150,
+]
+
+_DEGENERATE = [
+    "-",
+    ";",
+    ";;;",
+    "--",
+    "-- only a comment",
+    "/* open comment",
+    "/* comment */",
+    "'",
+    '"',
+    "`",
+    "[",
+    "'''",
+    "SELECT",
+    "SELECT *",
+    "SELECT FROM WHERE",
+    "SELECT 'unclosed FROM singer",
+    'SELECT "unclosed FROM singer',
+    "SELECT ?",
+    "SELECT :name",
+    "SELECT @name, $name",
+    "SELECT ?1, ?2",
+    "SELECT 1; SELECT 2",
+    "SELECT 1; DROP TABLE singer",
+    "SELECT 1; DROP TABLE singer; --",
+    "SELECT * FROM singer; DELETE FROM singer; SELECT * FROM singer",
+    "SELECT 1 GO DROP TABLE singer",
+    "EXPLAIN DROP TABLE singer",
+    "EXPLAIN QUERY PLAN DELETE FROM singer",
+    "SELECT \x00 1",
+    "SELECT name\x00 FROM singer",
+    "\ufeffSELECT 1",
+    "SELECT '\U0001f600' FROM singer",
+    "SELECT \u202ename FROM singer",
+    "ＳＥＬＥＣＴ １",
+    "I am sorry, but I cannot answer this question.",
+    "```sql SELECT name FROM singer ```",
+    "<think> SELECT name </think>",
+    "SELECT value FROM singer",
+    "SELECT * FROM nothing",
+    "SELECT nothing FROM singer",
+    "SELECT id FROM singer JOIN concert",
+    "SELECT nothing(1)",
+    "SELECT max(count(*)) FROM singer",
+    "SELECT name FROM singer ORDER BY 99",
+    "SELECT name FROM singer LIMIT -1",
+    "SELECT name FROM singer LIMIT 'x'",
+    "SELECT 1/0, 1%0, NULL, 9e999, -9e999",
+    "SELECT abs(-9223372036854775808)",
+    "SELECT sum(9223372036854775807) FROM singer",
+    "SELECT CAST(x'fffe' AS TEXT)",
+    "SELECT json('{')",
+    "SELECT json_extract('[1', '$[0]')",
+    "SELECT * FROM json_each('[1,2')",
+    "SELECT x'0'",
+    "SELECT raise(ABORT, 'x')",
+    "SELECT random()",
+    "SELECT name FROM singer WHERE name MATCH 'x'",
+    "SELECT name FROM singer WHERE name REGEXP '(a+)+$'",
+]
+
+_MANY_SLOTS = [
+    "SELECT name FROM singer WHERE "
+    + f" {word} ".join(f"{column} = {i}" for i in range(10, 10 + slots))
+    for word, column, slots in itertools.product(("AND", "OR"), ("age", "id"), (4, 8, 12))
+]
+
+HOSTILE: list[str] = [
+    *_WRITES,
+    *_OTHER_WRITES,
+    *_PRAGMAS,
+    *_FUNCTIONS,
+    *_ENDLESS,
+    *_HUGE,
+    *_DEGENERATE,
+    *_MANY_SLOTS,
+]

@@ -1,0 +1,178 @@
+"""Command line: report, files written, clear errors, --check."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_suite_sql_eval.cli import main
+
+from .conftest import make_database
+
+SCRIPT = Path(__file__).resolve().parents[1] / "evaluation.py"
+TABLES = [
+    {
+        "db_id": "music",
+        "table_names_original": ["singer", "concert"],
+        "column_names_original": [
+            [-1, "*"],
+            *[[0, name] for name in ("id", "name", "country", "age")],
+            *[[1, name] for name in ("id", "title", "year", "singer_id")],
+        ],
+        "foreign_keys": [[8, 1]],
+        "primary_keys": [1, 5],
+    }
+]
+GOLD = ["SELECT name FROM singer WHERE age > 30", "SELECT count(*) FROM concert"]
+
+
+@pytest.fixture()
+def files(tmp_path: Path, db_dir: Path) -> dict[str, str]:
+    """Arguments of a small evaluation with one right and one wrong prediction."""
+    (tmp_path / "gold.txt").write_text("".join(f"{sql}\tmusic\n" for sql in GOLD))
+    (tmp_path / "pred.txt").write_text(f"{GOLD[0]}\nSELECT count(*) FROM singer WHERE age > 99\n")
+    (tmp_path / "tables.json").write_text(json.dumps(TABLES))
+    return {
+        "--gold": str(tmp_path / "gold.txt"),
+        "--pred": str(tmp_path / "pred.txt"),
+        "--db": str(db_dir),
+        "--table": str(tmp_path / "tables.json"),
+    }
+
+
+def _arguments(files: dict[str, str], *more: str) -> list[str]:
+    return [part for pair in files.items() for part in pair] + list(more)
+
+
+def test_report_and_files(
+    files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, verdicts = tmp_path / "out.json", tmp_path / "verdicts.jsonl"
+    more = ["--etype", "all", "--output", str(out), "--verdicts", str(verdicts), "--extra"]
+    assert main(_arguments(files, *more)) == 0
+    printed = capsys.readouterr().out
+    assert "EXECUTION ACCURACY" in printed
+    assert "PARTIAL MATCHING F1" in printed
+    scores = json.loads(out.read_text())
+    assert scores["scores"]["all"]["exec"] == 0.5
+    assert scores["scores"]["all"]["exact"] == 0.5
+    assert scores["metrics"]["strict_ex"] == 0.5
+    assert scores["metrics"]["execution_success"] == 1.0
+    database = scores["database_set"]["databases"]["music"]
+    assert database["variants"] == 1
+    assert len(database["files"]["music.sqlite"]["sha256"]) == 64
+    rows = [json.loads(line) for line in verdicts.read_text().splitlines()]
+    assert [row["exec"] for row in rows] == [1, 0]
+    assert rows[1]["error"] == "wrong_rows"
+    wanted = {"index", "turn", "db_id", "hardness", "exec", "exact", "gold", "pred", "error"}
+    assert wanted | {"seconds"} <= set(rows[0])
+
+
+def test_script_runs_with_the_standard_library_alone(files: dict[str, str]) -> None:
+    command = [sys.executable, "-S", str(SCRIPT), *_arguments(files)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "execution" in done.stdout
+
+
+def test_interactions_report_turns(
+    files: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("--gold", "--pred"):
+        lines = Path(files[name]).read_text().splitlines()
+        Path(files[name]).write_text("\n".join([*lines, "", lines[0]]) + "\n")
+    assert main(_arguments(files)) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert "joint_all" in printed[0]
+    assert printed[1].split() == ["count", "3", "0", "0", "0", "3", "2"]
+    assert printed[3].split()[-2:] == ["0.667", "0.500"]
+    assert any(line.split()[:3] == ["count", "2", "1"] for line in printed)
+
+
+def test_test_suite_needs_every_database(
+    files: dict[str, str], db_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = "CREATE TABLE singer (id, name, country, age); CREATE TABLE concert (id, title, year);"
+    assert main(_arguments(files)) == 0
+    make_database(db_dir / "music" / "variant.sqlite", script)
+    pred = Path(files["--pred"])
+    pred.write_text("SELECT name FROM singer WHERE age >= 31\nSELECT 5\n")
+    capsys.readouterr()
+    assert main(_arguments(files)) == 0
+    assert capsys.readouterr().out.splitlines()[3].split()[-1] == "0.500"
+
+
+@pytest.mark.parametrize(
+    ("gold", "pred", "message"),
+    [
+        ("SELECT 1\tmusic\n", "SELECT 1\nSELECT 2\n", "1 gold queries"),
+        ("SELECT 1\tmusic\n", "\n", "no prediction"),
+        ("SELECT 1\tmusic\nSELECT 2\tmusic\n", "SELECT 1\n\n", "pred.txt:2: empty line"),
+        ("SELECT 1\tmusic\nSELECT 2\tmusic\n", "SELECT 1\n\nSELECT 2\n", "pred.txt:2: empty line"),
+        ("SELECT 1 music\n", "SELECT 1\n", "gold.txt:1: 1 tab-separated fields"),
+        ("SELECT 1\tnothing\n", "SELECT 1\n", "gold.txt:1: unknown db_id 'nothing'"),
+        ("SELECT 1\tmusic\n", b"SELECT '\xff'\n", "pred.txt:1: byte 0xff is not UTF-8"),
+        ("\n\n", "SELECT 1\n", "no gold query"),
+        (
+            "SELECT count(*) FROM singer\tmusic\nSELECT x FROM singer\tmusic\n",
+            "SELECT 1\nSELECT 1\n",
+            "gold.txt:2: the gold query fails: no such column: x",
+        ),
+    ],
+)
+def test_mistakes_give_one_clear_message(
+    files: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    gold: str,
+    pred: str | bytes,
+    message: str,
+) -> None:
+    Path(files["--gold"]).write_text(gold)
+    Path(files["--pred"]).write_bytes(pred if isinstance(pred, bytes) else pred.encode())
+    assert main(_arguments(files)) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_missing_files(files: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    for name, hint in (("--gold", "cannot read"), ("--db", "no database file")):
+        assert main(_arguments({**files, name: "/nowhere/at/all"})) == 2
+        assert hint in capsys.readouterr().err
+    assert main(_arguments({**files, "--table": "/nowhere"}, "--etype", "all")) == 2
+    assert "--table" in capsys.readouterr().err
+
+
+def test_check_reports_everything_and_runs_nothing(
+    files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(_arguments(files, "--check")) == 0
+    assert "ready" in capsys.readouterr().out
+    Path(files["--gold"]).write_text("SELECT 1\tabsent\nSELECT 1\tmissing\n")
+    more = ["--check", "--etype", "match", "--output", str(tmp_path / "no" / "out.json")]
+    assert main(_arguments(files, *more)) == 1
+    printed = capsys.readouterr().out
+    for word in ("'absent'", "'missing'", "tables.json", "out.json"):
+        assert word in printed
+
+
+def test_gold_errors_can_be_allowed(
+    files: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(files["--gold"]).write_text(f"{GOLD[0]}\tmusic\nSELECT x FROM singer\tmusic\n")
+    assert main(_arguments(files, "--allow_gold_errors")) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[3].split()[-1] == "0.500"
+    assert "no such column: x" in captured.err
+
+
+def test_timeout_is_said(files: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    endless = (
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
+    )
+    Path(files["--pred"]).write_text(f"{GOLD[0]}\n{endless}\n")
+    assert main(_arguments(files, "--timeout", "0.3")) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[3].split()[-1] == "0.500"
+    assert "question 2: no verdict within 0.3 s" in captured.err

@@ -1,0 +1,46 @@
+"""DISTINCT removal and token boundaries."""
+
+import pytest
+from test_suite_sql_eval import lexer
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT DISTINCT a FROM t", "SELECT  a FROM t"),
+        ("select count(distinct a) from t", "select count( a) from t"),
+        ("select count(DISTINCT(a)) from t", "select count((a)) from t"),
+        ("select 'distinct' from t", "select 'distinct' from t"),
+        ('select "distinct" from t', 'select "distinct" from t'),
+        ("select `distinct`, [distinct] from t", "select `distinct`, [distinct] from t"),
+        ("select distinct_id from t", "select distinct_id from t"),
+        ("select 1 -- distinct", "select 1 -- distinct"),
+        ("select 1 /* distinct */ from t", "select 1 /* distinct */ from t"),
+        ("select 'it''s distinct' , distinct b", "select 'it''s distinct' ,  b"),
+        ("select 1; drop table t", "select 1; "),
+        ("select (1; 2) from t", "select (1; 2) from t"),
+        ("select 'unclosed distinct", "select 'unclosed "),
+    ],
+)
+def test_remove_distinct(sql: str, expected: str) -> None:
+    assert lexer.remove_distinct(sql) == expected
+
+
+def test_tokens_give_the_text_back() -> None:
+    sql = "select a.*,'x''y',\"z\",`b` from [t] where é >= -1.5e3 and x!=:p -- end\n/* c */ #"
+    assert "".join(t.text for t in lexer.tokens(sql)) == sql
+
+
+def test_long_input_is_no_problem() -> None:
+    sql = "select distinct " + " , ".join(f"a{i}" for i in range(20_000)) + " from t"
+    assert lexer.remove_distinct(sql).startswith("select  a0")
+
+
+def test_same_tokens_as_sqlparse(predictions) -> None:  # type: ignore[no-untyped-def]
+    sqlparse = pytest.importorskip("sqlparse", reason="sqlparse is not installed")
+    if not sqlparse.__version__.startswith(("0.5.0", "0.5.1", "0.5.2", "0.5.3")):
+        pytest.skip("the boundaries are those of sqlparse 0.5.3, found " + sqlparse.__version__)
+    lines = (predictions / "baseline.txt").read_text().splitlines()
+    for sql in {line.strip() for line in lines if line.strip()}:
+        wanted = [token.value for token in sqlparse.parse(sql)[0].flatten()]
+        assert [token.text for token in lexer.first_statement(sql)] == wanted
