@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,9 @@ def read_schema(
     name = db_id or (text.rsplit("/", 1)[-1].split("?")[0] if is_url else Path(text).stem)
     engine = _engine(text, is_url)
     try:
-        with engine.connect() as connection:
+        with engine.connect() as connection, warnings.catch_warnings():
+            # SQLAlchemy warns of SQLite's free type names, which we read ourselves anyway.
+            warnings.simplefilter("ignore", category=sa.exc.SAWarning)
             return _reflect(connection, name, samples, personal_data)
     except SQLAlchemyError as error:
         reason = str(error.__cause__ or error).splitlines()[0]
