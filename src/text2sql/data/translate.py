@@ -34,6 +34,8 @@ RETRIED_STATUS = frozenset({408, 409, 429, 500, 502, 503, 504})
 def parse_prose(text: str) -> Schema:
     """Read a schema from DB-GPT-Hub's prose; the inverse of ``render_schema(..., "prose")``.
 
+    SQLite's internal tables, which some of those texts list, are left out: nobody can create them.
+
     Raises:
         ValueError: the text is not of that form.
     """
@@ -43,6 +45,8 @@ def parse_prose(text: str) -> Schema:
     spans = list(TABLE.finditer(text))
     tables = []
     for index, match in enumerate(spans):
+        if match.group(1).startswith("sqlite_"):
+            continue
         end = spans[index + 1].start() if index + 1 < len(spans) else len(text)
         primary = set(PRIMARY.findall(text[match.end() - 1 : end]))
         names = match.group(2).split(", ")
