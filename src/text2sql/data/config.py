@@ -75,7 +75,11 @@ class DataConfig(StrictModel):
             paths.append(resolve(self.database))
         for path in paths:
             if not path.exists():
-                hint = "; run 'text2sql data check' and set SPIDER_DIR" if "spider" in str(path) else ""
+                hint = (
+                    "; run 'text2sql data check' and set SPIDER_DIR"
+                    if "spider" in str(path)
+                    else ""
+                )
                 raise UserError(f"{path}: data source not found{hint}")
         return paths
 

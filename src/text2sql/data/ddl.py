@@ -39,7 +39,8 @@ def schema_names(ddl: str) -> frozenset[tuple[str, str]]:
 
 def _parts(text: str, start: int) -> list[str]:
     """Comma-separated parts from `start` to the closing bracket, inner brackets kept whole."""
-    parts, depth, begin = [], 0, start
+    parts: list[str] = []
+    depth, begin = 0, start
     for position in range(start, len(text)):
         character = text[position]
         if character == "(":

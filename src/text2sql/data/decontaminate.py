@@ -23,9 +23,47 @@ SQL_PART = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\d+(?:\.\d+)?|\w+|<>|[<>!=]=|[^\s\w]"
 )
 KEYWORDS = frozenset(
-    "select from where group by order having limit distinct count sum avg min max and or not in"
-    " like between is null join left outer inner on as union intersect except asc desc exists case"
-    " when then else end".split()
+    [
+        "select",
+        "from",
+        "where",
+        "group",
+        "by",
+        "order",
+        "having",
+        "limit",
+        "distinct",
+        "count",
+        "sum",
+        "avg",
+        "min",
+        "max",
+        "and",
+        "or",
+        "not",
+        "in",
+        "like",
+        "between",
+        "is",
+        "null",
+        "join",
+        "left",
+        "outer",
+        "inner",
+        "on",
+        "as",
+        "union",
+        "intersect",
+        "except",
+        "asc",
+        "desc",
+        "exists",
+        "case",
+        "when",
+        "then",
+        "else",
+        "end",
+    ]
 )
 
 Names = frozenset[tuple[str, str]]

@@ -171,8 +171,9 @@ def _spool(
     starts = array("Q")
     position = 0
     with path.open("wb") as stream:
-        for row in tqdm(_train_rows(config), desc="training rows", unit="row", file=sys.stderr,
-                        mininterval=1.0):
+        for row in tqdm(
+            _train_rows(config), desc="training rows", unit="row", file=sys.stderr, mininterval=1.0
+        ):
             if isinstance(row, Reject):
                 rejects.add(row)
                 continue
@@ -196,9 +197,7 @@ def _spool(
 
 def _train_rows(config: DataConfig) -> Iterator[Row | Reject]:
     for name in config.train:
-        yield from read_rows(
-            resolve(name), config.fields, config.max_characters, config.parse_sql
-        )
+        yield from read_rows(resolve(name), config.fields, config.max_characters, config.parse_sql)
 
 
 def _write_training(

@@ -14,14 +14,30 @@ from text2sql.files import atomic_open, write_text
 from text2sql.prompt import render_text
 from text2sql.schema.prune import estimate_tokens
 
-KEYWORDS = ("WHERE", "JOIN", "GROUP BY", "HAVING", "ORDER BY", "LIMIT", "DISTINCT", "UNION",
-            "INTERSECT", "EXCEPT", "LIKE", "IN (SELECT")
+KEYWORDS = (
+    "WHERE",
+    "JOIN",
+    "GROUP BY",
+    "HAVING",
+    "ORDER BY",
+    "LIMIT",
+    "DISTINCT",
+    "UNION",
+    "INTERSECT",
+    "EXCEPT",
+    "LIKE",
+    "IN (SELECT",
+)
 LITERAL = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"")
 FROM_TABLE = re.compile(r"\b(?:FROM|JOIN)\s+[`\"\[]?(\w+)", re.IGNORECASE)
 
 
 def data_report(
-    folder: Path, output: Path, cutoff_len: int, template: str = "qwen3", tokenizer: str | None = None
+    folder: Path,
+    output: Path,
+    cutoff_len: int,
+    template: str = "qwen3",
+    tokenizer: str | None = None,
 ) -> str:
     """Write ``data_report.md`` and ``data_report.png`` for a prepared dataset.
 

@@ -72,9 +72,7 @@ def _databases(folder: Path, split: str, files: tuple[str, ...]) -> Part:
     label = f"database/ ({split})"
     if not wanted:
         return Part(label, "unknown: no questions", f"{split} databases")
-    missing = sorted(
-        i for i in wanted if not (folder / "database" / i / f"{i}.sqlite").is_file()
-    )
+    missing = sorted(i for i in wanted if not (folder / "database" / i / f"{i}.sqlite").is_file())
     state = f"{len(wanted) - len(missing)} of {len(wanted)}"
     if not missing:
         return Part(label, state, "")

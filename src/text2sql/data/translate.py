@@ -165,11 +165,14 @@ class Translator:
         self._done[key] = ddl
         return ddl
 
-    def _write(
-        self, key: str, ddl: str, problems: list[str], source: str, accepted: bool
-    ) -> None:
-        record = {"key": key, "ddl": ddl, "problems": problems, "source": source,
-                  "accepted": accepted}
+    def _write(self, key: str, ddl: str, problems: list[str], source: str, accepted: bool) -> None:
+        record = {
+            "key": key,
+            "ddl": ddl,
+            "problems": problems,
+            "source": source,
+            "accepted": accepted,
+        }
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(record, ensure_ascii=False) + "\n")

@@ -32,7 +32,7 @@ class JsonArray:
 def write_rows(
     spool: IO[bytes], starts: Iterable[int], output: Path, validation_share: float, seed: int
 ) -> dict[str, int]:
-    """Write ``train.json`` (ShareGPT), ``train_alpaca.json`` and, if asked for, ``validation.json``.
+    """Write ``train.json`` (ShareGPT), ``train_alpaca.json`` and, if wanted, ``validation.json``.
 
     Args:
         spool: lines of JSON ``[system, user, answer, db_id]``.

@@ -81,8 +81,9 @@ def _overlap(text: str, words: frozenset[str]) -> float:
 
 
 def _column_score(column: Column, words: frozenset[str]) -> float:
-    examples = max((_overlap(str(v), words) for v in column.examples if isinstance(v, str)),
-                   default=0.0)
+    examples = max(
+        (_overlap(str(v), words) for v in column.examples if isinstance(v, str)), default=0.0
+    )
     return COLUMN_WEIGHT * _overlap(column.name, words) + EXAMPLE_WEIGHT * (examples == 1.0)
 
 

@@ -110,7 +110,7 @@ def _declared_order(connection: sa.Connection, names: list[str]) -> list[str]:
 
 
 def _types(connection: sa.Connection, inspector: sa.Inspector, table: str) -> list[tuple[str, str]]:
-    """Columns with types as declared; SQLite is asked directly, for reflection renames its types."""
+    """Columns with types as declared; SQLite is asked directly: reflection renames types."""
     if connection.dialect.name == "sqlite":
         quoted = table.replace('"', '""')
         rows = connection.exec_driver_sql(f'PRAGMA table_info("{quoted}")')
@@ -119,7 +119,7 @@ def _types(connection: sa.Connection, inspector: sa.Inspector, table: str) -> li
 
 
 def _spelled_as_declared(keys: Iterable[ForeignKey], tables: list[Table]) -> list[ForeignKey]:
-    """Foreign keys in the letter case of the tables they name; those that name none are left out."""
+    """Foreign keys in the letter case of the tables they name; those naming none are left out."""
     spelled = {
         (t.name.casefold(), c.name.casefold()): (t.name, c.name) for t in tables for c in t.columns
     }
@@ -137,10 +137,12 @@ def _with_samples(
 ) -> Table:
     if not samples:
         return Table(name, tuple(columns))
-    wanted = sa.select(*[sa.column(c.name) for c in columns]).select_from(sa.table(name))
+    names: list[Any] = [sa.column(c.name) for c in columns]
+    wanted: Any = sa.select(*names).select_from(sa.table(name))
     rows = [tuple(map(_value, row)) for row in connection.execute(wanted.limit(SCANNED_ROWS))]
-    hidden = [not personal and _is_personal(c.name, [r[i] for r in rows])
-              for i, c in enumerate(columns)]
+    hidden = [
+        not personal and _is_personal(c.name, [r[i] for r in rows]) for i, c in enumerate(columns)
+    ]
     shown = [tuple(None if h else v for h, v in zip(hidden, row, strict=True)) for row in rows]
     filled = tuple(
         Column(c.name, c.type, c.primary_key, _distinct((row[i] for row in shown), samples))
@@ -211,5 +213,10 @@ def _from_entry(entry: dict[str, Any]) -> Schema:
         ForeignKey(tables[named[a][0]], named[a][1], tables[named[b][0]], named[b][1])
         for a, b in entry["foreign_keys"]
     )
-    made = tuple(Table(n, tuple(c)) for n, c in zip(tables, columns, strict=True))
+    # Two schemas of the release list SQLite's internal tables, which nobody can create or wants.
+    made = tuple(
+        Table(n, tuple(c))
+        for n, c in zip(tables, columns, strict=True)
+        if not n.startswith("sqlite_")
+    )
     return Schema(entry["db_id"], made, keys)

@@ -11,10 +11,64 @@ from text2sql.schema.model import Column, ForeignKey, Schema, Table, Value
 PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Words that SQLite does not take as a bare name (https://sqlite.org/lang_keywords.html).
 RESERVED = frozenset(
-    "add all alter and as autoincrement between case check collate commit constraint create default"
-    " deferrable delete distinct drop else escape except exists foreign from group having in index"
-    " insert intersect into is isnull join limit not notnull null on or order primary references"
-    " select set table then to transaction union unique update using values when where".split()
+    [
+        "add",
+        "all",
+        "alter",
+        "and",
+        "as",
+        "autoincrement",
+        "between",
+        "case",
+        "check",
+        "collate",
+        "commit",
+        "constraint",
+        "create",
+        "default",
+        "deferrable",
+        "delete",
+        "distinct",
+        "drop",
+        "else",
+        "escape",
+        "except",
+        "exists",
+        "foreign",
+        "from",
+        "group",
+        "having",
+        "in",
+        "index",
+        "insert",
+        "intersect",
+        "into",
+        "is",
+        "isnull",
+        "join",
+        "limit",
+        "not",
+        "notnull",
+        "null",
+        "on",
+        "or",
+        "order",
+        "primary",
+        "references",
+        "select",
+        "set",
+        "table",
+        "then",
+        "to",
+        "transaction",
+        "union",
+        "unique",
+        "update",
+        "using",
+        "values",
+        "when",
+        "where",
+    ]
 )
 
 
