@@ -1,0 +1,102 @@
+"""Settings of the data stage."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from text2sql.config import StrictModel
+from text2sql.errors import UserError
+from text2sql.paths import build_root, repository_root
+from text2sql.prompt import SYSTEM_PRESETS
+from text2sql.schema import STYLES
+
+Level = Literal["exact", "normalized", "ngram", "minhash", "skeleton", "schema"]
+
+
+class DecontaminationConfig(StrictModel):
+    """Which leaks are looked for. `exact` alone is what Text2SQL-Qwen3-1.7B did."""
+
+    levels: tuple[Level, ...] = ("exact", "normalized")
+    ngram: int = Field(default=8, ge=2)
+    ngram_share: float = Field(default=0.8, gt=0, le=1)
+    minhash_similarity: float = Field(default=0.8, gt=0, le=1)
+
+
+class DataConfig(StrictModel):
+    """Sources and how they become training rows and evaluation questions.
+
+    A path may begin with ``{spider}``: the folder named by SPIDER_DIR, or ``../shared/spider``
+    beside the checkout. Other relative paths start at the checkout.
+    """
+
+    train: tuple[str, ...] = Field(min_length=1)
+    evaluation: str
+    tables: str | None = None
+    database: str
+    database_form: Literal["sqlite", "sql"] = "sqlite"
+    fields: dict[str, str] | None = None
+    schema_style: str = "ddl"
+    samples: int = Field(default=0, ge=0)
+    personal_data: bool = True
+    schema_budget: int | None = Field(default=None, ge=16)
+    system: str = "p2"
+    decontamination: DecontaminationConfig = DecontaminationConfig()
+    validation_share: float = Field(default=0.0, ge=0, lt=1)
+    max_train_rows: int | None = Field(default=None, ge=1)
+    max_rejects: int | None = Field(default=None, ge=0)
+    max_characters: int = Field(default=20_000, ge=100)
+    parse_sql: bool = True
+    order: Literal["source", "shuffled"] = "shuffled"
+    seed: int = 42
+
+    @field_validator("schema_style")
+    @classmethod
+    def _known_style(cls, value: str) -> str:
+        if value not in STYLES:
+            raise ValueError(f"there is no such schema style; there are: {', '.join(STYLES)}")
+        return value
+
+    @field_validator("system")
+    @classmethod
+    def _known_system(cls, value: str) -> str:
+        if value not in SYSTEM_PRESETS:
+            raise ValueError(f"no such preset; there are: {', '.join(SYSTEM_PRESETS)}")
+        return value
+
+    def source_files(self) -> list[Path]:
+        """Return the files whose content decides the result; raise UserError if one is missing."""
+        named = [*self.train, self.evaluation, *([self.tables] if self.tables else [])]
+        paths = [resolve(name) for name in named]
+        if self.database_form == "sql":
+            paths.append(resolve(self.database))
+        for path in paths:
+            if not path.exists():
+                hint = (
+                    "; run 'text2sql data check' and set SPIDER_DIR"
+                    if "spider" in str(path)
+                    else ""
+                )
+                raise UserError(f"{path}: data source not found{hint}")
+        return paths
+
+    def databases(self) -> Path:
+        """Return the folder that holds ``<db_id>/<db_id>.sqlite``."""
+        if self.database_form == "sql":
+            return build_root() / "data" / "sample_databases"
+        return resolve(self.database)
+
+
+def spider_folder() -> Path:
+    """Return where Spider 1.0 is expected: $SPIDER_DIR, else ``../shared/spider``."""
+    return Path(os.environ.get("SPIDER_DIR") or repository_root().parent / "shared" / "spider")
+
+
+def resolve(name: str) -> Path:
+    """Return the path that a config names."""
+    if name.startswith("{spider}"):
+        return spider_folder() / name.removeprefix("{spider}").lstrip("/")
+    return repository_root() / name

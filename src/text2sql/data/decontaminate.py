@@ -1,0 +1,230 @@
+"""Find training rows that give evaluation questions away."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+
+from datasketch import MinHash, MinHashLSH
+
+from text2sql.data.config import DecontaminationConfig
+from text2sql.data.ddl import schema_names
+from text2sql.data.rows import Row
+
+EXAMPLES_PER_LEVEL = 5
+PERMUTATIONS = 64
+SHINGLE = 3  # characters; short questions have too few words for word shingles
+WORD = re.compile(r"\w+")
+SQL_PART = re.compile(
+    r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\d+(?:\.\d+)?|\w+|<>|[<>!=]=|[^\s\w]"
+)
+KEYWORDS = frozenset(
+    [
+        "select",
+        "from",
+        "where",
+        "group",
+        "by",
+        "order",
+        "having",
+        "limit",
+        "distinct",
+        "count",
+        "sum",
+        "avg",
+        "min",
+        "max",
+        "and",
+        "or",
+        "not",
+        "in",
+        "like",
+        "between",
+        "is",
+        "null",
+        "join",
+        "left",
+        "outer",
+        "inner",
+        "on",
+        "as",
+        "union",
+        "intersect",
+        "except",
+        "asc",
+        "desc",
+        "exists",
+        "case",
+        "when",
+        "then",
+        "else",
+        "end",
+    ]
+)
+
+Names = frozenset[tuple[str, str]]
+
+
+class Decontaminator:
+    """Judges rows against the evaluation questions, at every level its config names.
+
+    exact: same question text. normalized: same but for case, punctuation and spaces. ngram: most
+    word n-grams of an evaluation question occur in the row's. minhash: high Jaccard similarity of
+    character shingles, candidates by MinHash LSH (Broder, 1997), each verified exactly. skeleton:
+    same SQL but for names and values, over the same schema. schema: same tables and columns.
+    """
+
+    def __init__(
+        self,
+        config: DecontaminationConfig,
+        questions: Iterable[Row],
+        names_of: Callable[[str], Names],
+    ) -> None:
+        self._config = config
+        self._names_of = names_of
+        self.checked = self.removed = 0
+        self._hits: Counter[str] = Counter()
+        self._examples: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._questions = list(questions)
+        self._levels = {level: getattr(self, f"_{level}") for level in config.levels}
+        self._build()
+
+    def check(self, row: Row) -> str | None:
+        """Return the first level at which a row leaks (all are counted), or None when it is clean.
+
+        The report then holds the row; ask once per row.
+        """
+        self.checked += 1
+        found = None
+        for level, judge in self._levels.items():
+            index = judge(row)
+            if index is None:
+                continue
+            found = found or level
+            self._hits[level] += 1
+            if len(self._examples[level]) < EXAMPLES_PER_LEVEL:
+                self._examples[level].append(
+                    {
+                        "source": row.source,
+                        "row": row.number,
+                        "question": row.question,
+                        "sql": row.sql,
+                        "evaluation_question": self._questions[index].question,
+                        "evaluation_sql": self._questions[index].sql,
+                    }
+                )
+        self.removed += found is not None
+        return found
+
+    def report(self) -> dict[str, Any]:
+        """Return what was looked for and found, as JSON-able values."""
+        return {
+            "settings": self._config.model_dump(mode="json"),
+            "evaluation_questions": len(self._questions),
+            "checked": self.checked,
+            "removed": self.removed,
+            "found_by_level": {level: self._hits[level] for level in self._levels},
+            "examples": {level: self._examples[level] for level in self._levels},
+        }
+
+    def _build(self) -> None:
+        self._exact_index: dict[str, int] = {}
+        self._normal_index: dict[str, int] = {}
+        self._grams: dict[int, list[int]] = defaultdict(list)
+        self._gram_counts: list[int] = []
+        self._lsh = MinHashLSH(threshold=self._config.minhash_similarity, num_perm=PERMUTATIONS)
+        self._shingles: list[frozenset[bytes]] = []
+        self._skeletons: dict[tuple[str, Names], int] = {}
+        self._schemas: dict[Names, int] = {}
+        for index, row in enumerate(self._questions):
+            self._exact_index.setdefault(row.question, index)
+            self._normal_index.setdefault(normalize(row.question), index)
+            if "ngram" in self._levels:
+                grams = self._ngrams(row.question)
+                self._gram_counts.append(len(grams))
+                for gram in grams:
+                    self._grams[gram].append(index)
+            if "minhash" in self._levels:
+                shingles = _shingles(row.question)
+                self._shingles.append(shingles)
+                self._lsh.insert(index, _minhash(shingles))
+            if {"skeleton", "schema"} & self._levels.keys():
+                names = self._names(row)
+                self._skeletons.setdefault((skeleton(row.sql), names), index)
+                self._schemas.setdefault(names, index)
+
+    def _exact(self, row: Row) -> int | None:
+        return self._exact_index.get(row.question)
+
+    def _normalized(self, row: Row) -> int | None:
+        return self._normal_index.get(normalize(row.question))
+
+    def _ngram(self, row: Row) -> int | None:
+        shared: Counter[int] = Counter()
+        for gram in self._ngrams(row.question):
+            shared.update(self._grams.get(gram, ()))
+        for index, count in shared.most_common():
+            if count >= self._config.ngram_share * self._gram_counts[index]:
+                return index
+        return None
+
+    def _minhash(self, row: Row) -> int | None:
+        shingles = _shingles(row.question)
+        for index in sorted(self._lsh.query(_minhash(shingles))):
+            other = self._shingles[index]
+            similarity = len(shingles & other) / (len(shingles | other) or 1)
+            if similarity >= self._config.minhash_similarity:
+                return int(index)
+        return None
+
+    def _skeleton(self, row: Row) -> int | None:
+        names = self._names(row)
+        return self._skeletons.get((skeleton(row.sql), names)) if names else None
+
+    def _schema(self, row: Row) -> int | None:
+        names = self._names(row)
+        return self._schemas.get(names) if names else None
+
+    def _names(self, row: Row) -> Names:
+        return schema_names(row.schema) if row.schema else self._names_of(row.db_id)
+
+    def _ngrams(self, question: str) -> set[int]:
+        words = normalize(question).split()
+        size = min(self._config.ngram, len(words))
+        return {hash(tuple(words[i : i + size])) for i in range(len(words) - size + 1) if size}
+
+
+def normalize(question: str) -> str:
+    """Return a question in lower case, words only, one space between them."""
+    return " ".join(WORD.findall(unicodedata.normalize("NFKC", question).lower()))
+
+
+@lru_cache(maxsize=4096)
+def skeleton(sql: str) -> str:
+    """Return SQL with names as ``_`` and values as ``?``, in lower case."""
+    parts = []
+    for part in SQL_PART.findall(sql.rstrip("; \n")):
+        word = part.lower()
+        if part[0] in "'\"" or part[0].isdigit():
+            word = "?"
+        elif word not in KEYWORDS and (part[0].isalpha() or part[0] in "_`"):
+            word = "_"
+        parts.append(word)
+    # A qualified name counts as the name alone.
+    return " ".join(parts).replace("_ . _", "_").replace("_ . *", "*")
+
+
+def _shingles(question: str) -> frozenset[bytes]:
+    text = normalize(question)
+    last = max(len(text) - SHINGLE + 1, 1)
+    return frozenset(text[i : i + SHINGLE].encode() for i in range(last))
+
+
+def _minhash(shingles: frozenset[bytes]) -> MinHash:
+    made = MinHash(num_perm=PERMUTATIONS, seed=1)
+    made.update_batch(shingles)
+    return made

@@ -1,0 +1,217 @@
+"""The data stage's work: sources in, training files and evaluation questions out."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+from tqdm import tqdm
+
+from text2sql.data.config import DataConfig, resolve
+from text2sql.data.decontaminate import Decontaminator
+from text2sql.data.rows import Reject, Row, read_rows
+from text2sql.data.sample import ensure_sample_databases
+from text2sql.data.writers import write_dataset_info, write_rows
+from text2sql.errors import UserError
+from text2sql.files import sha256_file, sha256_text, write_json
+from text2sql.prompt import render_messages
+from text2sql.schema import Schema, prune_schema, read_schema, read_tables_json, render_schema
+
+SPOOL = "rows.spool.partial"
+
+
+def prepare(config: DataConfig, output: Path, limit: int | None = None) -> dict[str, Any]:
+    """Write the training files and evaluation questions that a config describes.
+
+    Args:
+        config: what to read and how.
+        output: folder to fill; the caller makes it appear as a whole.
+        limit: at most so many training rows and evaluation questions.
+
+    Returns:
+        The summary that is also written as ``summary.json``: counts and hashes.
+
+    Raises:
+        UserError: a source is missing or broken, or more rows were rejected than `max_rejects`.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    config.source_files()
+    if config.database_form == "sql":
+        ensure_sample_databases(resolve(config.database))
+    schemas = SchemaTexts(config)
+    with (output / "rejects.jsonl").open("w", encoding="utf-8") as stream:
+        rejects = RejectFile(stream, config.max_rejects)
+        questions = _questions(config, schemas, rejects)
+        judge = Decontaminator(config.decontamination, questions, schemas.names)
+        write_evaluation(questions[:limit], config, schemas, output)
+        spool = _spool(config, schemas, judge, rejects, output / SPOOL)
+        counts = _write_training(config, output, spool, limit)
+    (output / SPOOL).unlink()
+    write_json(output / "decontamination.json", judge.report())
+    summary = {
+        "train_rows": counts["train"],
+        "validation_rows": counts["validation"],
+        "evaluation_questions": len(questions[:limit]),
+        "rows_read": judge.checked + rejects.rows,
+        "rejected": rejects.rows,
+        "rejected_by_reason": dict(rejects.reasons.most_common()),
+        "removed_as_leaks": judge.removed,
+        "data_hash": sha256_text(
+            sha256_file(output / "train.json") + sha256_file(output / "questions.jsonl")
+        ),
+    }
+    write_json(output / "summary.json", summary)
+    return summary
+
+
+class RejectFile:
+    """Writes what is left out, counts it, and stops the run when it is too much."""
+
+    def __init__(self, stream: IO[str], limit: int | None) -> None:
+        self._stream, self._limit = stream, limit
+        self.rows = 0
+        self.reasons: Counter[str] = Counter()
+
+    def add(self, reject: Reject) -> None:
+        """Record a bad row; raise UserError when there are more than allowed."""
+        self.rows += 1
+        self.reasons[reject.reason.split(":")[0]] += 1
+        self.note(reject)
+        if self._limit is not None and self.rows > self._limit:
+            raise UserError(
+                f"{reject.source}:{reject.line}: {reject.reason}; this is reject {self.rows}, and"
+                f" max_rejects is {self._limit}"
+            )
+
+    def note(self, reject: Reject) -> None:
+        """Write a row that is left out for another reason than being bad."""
+        self._stream.write(json.dumps(asdict(reject), ensure_ascii=False, default=str) + "\n")
+
+
+class SchemaTexts:
+    """Schema of each database as prompt text, read once per database."""
+
+    def __init__(self, config: DataConfig) -> None:
+        self._config = config
+        self._tables = read_tables_json(resolve(config.tables)) if config.tables else {}
+        self._schema = cache(self._read)
+        self._whole = cache(lambda db_id: render_schema(self._schema(db_id), config.schema_style))
+
+    def text(self, db_id: str, question: str) -> str:
+        """Return the text for a question, pruned to the budget if there is one."""
+        budget = self._config.schema_budget
+        if budget is None:
+            return self._whole(db_id)
+        style = self._config.schema_style
+        return render_schema(prune_schema(self._schema(db_id), question, budget, style), style)
+
+    def names(self, db_id: str) -> frozenset[tuple[str, str]]:
+        """Return the (table, column) pairs of a database."""
+        return self._schema(db_id).names()
+
+    def _read(self, db_id: str) -> Schema:
+        config = self._config
+        database = config.databases() / db_id / f"{db_id}.sqlite"
+        if database.is_file():
+            return read_schema(
+                database, config.samples, personal_data=config.personal_data, db_id=db_id
+            )
+        if db_id in self._tables:
+            return self._tables[db_id]
+        raise UserError(f"{database}: no such database, and no tables.json that has '{db_id}'")
+
+
+def _questions(config: DataConfig, schemas: SchemaTexts, rejects: RejectFile) -> list[Row]:
+    """The evaluation questions. Gold SQL is never left out, whatever sqlglot thinks of it."""
+    rows = []
+    for row in read_rows(resolve(config.evaluation), parse_sql=False):
+        if isinstance(row, Reject):
+            raise UserError(f"{resolve(config.evaluation)}: row {row.line}: {row.reason}")
+        rows.append(row)
+    return rows
+
+
+def write_evaluation(
+    questions: list[Row], config: DataConfig, schemas: SchemaTexts, output: Path
+) -> None:
+    """Write ``questions.jsonl`` and ``gold.sql``."""
+    with (
+        (output / "questions.jsonl").open("w", encoding="utf-8") as asked,
+        (output / "gold.sql").open("w", encoding="utf-8") as gold,
+    ):
+        for number, row in enumerate(questions):
+            text = row.schema or schemas.text(row.db_id, row.question)
+            record = {
+                "id": number,
+                "db_id": row.db_id,
+                "question": row.question,
+                "gold": row.sql,
+                "messages": render_messages(row.question, text, config.system),
+            }
+            asked.write(json.dumps(record, ensure_ascii=False) + "\n")
+            gold.write(f"{' '.join(row.sql.split())}\t{row.db_id}\n")
+
+
+def _spool(
+    config: DataConfig,
+    schemas: SchemaTexts,
+    judge: Decontaminator,
+    rejects: RejectFile,
+    path: Path,
+) -> array[int]:
+    """Write rendered rows to a file; return where each starts. Keeps memory at 8 bytes a row."""
+    starts = array("Q")
+    position = 0
+    with path.open("wb") as stream:
+        for row in tqdm(
+            _train_rows(config), desc="training rows", unit="row", file=sys.stderr, mininterval=1.0
+        ):
+            if isinstance(row, Reject):
+                rejects.add(row)
+                continue
+            leak = judge.check(row)
+            if leak:
+                rejects.note(Reject(row.source, row.number, f"leak: {leak}", row.question))
+                continue
+            try:
+                text = row.schema or schemas.text(row.db_id, row.question)
+            except UserError as error:
+                rejects.add(Reject(row.source, row.number, f"no schema: {error}", row.question))
+                continue
+            messages = render_messages(row.question, text, config.system)
+            opening = messages.pop()["content"] if messages[-1]["role"] == "assistant" else ""
+            record = [messages[0]["content"], messages[1]["content"], opening + row.sql, row.db_id]
+            data = json.dumps(record, ensure_ascii=False).encode() + b"\n"
+            starts.append(position)
+            position += stream.write(data)
+    return starts
+
+
+def _train_rows(config: DataConfig) -> Iterator[Row | Reject]:
+    for name in config.train:
+        yield from read_rows(resolve(name), config.fields, config.max_characters, config.parse_sql)
+
+
+def _write_training(
+    config: DataConfig, output: Path, starts: array[int], limit: int | None
+) -> dict[str, int]:
+    """Choose, order and split the spooled rows; write them in both of LLaMA-Factory's formats."""
+    chooser = random.Random(config.seed)
+    wanted = min(filter(None, (config.max_train_rows, limit, len(starts))), default=0)
+    if config.order == "shuffled" or wanted < len(starts):
+        chooser.shuffle(starts)
+    starts = starts[:wanted]
+    if config.order == "source":
+        starts = array("Q", sorted(starts))
+    with (output / SPOOL).open("rb") as spool:
+        counts = write_rows(spool, starts, output, config.validation_share, config.seed)
+    write_dataset_info(output, validation=config.validation_share > 0)
+    return counts

@@ -1,0 +1,186 @@
+"""Rows of any supported source, one at a time, and what is wrong with the bad ones."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import ijson
+import pyarrow.parquet as pq
+import sqlglot
+from sqlglot.errors import SqlglotError
+
+from text2sql.errors import UserError
+
+# Column names of the datasets we know, by the names we use.
+SHAPES: tuple[dict[str, str], ...] = (
+    {"question": "question", "sql": "query", "db_id": "db_id"},  # Spider
+    {"question": "sql_prompt", "schema": "sql_context", "sql": "sql"},  # gretel
+    {"question": "prompt", "schema": "context", "sql": "answer"},  # fahmiaziz/text2sql-dataset
+    {"question": "question", "schema": "context", "sql": "answer"},  # sql-create-context
+    {"question": "input", "schema": "instruction", "sql": "output"},  # Alpaca, DB-GPT-Hub
+)
+BATCH = 1024
+READ_SIZE = 1 << 16
+DAMAGED = "\ufffd"  # stands where bytes were not UTF-8
+
+
+@dataclass(frozen=True)
+class Row:
+    """A question with its SQL and either the schema as text or the id of its database."""
+
+    source: str
+    number: int
+    question: str
+    sql: str
+    schema: str = ""
+    db_id: str = ""
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A row left out, and why. `line` is the line in the file, or the row number in formats
+    that have no lines of their own (JSON arrays, Parquet)."""
+
+    source: str
+    line: int
+    reason: str
+    row: Any = None
+
+
+def read_rows(
+    path: Path,
+    fields: dict[str, str] | None = None,
+    max_characters: int = 20_000,
+    parse_sql: bool = True,
+) -> Iterator[Row | Reject]:
+    """Yield the rows of a .json, .jsonl, .csv or .parquet file, bad ones as `Reject`.
+
+    Memory use does not grow with the file.
+
+    Args:
+        path: the file.
+        fields: names of its columns for ``question``, ``sql`` and ``schema`` or ``db_id``; by
+            default they are recognised (Spider, gretel, sql-create-context, Alpaca and alike).
+        max_characters: longest question, schema or SQL taken.
+        parse_sql: also refuse SQL that sqlglot cannot parse as SQLite.
+
+    Raises:
+        UserError: file missing or of another kind, or JSON that breaks off (with the row).
+    """
+    readers = {".json": _json, ".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}
+    if path.suffix not in readers:
+        raise UserError(f"{path}: unknown kind of file; known: {', '.join(readers)}")
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    for number, value in readers[path.suffix](path):
+        yield _check(path.name, number, value, fields, max_characters, parse_sql)
+
+
+def _check(
+    source: str,
+    number: int,
+    value: Any,
+    fields: dict[str, str] | None,
+    max_characters: int,
+    parse_sql: bool,
+) -> Row | Reject:
+    if isinstance(value, str):
+        return Reject(source, number, value)
+    if not isinstance(value, dict):
+        return Reject(source, number, "not an object", value)
+    shape = fields or next((s for s in SHAPES if all(n in value for n in s.values())), None)
+    missing = [n for n in shape.values() if n not in value] if shape else ["question and SQL"]
+    if shape is None or missing:
+        return Reject(source, number, f"missing field: {', '.join(missing)}", value)
+    taken = {ours: value[theirs] for ours, theirs in shape.items()}
+    reason = _fault(taken, max_characters, parse_sql)
+    if reason:
+        return Reject(source, number, reason, {k: str(v)[:500] for k, v in taken.items()})
+    return Row(source, number, **{k: v.strip() for k, v in taken.items()})
+
+
+def _fault(taken: dict[str, Any], max_characters: int, parse_sql: bool) -> str | None:
+    for name, value in taken.items():
+        if not isinstance(value, str):
+            return f"{name} is not a text"
+        if not value.strip():
+            return f"empty {name}"
+        if len(value) > max_characters:
+            return f"{name} has {len(value)} characters, more than {max_characters}"
+        if DAMAGED in value:
+            return f"{name} is not UTF-8"
+    if parse_sql:
+        try:
+            sqlglot.parse(taken["sql"], read="sqlite")
+        except (SqlglotError, RecursionError) as error:
+            return f"SQL does not parse: {str(error).splitlines()[0]}"
+    return None
+
+
+class _Utf8:
+    """A binary stream whose bytes that are not UTF-8 are marked instead of fatal."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def read(self, size: int = READ_SIZE) -> bytes:
+        if size == 0:
+            return b""
+        while True:
+            data = self._stream.read(size)
+            text = self._decoder.decode(data, final=not data)
+            if text or not data:
+                return text.encode("utf-8")
+
+
+def _json(path: Path) -> Iterator[tuple[int, Any]]:
+    number = 0
+    try:
+        with path.open("rb") as stream:
+            for number, value in enumerate(ijson.items(_Utf8(stream), "item", use_float=True), 1):
+                yield number, value
+    except ijson.JSONError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: not valid JSON after row {number}: {reason}") from None
+
+
+def _jsonl(path: Path) -> Iterator[tuple[int, Any]]:
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield number, json.loads(line.decode("utf-8"))
+            except UnicodeDecodeError as error:
+                yield number, f"not UTF-8 at byte {error.start}"
+            except (json.JSONDecodeError, RecursionError) as error:
+                yield number, f"not valid JSON: {error}"
+
+
+def _csv(path: Path) -> Iterator[tuple[int, Any]]:
+    with path.open(encoding="utf-8", errors="replace", newline="") as stream:
+        reader = csv.DictReader(stream)
+        try:
+            for value in reader:
+                yield reader.line_num, {k: v for k, v in value.items() if v is not None}
+        except csv.Error as error:
+            raise UserError(f"{path}:{reader.line_num}: not valid CSV: {error}") from None
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
+    number = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(BATCH):
+                for value in batch.to_pylist():
+                    number += 1
+                    yield number, value
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot read Parquet after row {number}: {error}") from None

@@ -1,0 +1,87 @@
+"""What of Spider 1.0 is on this machine, and what its missing parts disable."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+HOME = "https://yale-lily.github.io/spider"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the dataset: its state and what does not work without it."""
+
+    name: str
+    state: str
+    disables: str
+
+    @property
+    def present(self) -> bool:
+        """Whether nothing is missing."""
+        return not self.disables
+
+
+def check_spider(folder: Path) -> list[Part]:
+    """Return the state of each part of Spider below a folder.
+
+    Counts are compared with those of the 1.0 release (Yu et al., EMNLP 2018); databases are those
+    that dev and train questions name.
+    """
+    parts = [
+        _questions(folder / "train_spider.json", 7000, "training on Spider"),
+        _questions(folder / "train_others.json", 1659, "training on the older sets in Spider"),
+        _questions(folder / "dev.json", 1034, "evaluation on Spider dev"),
+        _questions(folder / "tables.json", 166, "schemas where a database is missing"),
+    ]
+    for split, names in (
+        ("dev", ("dev.json",)),
+        ("train", ("train_spider.json", "train_others.json")),
+    ):
+        parts.append(_databases(folder, split, names))
+    for name, use in (
+        ("test_database", "evaluation on the test-suite databases (test-suite accuracy)"),
+        ("dev_sql.json", "the prose schemas of DB-GPT-Hub (translate-ddl)"),
+    ):
+        there = (folder / name).exists()
+        parts.append(Part(name, "present" if there else "missing", "" if there else use))
+    return parts
+
+
+def _questions(path: Path, expected: int, use: str) -> Part:
+    if not path.is_file():
+        return Part(path.name, "missing", use)
+    try:
+        count = len(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        return Part(path.name, "not valid JSON", use)
+    if count != expected:
+        return Part(path.name, f"{count} entries, expected {expected}", f"comparable {use}")
+    return Part(path.name, f"{count} entries", "")
+
+
+def _databases(folder: Path, split: str, files: tuple[str, ...]) -> Part:
+    wanted: set[str] = set()
+    for name in files:
+        try:
+            rows = json.loads((folder / name).read_text(encoding="utf-8"))
+            wanted |= {row["db_id"] for row in rows}
+        except (OSError, ValueError, TypeError, KeyError):
+            continue
+    label = f"database/ ({split})"
+    if not wanted:
+        return Part(label, "unknown: no questions", f"{split} databases")
+    missing = sorted(i for i in wanted if not (folder / "database" / i / f"{i}.sqlite").is_file())
+    state = f"{len(wanted) - len(missing)} of {len(wanted)}"
+    if not missing:
+        return Part(label, state, "")
+    shown = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
+    return Part(label, f"{state}; missing: {shown}", f"execution and values on {len(missing)}")
+
+
+def as_table(parts: list[Part]) -> str:
+    """Return the parts as a Markdown table."""
+    lines = ["| part | state | disables |", "|---|---|---|"]
+    lines += [f"| {p.name} | {p.state} | {p.disables or 'nothing'} |" for p in parts]
+    return "\n".join(lines)

@@ -1,0 +1,80 @@
+"""Question and schema as chat messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypedDict
+
+from text2sql.errors import UserError
+
+
+class Message(TypedDict):
+    """A chat message; a last one from the assistant is a reply begun for the model to finish."""
+
+    role: str
+    content: str
+
+
+class Example(NamedTuple):
+    """A solved question shown to the model."""
+
+    question: str
+    sql: str
+
+
+TASK = "Given the database schema and the user question, generate the corresponding SQL query."
+ONLY_SQL = (
+    "The output must be only a valid SQL query, without explanations, comments, or extra text."
+)
+EXAMPLES_INTRODUCTION = "Here are some reference examples that might help you:"
+ANSWER_OPENING = "[ANSWER]\n"
+
+# p1 to p3 are the prompts of Text2SQL-Qwen3-1.7B, so that its recipe can be run as published;
+# short is ours, for small models and short contexts.
+SYSTEM_PRESETS = {
+    "p1": TASK,
+    "p2": f"{TASK}\n{ONLY_SQL}",
+    "p3": f"{TASK}\n{ONLY_SQL}",
+    "short": "Write one SQLite query that answers the question.",
+}
+
+
+def render_messages(
+    question: str, schema_text: str, system: str = "p2", examples: Sequence[Example] = ()
+) -> list[Message]:
+    """Return the messages that ask for the SQL of a question.
+
+    Args:
+        question: the question in plain words.
+        schema_text: the schema as `text2sql.schema.render_schema` gives it.
+        system: a preset: ``p1``, ``p2``, ``p3`` or ``short``. With ``p3`` the messages end in an
+            assistant message that opens the reply with ``[ANSWER]``.
+        examples: (question, sql) pairs for the reference list; any preset can carry them.
+
+    Raises:
+        UserError: no such preset.
+    """
+    if system not in SYSTEM_PRESETS:
+        raise UserError(f"no system preset '{system}'; there are: {', '.join(SYSTEM_PRESETS)}")
+    text = SYSTEM_PRESETS[system]
+    if examples:
+        text += f"\n{_reference_list(examples)}"
+    messages: list[Message] = [
+        {"role": "system", "content": text},
+        {"role": "user", "content": f"\n[SCHEMA]\n{schema_text}\n[QUESTION]\n{question}\n"},
+    ]
+    if system == "p3":
+        messages.append({"role": "assistant", "content": ANSWER_OPENING})
+    return messages
+
+
+def _reference_list(examples: Sequence[Example]) -> str:
+    lines = [EXAMPLES_INTRODUCTION, "<reference_list>"]
+    for number, (question, sql) in enumerate(examples):
+        lines += [
+            f'  <reference_item id="{number}">',
+            f"  [QUESTION] {question}",
+            f"  [ANSWER] {sql}",
+            "  </reference_item>",
+        ]
+    return "\n".join([*lines, "</reference_list>"])

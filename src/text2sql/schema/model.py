@@ -1,0 +1,63 @@
+"""What a schema is, wherever it was read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+Value = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column; `examples` are distinct non-null values, in the order they were met."""
+
+    name: str
+    type: str = "TEXT"
+    primary_key: bool = False
+    examples: tuple[Value, ...] = ()
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """`table`.`column` refers to `ref_table`.`ref_column`."""
+
+    table: str
+    column: str
+    ref_table: str
+    ref_column: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; `rows` are sample rows whose values stand in the order of `columns`."""
+
+    name: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Value, ...], ...] = ()
+
+    @property
+    def primary_key(self) -> tuple[str, ...]:
+        """Names of the primary key's columns, in column order."""
+        return tuple(column.name for column in self.columns if column.primary_key)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A database's tables and the foreign keys between them."""
+
+    db_id: str
+    tables: tuple[Table, ...]
+    foreign_keys: tuple[ForeignKey, ...] = field(default=())
+
+    def table(self, name: str) -> Table | None:
+        """Return the table of that name, letter case aside, or None."""
+        wanted = name.casefold()
+        return next((t for t in self.tables if t.name.casefold() == wanted), None)
+
+    def names(self) -> frozenset[tuple[str, str]]:
+        """All (table, column) pairs in lower case; two schemas with the same names are the same."""
+        return frozenset(
+            (table.name.casefold(), column.name.casefold())
+            for table in self.tables
+            for column in table.columns
+        )

@@ -1,0 +1,92 @@
+"""What LLaMA-Factory trains on is, byte for byte and token for token, what inference sends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from text2sql.prompt import TEMPLATES, Example, render_messages, render_text, stop_words
+
+pytest.importorskip("llamafactory", reason="LLaMA-Factory is not installed")
+pytest.importorskip("transformers", reason="transformers is not installed")
+
+SCHEMA = "CREATE TABLE bird (id INT PRIMARY KEY, \"wing span\" REAL, name TEXT);\n-- 'Möwe', '海鸥'"
+QUESTION = "How many birds are called  'Möwe'?"
+SQL = "SELECT count(*)\nFROM bird WHERE name = 'Möwe'"
+SPECIAL = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<think>", "</think>"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    """A byte-level BPE tokenizer trained here: Qwen's pre-tokenizer and special tokens."""
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+    from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
+
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PRETOKENIZE_REGEX), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=600,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator([SCHEMA, QUESTION, SQL, "\n\n", "system user assistant"], trainer)
+    backend.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
+
+
+def trained_on(tokenizer: Any, template: str, system: str, user: str, answer: str) -> Any:
+    """Prompt and response ids as LLaMA-Factory encodes one training row."""
+    from llamafactory.data.template import get_template_and_fix_tokenizer
+    from llamafactory.hparams import DataArguments
+
+    made = get_template_and_fix_tokenizer(tokenizer, DataArguments(template=template))
+    turns = [{"role": "user", "content": user}, {"role": "assistant", "content": answer}]
+    return made.encode_oneturn(tokenizer, turns, system)
+
+
+@pytest.mark.parametrize("examples", [(), (Example("How many owls?", "SELECT 1"),)])
+@pytest.mark.parametrize("preset", ["p1", "p2", "p3", "short"])
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_training_text_is_inference_text(
+    tokenizer: Any, template: str, preset: str, examples: tuple[Example, ...]
+) -> None:
+    messages = render_messages(QUESTION, SCHEMA, preset, examples)
+    sent = render_text(messages, template)
+    opening = messages[2]["content"] if preset == "p3" else ""
+    prompt, response = trained_on(
+        tokenizer, template, messages[0]["content"], messages[1]["content"], opening + SQL
+    )
+    assert tokenizer.decode(prompt + response) == f"{sent}{SQL}<|im_end|>\n"
+    ids = tokenizer.encode(sent, add_special_tokens=False)
+    assert (prompt + response)[: len(ids)] == ids
+    rest = tokenizer.encode(f"{SQL}<|im_end|>\n", add_special_tokens=False)
+    assert (prompt + response)[len(ids) :] == rest
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_no_system_message(tokenizer: Any, template: str) -> None:
+    sent = render_text([{"role": "user", "content": QUESTION}], template)
+    prompt, response = trained_on(tokenizer, template, "", QUESTION, SQL)
+    assert tokenizer.decode(prompt + response) == f"{sent}{SQL}<|im_end|>\n"
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_stop_words(template: str) -> None:
+    from llamafactory.data.template import TEMPLATES as THEIRS
+
+    assert list(stop_words(template)) == THEIRS[template].stop_words
+
+
+def test_qwen3_opens_with_an_empty_think_block() -> None:
+    text = render_text(render_messages(QUESTION, SCHEMA), "qwen3")
+    assert text.endswith("<|im_start|>assistant\n<think>\n\n</think>\n\n")
