@@ -1,1 +1,8 @@
-"""Text-to-SQL fine-tuning from base model to results table. See README.md for the stages."""
+"""Text-to-SQL fine-tuning from base model to results table."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("text2sql")
+except PackageNotFoundError:  # run from a checkout that is not installed
+    __version__ = "0+unknown"

@@ -107,7 +107,7 @@ def sha256_file(path: str | Path) -> str:
 
 
 def sha256_tree(path: str | Path, pattern: str = "*") -> str:
-    """SHA-256 over names and contents of the files below a folder that fit `pattern` (or a file)."""
+    """SHA-256 over names and contents of a folder's files that fit `pattern`, or of one file."""
     path = Path(path)
     if path.is_file():
         return sha256_file(path)

@@ -17,7 +17,7 @@ from text2sql.config import StrictModel, load_config
 from text2sql.data.config import DataConfig
 from text2sql.errors import UserError
 from text2sql.infer.config import load_infer_config
-from text2sql.paths import build_root, config_path
+from text2sql.paths import build_root, config_name, config_path
 from text2sql.profile import Profile, RowConfig
 from text2sql.train.recipe import load_recipe
 
@@ -26,9 +26,10 @@ from text2sql.train.recipe import load_recipe
 class Stage:
     """One node: runs `kind` with `config` over the outputs of `inputs`, writes folder `output`.
 
-    `sources` are files from outside the graph whose content counts as input. `code` are modules
-    whose source counts too: for stages so cheap that a doubt is worth a new run. `settings` are
-    what the code needs to run but what cannot change the result (threads, device).
+    `sources` are files or folders from outside the graph whose content counts as input; of the
+    folders `databases`, too large to read each time, file names, sizes and times count. `code` are
+    modules whose source counts too: for stages so cheap that a doubt is worth a new run. `settings`
+    are what the code needs to run but what cannot change the result (threads, device).
     """
 
     name: str
@@ -37,6 +38,7 @@ class Stage:
     output: Path
     inputs: dict[str, Stage] = field(default_factory=dict)
     sources: tuple[Path, ...] = ()
+    databases: tuple[Path, ...] = ()
     code: tuple[Path, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     seed: int | None = None
@@ -44,17 +46,40 @@ class Stage:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which run of a profile: the dataset and, for a quick look, at most how many rows of it."""
+    """Which run of a profile.
+
+    Args:
+        profile: the profile.
+        dataset: name or path of a dataset config.
+        limit: for a quick look, at most so many training rows and questions.
+        recipe: a training recipe besides those of the profile's rows; gets a row of its own.
+        source: name or path the profile was loaded by; by default its own name.
+    """
 
     profile: Profile
     dataset: str
     limit: int | None = None
+    recipe: str | None = None
+    source: str | None = None
 
     @property
     def folder(self) -> Path:
         """Folder of this run's outputs; a limited run never touches those of the whole one."""
-        suffix = f"-limit{self.limit}" if self.limit else ""
-        return build_root() / "runs" / self.profile.name / f"{self.dataset}{suffix}"
+        return build_root() / "runs" / self.profile.name / self.dataset_label
+
+    @property
+    def dataset_label(self) -> str:
+        """Name of the dataset as it is in paths and titles, with the limit if there is one."""
+        return config_name(self.dataset) + (f"-limit{self.limit}" if self.limit else "")
+
+    @property
+    def rows(self) -> list[RowConfig]:
+        """The profile's rows, and one for the recipe asked for unless a row has it."""
+        rows = list(self.profile.rows)
+        if self.recipe and all(row.recipe != self.recipe for row in rows):
+            name = config_name(self.recipe)
+            rows.append(RowConfig(name=name, label=name, recipe=self.recipe))
+        return rows
 
 
 def build_graph(selection: Selection) -> dict[str, Stage]:
@@ -100,15 +125,17 @@ class _Builder:
         self.selection = selection
         self.profile = selection.profile
         self.folder = selection.folder
-        self.data_config = load_config(config_path("data", selection.dataset), DataConfig)
+        self.rows = selection.rows
+        path = config_path("data", selection.dataset)
+        self.data_config = load_config(path, DataConfig, selection.profile.data)
         self.made: dict[str, Stage] = {}
 
     def stages(self) -> list[Stage]:
         model, data = self._model(), self._data()
         evaluated: dict[str, Stage] = {}
         # Trainings first: they take longest, so a free worker should meet them early.
-        models = {row.name: self._tuned(row, model, data) for row in self.profile.rows}
-        for row in self.profile.rows:
+        models = {row.name: self._tuned(row, model, data) for row in self.rows}
+        for row in self.rows:
             examples = self._retrieve(row, data)
             predictions = self._infer(row, models[row.name], data, examples)
             evaluated[row.name] = self._eval(row, predictions, data)
@@ -118,22 +145,34 @@ class _Builder:
                 kind="table",
                 config={
                     "title": self.profile.title,
-                    "rows": [
-                        row.model_dump(include={"name", "label"}) for row in self.profile.rows
-                    ],
+                    "profile": self.profile.name,
+                    "dataset": self.selection.dataset_label,
+                    "rows": [row.model_dump(include={"name", "label"}) for row in self.rows],
                 },
                 output=self.folder / "table",
                 inputs=evaluated,
+                code=_code("report"),
             )
         )
-        self._add(Stage("figures", "figures", {}, self.folder / "figures", inputs={"table": table}))
+        self._add(
+            Stage(
+                "figures",
+                "figures",
+                {},
+                self.folder / "figures",
+                inputs={"table": table},
+                code=_code("report"),
+            )
+        )
         return list(self.made.values())
 
     def _add(self, stage: Stage) -> Stage:
         return self.made.setdefault(stage.name, stage)
 
-    def _settings(self) -> dict[str, Any]:
-        return {"threads": self.profile.threads, "device": self.profile.device}
+    def _settings(self, environment: str | None) -> dict[str, Any]:
+        profile = self.profile
+        settings = {"threads": profile.threads, "device": profile.device}
+        return settings | ({"environment": environment} if environment else {})
 
     def _model(self) -> Stage:
         config = self.profile.model.model_dump(exclude={"template"})
@@ -149,6 +188,10 @@ class _Builder:
                 config,
                 self.folder / "data",
                 sources=tuple(self.data_config.source_files()),
+                # Those made from .sql files come into being in this stage.
+                databases=()
+                if self.data_config.database_form == "sql"
+                else (self.data_config.databases(),),
                 code=_code("data", "schema", "prompt"),
                 seed=self.data_config.seed,
             )
@@ -158,40 +201,41 @@ class _Builder:
         """The stage whose output holds the model that a row infers with."""
         if row.recipe is None:
             return model
-        recipe = load_recipe(row.recipe)
+        recipe, name = load_recipe(row.recipe), config_name(row.recipe)
         config = _dump(recipe) | {"template": self.profile.model.template}
         trained = self._add(
             Stage(
-                f"train:{row.recipe}",
+                f"train:{name}",
                 f"train-{recipe.method}",
                 config,
-                self.folder / "train" / row.recipe,
+                self.folder / "train" / name,
                 inputs={"model": model, "data": data},
-                settings=self._settings(),
+                sources=recipe.source_files(),
+                settings=self._settings(self.profile.train_environment),
                 seed=recipe.seed,
             )
         )
         if recipe.launch.backend == "megatron":
             trained = self._add(
                 Stage(
-                    f"mg2hf:{row.recipe}",
+                    f"mg2hf:{name}",
                     "mg2hf",
                     {"template": self.profile.model.template},
-                    self.folder / "mg2hf" / row.recipe,
+                    self.folder / "mg2hf" / name,
                     inputs={"train": trained, "model": model},
-                    settings=self._settings(),
+                    settings=self._settings(self.profile.train_environment),
                 )
             )
         if recipe.method == "full":
             return trained
         return self._add(
             Stage(
-                f"merge:{row.recipe}",
+                f"merge:{name}",
                 "merge",
                 {"template": self.profile.model.template},
-                self.folder / "merge" / row.recipe,
+                self.folder / "merge" / name,
                 inputs={"model": model, "adapter": trained},
-                settings=self._settings(),
+                settings=self._settings(self.profile.train_environment),
             )
         )
 
@@ -230,7 +274,7 @@ class _Builder:
                 config,
                 self.folder / "infer" / row.name,
                 inputs=inputs,
-                settings=self._settings(),
+                settings=self._settings(self.profile.infer_environment),
                 seed=infer.seed,
             )
         )
@@ -244,6 +288,7 @@ class _Builder:
                 _dump(evaluation, exclude={"jobs"}),
                 self.folder / "eval" / row.name,
                 inputs={"predictions": predictions, "data": data},
+                databases=(self.data_config.databases(),),
                 code=(Path(test_suite_sql_eval.__file__).parent, *_code("evaluate.py")),
                 settings={"jobs": evaluation.jobs, "databases": str(self.data_config.databases())},
             )

@@ -27,6 +27,17 @@ def config_path(kind: str, name: str) -> Path:
     return repository_root() / "configs" / kind / f"{name}.yaml"
 
 
+def config_name(name: str) -> str:
+    """Return the name of a config given by name or by path (names may hold dots)."""
+    return Path(name).name.removesuffix(".yaml").removesuffix(".yml")
+
+
 def build_root() -> Path:
     """Return the folder for all generated files (`build/`, or $TEXT2SQL_BUILD)."""
     return Path(os.environ.get("TEXT2SQL_BUILD") or repository_root() / "build")
+
+
+def shown(path: Path) -> str:
+    """Return a path as messages show it: from the checkout's top where it lies below it."""
+    root = repository_root()
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

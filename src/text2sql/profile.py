@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -45,12 +45,18 @@ class EvalConfig(StrictModel):
 
 
 class Profile(StrictModel):
-    """One run of the whole chain: model, rows, inference, evaluation and the machine it needs."""
+    """One run of the whole chain: model, rows, inference, evaluation and the machine it needs.
+
+    `data` replaces keys of the dataset's config: how prompts look is the model's affair, whatever
+    the dataset. `workers` stages run side by side, each on `threads` cores. An environment ``x`` is
+    the folder ``.venv-x``; where none is named, stages run in the one that runs the command.
+    """
 
     name: str
     title: str
     model: ModelConfig
     dataset: str
+    data: dict[str, Any] = {}
     infer: str
     rows: list[RowConfig] = Field(min_length=1)
     evaluation: EvalConfig = EvalConfig()
@@ -58,6 +64,8 @@ class Profile(StrictModel):
     workers: int = Field(default=1, ge=1)
     threads: int = Field(default=1, ge=1)
     device: Literal["cpu", "cuda"] = "cpu"
+    train_environment: str | None = None
+    infer_environment: str | None = None
 
     @model_validator(mode="after")
     def _rows_are_distinct(self) -> Self:

@@ -124,7 +124,8 @@ def git_state() -> dict[str, Any]:
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         return result.stdout.strip() if result.returncode == 0 else None
 
-    status = git("status", "--porcelain")
+    # Charts are written into figs/ by the run itself.
+    status = git("status", "--porcelain", "--", ".", ":!figs")
     return {"sha": git("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
 
 

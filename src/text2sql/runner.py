@@ -22,10 +22,10 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
-from text2sql import hardware
 from text2sql.errors import UserError
-from text2sql.files import PARTIAL, sha256_file, sha256_tree
+from text2sql.files import PARTIAL, sha256_tree
 from text2sql.graph import Selection, Stage
+from text2sql.paths import repository_root
 from text2sql.progress import read_progress
 from text2sql.records import canonical_hash, read_manifest
 
@@ -34,6 +34,7 @@ KEY = "stage.key"
 POLL_SECONDS = 0.25
 QUIET_REPORT_SECONDS = 60.0  # how often a line is printed where there is no terminal
 STOP_GRACE_SECONDS = 10.0
+BAR = "{desc}: {percentage:3.0f}% {bar:20} {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
 
 
 def partial_folder(stage: Stage) -> Path:
@@ -50,11 +51,24 @@ def stage_key(stage: Stage) -> str | None:
             return None
         inputs[name] = manifest["output_hash"]
     for source in stage.sources:
-        if not source.is_file():
-            raise UserError(f"{source}: no such file; stage '{stage.name}' reads it")
-    sources = {source.name: sha256_file(source) for source in stage.sources}
+        if not source.exists():
+            raise UserError(f"{source}: not found; stage '{stage.name}' reads it{_hint(source)}")
+    sources = {source.name: sha256_tree(source) for source in stage.sources}
+    databases = [_database_stamps(folder) for folder in stage.databases]
     code = [sha256_tree(path, "*.py") for path in stage.code]
-    return canonical_hash([stage.kind, stage.config, sources, code, inputs])
+    return canonical_hash([stage.kind, stage.config, sources, databases, code, inputs])
+
+
+def _hint(source: Path) -> str:
+    return " (set SPIDER_DIR)" if "spider" in source.parts else ""
+
+
+def _database_stamps(folder: Path) -> list[str]:
+    """Name, size and time of each database below a folder."""
+    return [
+        f"{path.relative_to(folder)} {path.stat().st_size} {path.stat().st_mtime_ns}"
+        for path in sorted(folder.glob("*/*.sqlite*"))
+    ]
 
 
 def is_current(stage: Stage) -> bool:
@@ -99,7 +113,6 @@ class Runner:
             UserError: a stage failed (the message names its log), or another run is at work.
             KeyboardInterrupt: after every child has been stopped.
         """
-        hardware.require(self.selection.profile.hardware, self.selection.profile.name)
         with _exclusive(self.selection.folder):
             try:
                 self._run_all(stages)
@@ -128,8 +141,9 @@ class Runner:
         folder = prepare_partial(stage)
         log = (folder / LOG).open("ab")
         selection = self.selection
-        command = [sys.executable, "-m", "text2sql.worker", stage.name, selection.profile.name]
-        command += [selection.dataset, str(selection.limit or 0)]
+        command = [str(stage_python(stage)), "-m", "text2sql.worker", stage.name]
+        command += [selection.source or selection.profile.name, selection.dataset]
+        command += [str(selection.limit or 0), selection.recipe or ""]
         # A session of its own, so that the whole tree of a stage (torchrun and its children) can be
         # stopped together, and so that the terminal's Ctrl-C reaches only this process.
         process = subprocess.Popen(
@@ -145,7 +159,7 @@ class Runner:
             desc=stage.name,
             leave=False,
             disable=None,
-            bar_format="{desc}: {percentage:3.0f}% {bar:20} {n_fmt}/{total_fmt} [{elapsed}<{remaining}]",
+            bar_format=BAR,
         )
         self.running[stage.name] = _Running(stage, process, log, bar)
         _say(f"{stage.name}: started")
@@ -226,8 +240,23 @@ def stage_environment(stage: Stage) -> dict[str, str]:
         "OMP_WAIT_POLICY": "passive",
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PATH": f"{stage_python(stage).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }
+
+
+def stage_python(stage: Stage) -> Path:
+    """Return the interpreter for a stage: this one, or that of the environment it asks for.
+
+    Raises:
+        UserError: that environment has not been set up.
+    """
+    environment = stage.settings.get("environment")
+    if environment is None:
+        return Path(sys.executable)
+    python = repository_root() / f".venv-{environment}" / "bin" / "python"
+    if not python.is_file():
+        raise UserError(f"{python}: no such environment; run: make setup-gpu")
+    return python
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Run one stage in this process: ``python -m text2sql.worker STAGE PROFILE DATASET LIMIT``.
+"""Run one stage here: ``python -m text2sql.worker STAGE PROFILE DATASET LIMIT RECIPE``.
 
 Started by `text2sql.runner`; a process per stage gives its memory back and can be stopped whole.
 """
@@ -100,9 +100,10 @@ def run_stage(stage: Stage) -> None:
 
 def main() -> int:
     """Entry point; prints a user's mistake as one line and exits with 2."""
-    name, profile, dataset, limit = sys.argv[1:5]
+    name, profile, dataset, limit, recipe = sys.argv[1:6]
     try:
-        graph = build_graph(Selection(load_profile(profile), dataset, int(limit) or None))
+        selection = Selection(load_profile(profile), dataset, int(limit) or None, recipe or None)
+        graph = build_graph(selection)
         run_stage(graph[name])
     except UserError as error:
         print(error, file=sys.stderr)

@@ -53,7 +53,7 @@ def convert(gguf_file: Path, output: Path) -> None:
     if architecture != "llama":
         raise UserError(f"{gguf_file}: architecture '{architecture}' is not supported, only llama")
     tokenizer = build_tokenizer(gguf_file, fields)
-    model = AutoModelForCausalLM.from_pretrained(
+    model: Any = AutoModelForCausalLM.from_pretrained(
         gguf_file.parent, gguf_file=gguf_file.name, dtype=torch.float32
     )
     # Transformers marks the weights as GGUF-quantized and then refuses to save them, although they

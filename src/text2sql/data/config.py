@@ -68,12 +68,16 @@ class DataConfig(StrictModel):
         return value
 
     def source_files(self) -> list[Path]:
-        """Return the files whose content decides the result; raise UserError if one is missing."""
+        """Return the files and folders whose content decides the result."""
         named = [*self.train, self.evaluation, *([self.tables] if self.tables else [])]
         paths = [resolve(name) for name in named]
         if self.database_form == "sql":
             paths.append(resolve(self.database))
-        for path in paths:
+        return paths
+
+    def require_sources(self) -> None:
+        """Raise UserError when a source is missing."""
+        for path in self.source_files():
             if not path.exists():
                 hint = (
                     "; run 'text2sql data check' and set SPIDER_DIR"
@@ -81,7 +85,6 @@ class DataConfig(StrictModel):
                     else ""
                 )
                 raise UserError(f"{path}: data source not found{hint}")
-        return paths
 
     def databases(self) -> Path:
         """Return the folder that holds ``<db_id>/<db_id>.sqlite``."""

@@ -43,7 +43,7 @@ def prepare(config: DataConfig, output: Path, limit: int | None = None) -> dict[
         UserError: a source is missing or broken, or more rows were rejected than `max_rejects`.
     """
     output.mkdir(parents=True, exist_ok=True)
-    config.source_files()
+    config.require_sources()
     if config.database_form == "sql":
         ensure_sample_databases(resolve(config.database))
     schemas = SchemaTexts(config)

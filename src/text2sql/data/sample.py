@@ -36,7 +36,8 @@ def ensure_sample_databases(source: Path | None = None, output: Path | None = No
 
 
 def _build(script: Path, database: Path) -> None:
-    stamp = database.with_name(database.name + ".sha256")
+    # Not "<id>.sqlite...": evaluators take every such file for a variant of the database.
+    stamp = database.with_name(f"{script.stem}.sha256")
     wanted = sha256_file(script)
     if database.is_file() and stamp.is_file() and stamp.read_text() == wanted:
         return

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from text2sql.config import StrictModel, load_config
-from text2sql.paths import config_path
+from text2sql.paths import config_path, repository_root
 
 # Keys the train stage fills in itself, so that a recipe cannot contradict the pipeline.
 STAGE_KEYS = frozenset(
@@ -54,6 +55,20 @@ class Recipe(StrictModel):
         if self.launch.backend == "deepspeed" and "deepspeed" not in self.llamafactory:
             raise ValueError("backend 'deepspeed' needs 'llamafactory.deepspeed: <config file>'")
         return self
+
+    def environment(self) -> dict[str, str]:
+        """Variables by which LLaMA-Factory starts torchrun and Megatron."""
+        variables = dict(self.launch.environment)
+        if self.launch.backend != "single":
+            variables |= {"FORCE_TORCHRUN": "1", "NPROC_PER_NODE": str(self.launch.processes)}
+        if self.launch.backend == "megatron":
+            variables["USE_MCA"] = "1"
+        return variables
+
+    def source_files(self) -> tuple[Path, ...]:
+        """Files besides the recipe that decide the result: DeepSpeed's config."""
+        named = self.llamafactory.get("deepspeed")
+        return (repository_root() / named,) if named else ()
 
     @property
     def seed(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -30,6 +31,8 @@ def run(job: Job) -> dict[str, Any]:
         UserError: a key LLaMA-Factory does not know, or training ended with an error.
     """
     recipe = Recipe.model_validate({k: v for k, v in job.config.items() if k != "template"})
+    # LLaMA-Factory has Megatron's keys only where this is set before it is imported.
+    os.environ.update({k: v for k, v in recipe.environment().items() if k == "USE_MCA"})
     unknown = unknown_keys(recipe.llamafactory)
     if unknown:
         raise UserError(f"recipe '{job.stage.name}': LLaMA-Factory has no key '{unknown[0]}'")
@@ -42,11 +45,14 @@ def run(job: Job) -> dict[str, Any]:
         "dataset_dir": str(job.inputs["data"]),
         "dataset": TRAIN_DATASET,
         "output_dir": str(job.output),
-        "overwrite_output_dir": True,  # the runner has cleared whatever is not ours
         "plot_loss": True,
         "report_to": "none",
         **recipe.llamafactory,
     }
+    if recipe.launch.backend != "megatron":  # which has no such key
+        arguments["overwrite_output_dir"] = True  # the runner has cleared whatever is not ours
+    if recipe.source_files():
+        arguments["deepspeed"] = str(recipe.source_files()[0])
     if job.settings["device"] == "cpu":
         arguments["use_cpu"] = True
     if checkpoint:
@@ -56,23 +62,13 @@ def run(job: Job) -> dict[str, Any]:
         "train",
         arguments,
         job.output,
-        launch_environment(recipe),
+        recipe.environment(),
         watch=lambda: report_progress(job.output, job.progress),
     )
     details = summarize(job.output)
     for folder in job.output.glob("checkpoint-*"):
         shutil.rmtree(folder)
     return details
-
-
-def launch_environment(recipe: Recipe) -> dict[str, str]:
-    """Variables by which LLaMA-Factory starts torchrun and Megatron."""
-    environment = dict(recipe.launch.environment)
-    if recipe.launch.backend != "single":
-        environment |= {"FORCE_TORCHRUN": "1", "NPROC_PER_NODE": str(recipe.launch.processes)}
-    if recipe.launch.backend == "megatron":
-        environment["USE_MCA"] = "1"
-    return environment
 
 
 def last_checkpoint(folder: Path) -> Path | None:

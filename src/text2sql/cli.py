@@ -1,0 +1,199 @@
+"""The command line: ``text2sql <stage>``, one command under each Make target."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from text2sql import __version__
+from text2sql.errors import UserError
+
+DEFAULT_PROFILE = "smollm2-135m"
+# Commands that bring stages of a kind up to date, with all they need.
+STAGE_COMMANDS = {
+    "data": "Write training files and evaluation questions.",
+    "model": "Get the base model as a Hugging Face folder.",
+    "train-lora": "LoRA fine-tuning by LLaMA-Factory.",
+    "train-qlora": "4-bit QLoRA fine-tuning by LLaMA-Factory.",
+    "train-full": "Full fine-tuning by LLaMA-Factory.",
+    "mg2hf": "Convert a Megatron checkpoint to Hugging Face.",
+    "merge": "Fold LoRA adapters into the base model.",
+    "knowledge-base": "Build the retrieval store of solved questions.",
+    "retrieve": "Find few-shot examples for every question.",
+    "infer": "Answer the evaluation questions with every row's model.",
+    "eval": "Judge the answers by executing them.",
+    "table": "Build and print the results table.",
+    "figures": "Draw the results chart into figs/.",
+}
+# What later releases bring; until then these say so and fail.
+PLANNED_COMMANDS = {
+    "hf2mg": "Convert a Hugging Face model to Megatron.",
+    "quantize": "Convert a model to GGUF and quantize it.",
+    "create-data": "Make training data from a private database.",
+    "serve": "Start the text-to-SQL web service.",
+}
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which run is meant."""
+    options = [
+        click.option(
+            "--profile", default=DEFAULT_PROFILE, show_default=True, help="Name or YAML file."
+        ),
+        click.option("--dataset", help="Name or YAML file; default: the profile's."),
+        click.option(
+            "--limit", type=click.IntRange(min=1), help="At most so many rows and questions."
+        ),
+        click.option("--recipe", help="A training recipe besides those of the profile."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def select_run(
+    profile: str, dataset: str | None, limit: int | None, recipe: str | None
+) -> tuple[Any, dict[str, Any]]:
+    """Return the selection that the options mean, and its graph of stages."""
+    from text2sql.graph import Selection, build_graph
+    from text2sql.profile import load_profile
+
+    loaded = load_profile(profile)
+    selection = Selection(loaded, dataset or loaded.dataset, limit, recipe, profile)
+    return selection, build_graph(selection)
+
+
+def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Any:
+    """Run the stages wanted, and all they need, that are not up to date; return the selection."""
+    from text2sql import hardware
+    from text2sql.graph import select
+    from text2sql.paths import config_name
+    from text2sql.runner import Runner
+    from text2sql.worker import stage_module
+
+    selection, graph = select_run(**options)
+    recipe = options["recipe"]
+    if recipe and wanted[0].startswith("train-"):
+        wanted = [f"train:{config_name(recipe)}"]
+    stages = select(graph, wanted)
+    hardware.require(selection.profile.hardware, selection.profile.name)
+    for stage in stages:
+        stage_module(stage.kind)
+    Runner(selection, selection.profile.workers).run(stages)
+    return selection
+
+
+def show_results(selection: Any) -> None:
+    """Print the run's table and put its chart into figs/."""
+    from text2sql.paths import shown
+    from text2sql.report.publish import copy_chart
+    from text2sql.report.table import TABLE
+
+    click.echo((selection.folder / "table" / TABLE).read_text(encoding="utf-8"))
+    if (selection.folder / "figures").is_dir():
+        chart = copy_chart(selection.folder, selection.profile.name, selection.dataset_label)
+        click.echo(f"chart: {shown(chart)}")
+
+
+@click.group()
+@click.version_option(__version__, prog_name="text2sql")
+def cli() -> None:
+    """Fine-tune, infer and evaluate text-to-SQL models. Every stage runs what it needs first."""
+
+
+@cli.command()
+@run_options
+def reproduce(**options: Any) -> None:
+    """Run the whole chain of a profile: data to results table and chart."""
+    show_results(bring_up_to_date(["table", "figures"], **options))
+
+
+@cli.command()
+@run_options
+def plan(**options: Any) -> None:
+    """Print the stages, inputs, outputs and launch lines of a run; run nothing."""
+    from text2sql.plan import describe_plan
+
+    click.echo(describe_plan(*select_run(**options)))
+
+
+@cli.command()
+@run_options
+def publish(**options: Any) -> None:
+    """Copy a finished run's record into results/ and refresh the README's tables."""
+    from text2sql.paths import shown
+    from text2sql.report import publish as publishing
+
+    selection, _ = select_run(**options)
+    click.echo(f"record: {shown(publishing.publish(selection.folder))}")
+
+
+@cli.command()
+@click.option("--check", is_flag=True, help="Change nothing; fail where a README is out of date.")
+def results(check: bool) -> None:
+    """Refresh the tables in the READMEs from the records in results/."""
+    from text2sql.report.publish import check_readmes, update_readmes
+
+    if check:
+        check_readmes()
+    else:
+        update_readmes()
+
+
+def _add_stage_command(kind: str, text: str) -> None:
+    @cli.command(kind, help=text)
+    @run_options
+    def command(**options: Any) -> None:
+        selection = bring_up_to_date([kind], **options)
+        if kind in ("table", "figures"):
+            show_results(selection)
+
+
+def _add_planned_command(name: str, text: str) -> None:
+    @cli.command(name, help=f"{text} (not in this release)")
+    def command() -> None:
+        raise UserError(f"'{name}' is not in this release yet; CHANGELOG.md says what is")
+
+
+for _kind, _text in STAGE_COMMANDS.items():
+    _add_stage_command(_kind, _text)
+for _name, _text in PLANNED_COMMANDS.items():
+    _add_planned_command(_name, _text)
+
+
+class _LazyDataTools(click.Group):
+    """Loads the dataset tools only when they are asked for; --help of the rest stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return self._group().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return self._group().get_command(ctx, cmd_name)
+
+    def _group(self) -> click.Group:
+        from text2sql.data.cli import data
+
+        return data
+
+
+cli.add_command(
+    _LazyDataTools("dataset", help="Dataset tools: check, decontaminate, report, translate.")
+)
+
+
+def main() -> None:
+    """Entry point; a user's mistake is one line on stderr and exit status 2."""
+    try:
+        cli(standalone_mode=False)
+    except UserError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped; run the same command again to go on", err=True)
+        sys.exit(130)

@@ -1,0 +1,88 @@
+"""Published results: records kept in results/, charts in figs/, and the README's tables."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from text2sql.errors import UserError
+from text2sql.files import write_json, write_text
+from text2sql.paths import repository_root
+from text2sql.report.figure import CHART
+from text2sql.report.record import commits, load_record
+from text2sql.report.table import RECORD, render_table
+
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+READMES = ("README.md", "README.zh.md")
+
+
+def chart_name(profile: str, dataset: str) -> str:
+    """File name of a run's chart in figs/."""
+    return f"{profile}_{dataset}.png"
+
+
+def copy_chart(run_folder: Path, profile: str, dataset: str) -> Path:
+    """Copy a run's chart into figs/ and return its path there."""
+    target = repository_root() / "figs" / chart_name(profile, dataset)
+    target.parent.mkdir(exist_ok=True)
+    partial = target.with_name(target.name + ".partial")
+    shutil.copyfile(run_folder / "figures" / CHART, partial)
+    partial.replace(target)
+    return target
+
+
+def publish(run_folder: Path) -> Path:
+    """Copy a run's record into results/ and bring the README's tables up to date.
+
+    Raises:
+        UserError: the run is not finished, or a stage ran from a checkout with changes that are not
+            committed, so that nobody could repeat it.
+    """
+    path = run_folder / "table" / RECORD
+    if not path.is_file():
+        raise UserError(f"{path}: no such record; run 'make reproduce' first")
+    record = load_record(path)
+    changed = [commit for commit in commits(record) if commit.endswith("+")]
+    if changed:
+        raise UserError(f"{path}: made with changes that are not committed; commit, then run again")
+    target = repository_root() / "results" / f"{record['profile']}_{record['dataset']}.json"
+    write_json(target, record)
+    update_readmes()
+    return target
+
+
+def results_block() -> str:
+    """Return the tables and charts of all published records as Markdown."""
+    parts = []
+    for path in sorted((repository_root() / "results").glob("*.json")):
+        record = load_record(path)
+        chart = f"figs/{chart_name(record['profile'], record['dataset'])}"
+        parts.append(render_table(record))
+        if (repository_root() / chart).is_file():
+            parts.append(f"![Execution accuracy by difficulty]({chart})\n")
+        parts.append(f"Record: [results/{path.name}](results/{path.name})\n")
+    return "\n".join(parts)
+
+
+def update_readmes() -> None:
+    """Write the results between the markers of each README."""
+    for name in READMES:
+        path = repository_root() / name
+        write_text(path, _with_block(path))
+
+
+def check_readmes() -> None:
+    """Raise UserError when a README's tables are not those of the records in results/."""
+    for name in READMES:
+        path = repository_root() / name
+        if _with_block(path) != path.read_text(encoding="utf-8"):
+            raise UserError(f"{name}: results are not those in results/; run: make results")
+
+
+def _with_block(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise UserError(f"{path}: the markers '{BEGIN}' and '{END}' are missing")
+    return f"{before}{BEGIN}\n\n{results_block()}\n{END}{after}"
