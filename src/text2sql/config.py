@@ -66,7 +66,9 @@ def check_config(values: dict[str, Any], model: type[Config], source: str) -> Co
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key shows twice, as unknown and as missing; the first says more.
+        found = error.errors()
+        first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
         keys = [str(part) for part in first["loc"]]
         raise UserError(f"{source}: {_explain(keys, first, values, model)}") from None
 

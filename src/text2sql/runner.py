@@ -137,17 +137,26 @@ class Runner:
             if self.running:
                 time.sleep(POLL_SECONDS)
 
+    def command(self, stage: Stage) -> list[str]:
+        """Return the command that runs a stage in a process of its own."""
+        selection = self.selection
+        program = [str(stage_python(stage)), "-m", "text2sql.worker", stage.name]
+        profile = selection.source or selection.profile.name
+        return [
+            *program,
+            profile,
+            selection.dataset,
+            str(selection.limit or 0),
+            selection.recipe or "",
+        ]
+
     def _start(self, stage: Stage) -> None:
         folder = prepare_partial(stage)
         log = (folder / LOG).open("ab")
-        selection = self.selection
-        command = [str(stage_python(stage)), "-m", "text2sql.worker", stage.name]
-        command += [selection.source or selection.profile.name, selection.dataset]
-        command += [str(selection.limit or 0), selection.recipe or ""]
         # A session of its own, so that the whole tree of a stage (torchrun and its children) can be
         # stopped together, and so that the terminal's Ctrl-C reaches only this process.
         process = subprocess.Popen(
-            command,
+            self.command(stage),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

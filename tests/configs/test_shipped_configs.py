@@ -1,0 +1,81 @@
+"""Every shipped config loads, is named as the house style says, and opens with its comment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from text2sql.config import load_config
+from text2sql.data.config import DataConfig
+from text2sql.graph import Selection, build_graph
+from text2sql.infer.config import load_infer_config
+from text2sql.profile import load_profile
+from text2sql.train.recipe import load_recipe
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+LOADERS: dict[str, Callable[[str], Any]] = {
+    "profiles": load_profile,
+    "train": load_recipe,
+    "infer": load_infer_config,
+    "data": lambda name: load_config(CONFIGS / "data" / f"{name}.yaml", DataConfig),
+}
+SHIPPED = sorted(CONFIGS.rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.relative_to(CONFIGS).as_posix())
+def test_loads(path: Path) -> None:
+    LOADERS[path.parent.name](path.stem)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.relative_to(CONFIGS).as_posix())
+def test_opens_with_a_comment(path: Path) -> None:
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert first.startswith("# ")
+    assert len(first) > 20
+
+
+@pytest.mark.parametrize("path", sorted((CONFIGS / "train").glob("*.yaml")), ids=lambda p: p.stem)
+def test_recipe_comment_says_how_to_launch_and_what_it_costs(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for word in ("# Launch: make train-", "# Cost: ", "# Values: "):
+        assert word in text
+
+
+@pytest.mark.parametrize("path", sorted((CONFIGS / "profiles").glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_profile_makes_a_graph(path: Path) -> None:
+    profile = load_profile(path.stem)
+    assert profile.name == path.stem
+    graph = build_graph(Selection(profile, profile.dataset))
+    assert [name for name in graph if name.startswith("eval:")] == [
+        f"eval:{row.name}" for row in profile.rows
+    ]
+    recipes = {row.recipe for row in profile.rows if row.recipe}
+    assert {name for name in graph if name.startswith("train:")} == {f"train:{r}" for r in recipes}
+
+
+@pytest.mark.parametrize("path", sorted((CONFIGS / "train").glob("*.yaml")), ids=lambda p: p.stem)
+def test_llamafactory_knows_every_key(path: Path) -> None:
+    recipe = load_recipe(path.stem)
+    if recipe.launch.backend == "megatron":
+        pytest.importorskip("mcore_adapter", reason="Megatron's keys live in ROLL's mcore_adapter")
+    from text2sql.train.llamafactory import unknown_keys
+
+    assert unknown_keys(recipe.llamafactory) == []
+
+
+def test_deepspeed_configs_are_json_and_used() -> None:
+    used = {load_recipe(p.stem).llamafactory.get("deepspeed") for p in CONFIGS.glob("train/*.yaml")}
+    for path in (CONFIGS / "deepspeed").glob("*.json"):
+        json.loads(path.read_text(encoding="utf-8"))
+        assert f"configs/deepspeed/{path.name}" in used
+
+
+def test_no_config_lies_where_nothing_loads_it() -> None:
+    assert {path.parent.name for path in SHIPPED} <= LOADERS.keys()
+    for path in SHIPPED:
+        assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)

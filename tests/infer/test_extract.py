@@ -1,0 +1,76 @@
+"""Extraction of SQL from what models answer."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from text2sql.infer.extract import extract_sql
+
+QUERY = "SELECT name FROM singer WHERE age > 20"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        QUERY,
+        f"{QUERY};",
+        f"  {QUERY} ;  ",
+        f"```sql\n{QUERY}\n```",
+        f"```\n{QUERY};\n```",
+        f"```SQL\n{QUERY}",
+        f"Here is the query:\n\n```sql\n{QUERY};\n```\nIt lists the singers.",
+        f"<think>\nSELECT nothing yet\n</think>\n\n{QUERY}",
+        f"</think>\n{QUERY}",
+        f"[ANSWER]\n{QUERY}",
+        f"I would write SQL: {QUERY};\nThis selects the names.",
+        f"{QUERY}\n\nThis query selects the names of all singers.",
+        f"{QUERY}; DROP TABLE singer",
+        f"{QUERY};\n{QUERY} AND 1;",
+        "SELECT name\nFROM singer\nWHERE age > 20",
+        "SELECT name -- the singer's name\nFROM singer /* all */ WHERE age > 20",
+        "SELECT name\n\nFROM singer\n\nWHERE age > 20;",
+        f"```python\nprint('hi')\n```\n```sql\n{QUERY}\n```",
+        f"The query with the right columns is:\n{QUERY}",
+    ],
+)
+def test_finds_the_query(answer: str) -> None:
+    assert extract_sql(answer) == QUERY
+
+
+@pytest.mark.parametrize(
+    ("answer", "sql"),
+    [
+        ("", ""),
+        ("We have 1000 singers.", ""),
+        ("<think>SELECT 1 and I never came to an end", ""),
+        ("SELECT ';' AS a; SELECT 2", "SELECT ';' AS a"),
+        ("SELECT 'a  b',\n  \"c  d\"", "SELECT 'a  b', \"c  d\""),
+        ("SELECT 'it''s; fine' ; x", "SELECT 'it''s; fine'"),
+        ("SELECT '-- no comment'", "SELECT '-- no comment'"),
+        ("with x as (select 1) select * from x;", "with x as (select 1) select * from x"),
+        (
+            "WITH RECURSIVE t(n) AS (SELECT 1 UNION SELECT n+1 FROM t) SELECT n FROM t",
+            "WITH RECURSIVE t(n) AS (SELECT 1 UNION SELECT n+1 FROM t) SELECT n FROM t",
+        ),
+        ("Come with me as (a friend", "with me as (a friend"),
+        ("SELECT a FROM b\n\nUNION\n\nSELECT c FROM d", "SELECT a FROM b UNION SELECT c FROM d"),
+        ("SELECT 'unclosed", "SELECT 'unclosed"),
+    ],
+)
+def test_particular_answers(answer: str, sql: str) -> None:
+    assert extract_sql(answer) == sql
+
+
+@given(st.text())
+def test_never_fails_and_gives_one_line(answer: str) -> None:
+    sql = extract_sql(answer)
+    assert "\n" not in sql
+    assert sql == sql.strip()
+
+
+@given(st.text(alphabet="selctwihaor ('\"`;\n-/*x", max_size=200))
+def test_extracting_twice_changes_nothing(answer: str) -> None:
+    once = extract_sql(answer)
+    assert extract_sql(once) == once

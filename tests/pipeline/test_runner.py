@@ -1,0 +1,203 @@
+"""Stages run once, again when something changed, stop cleanly and never leave half an output."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from text2sql.errors import UserError
+from text2sql.graph import Selection, Stage
+from text2sql.profile import load_profile
+from text2sql.records import read_manifest, write_manifest
+from text2sql.runner import Runner, is_current, partial_folder, prepare_partial, publish, stage_key
+
+class ScriptRunner(Runner):
+    """Runs each stage as a small script in place of the worker."""
+
+    scripts: dict[str, str]
+
+    def command(self, stage: Stage) -> list[str]:
+        return [sys.executable, "-c", self.scripts[stage.name]]
+
+
+def make_stage(folder: Path, name: str, inputs: dict[str, Stage] | None = None, **config) -> Stage:
+    return Stage(name, "toy", config, folder / name, inputs or {})
+
+
+def finish(stage: Stage, text: str = "done") -> None:
+    """Do what the worker does, here in the test's process."""
+    folder = prepare_partial(stage)
+    (folder / "out.txt").write_text(text)
+    write_manifest(
+        folder,
+        stage=stage.name,
+        key=str(stage_key(stage)),
+        config=stage.config,
+        inputs={},
+        seed=None,
+        started=datetime.now(UTC),
+        details={},
+    )
+    publish(stage)
+
+
+@pytest.fixture
+def runner(build_folder: Path) -> ScriptRunner:
+    made = ScriptRunner(Selection(load_profile("smollm2-135m"), "sample"), workers=2)
+    made.scripts = {}
+    return made
+
+
+def test_current_until_config_source_or_input_changes(tmp_path: Path) -> None:
+    source = tmp_path / "source.txt"
+    source.write_text("a")
+    first = Stage("first", "toy", {"x": 1}, tmp_path / "first", sources=(source,))
+    second = make_stage(tmp_path, "second", {"first": first})
+    assert not is_current(first)
+    assert stage_key(second) is None
+    finish(first)
+    finish(second)
+    assert is_current(first) and is_current(second)
+
+    assert not is_current(Stage("first", "toy", {"x": 2}, first.output, sources=(source,)))
+    source.write_text("b")
+    assert not is_current(first)
+    finish(first, "another output")
+    assert is_current(first)
+    assert not is_current(second)
+
+
+def test_same_output_again_leaves_later_stages_current(tmp_path: Path) -> None:
+    first = make_stage(tmp_path, "first")
+    second = make_stage(tmp_path, "second", {"first": first})
+    finish(first)
+    finish(second)
+    finish(first)
+    assert is_current(second)
+
+
+def test_interrupted_work_is_kept_only_while_nothing_changed(tmp_path: Path) -> None:
+    stage = make_stage(tmp_path, "a", x=1)
+    folder = prepare_partial(stage)
+    (folder / "half").write_text("half")
+    assert (prepare_partial(stage) / "half").exists()
+    assert not stage.output.exists()
+    changed = make_stage(tmp_path, "a", x=2)
+    assert not (prepare_partial(changed) / "half").exists()
+
+
+def test_missing_source_is_one_line(tmp_path: Path) -> None:
+    stage = Stage("a", "toy", {}, tmp_path / "a", sources=(tmp_path / "none",))
+    with pytest.raises(UserError, match="none: not found; stage 'a' reads it"):
+        stage_key(stage)
+
+
+def test_failed_stage_names_its_log_and_leaves_no_output(runner: ScriptRunner) -> None:
+    stage = make_stage(runner.selection.folder, "bad")
+    runner.scripts["bad"] = "import sys; print('no more room'); sys.exit(3)"
+    with pytest.raises(UserError, match=r"'bad' failed \(status 3\): no more room; full log: "):
+        runner.run([stage])
+    assert not stage.output.exists()
+    assert (partial_folder(stage) / "stage.log").read_text() == "no more room\n"
+
+
+def test_two_runs_at_once_are_refused(runner: ScriptRunner) -> None:
+    stage = make_stage(runner.selection.folder, "slow")
+    runner.scripts["slow"] = "import time; time.sleep(30)"
+    other = ScriptRunner(runner.selection, workers=1)
+    thread = threading.Thread(target=lambda: _ignore_failure(runner, stage))
+    thread.start()
+    _wait_for(lambda: bool(runner.running))
+    with pytest.raises(UserError, match="another run is at work"):
+        other.run([stage])
+    os.killpg(runner.running["slow"].process.pid, signal.SIGKILL)
+    thread.join(10)
+
+
+def _ignore_failure(runner: Runner, stage: Stage) -> None:
+    with pytest.raises(UserError):
+        runner.run([stage])
+
+
+def test_independent_stages_run_side_by_side(runner: ScriptRunner) -> None:
+    """Each of two stages waits for the other's mark, so one after the other would never end."""
+    folder = runner.selection.folder
+    folder.mkdir(parents=True)
+    wait = "import time, pathlib\npathlib.Path({mine!r}).touch()\n"
+    wait += "while not pathlib.Path({other!r}).exists(): time.sleep(0.05)\n"
+    a, b = str(folder / "a.mark"), str(folder / "b.mark")
+    runner.scripts["a"] = wait.format(mine=a, other=b)
+    runner.scripts["b"] = wait.format(mine=b, other=a)
+    runner.run([make_stage(folder, "a"), make_stage(folder, "b")])
+    assert runner.done == {"a", "b"}
+
+
+CTRL_C = """
+import sys
+from text2sql.graph import Selection, Stage
+from text2sql.profile import load_profile
+from text2sql.runner import Runner
+from pathlib import Path
+
+class R(Runner):
+    def command(self, stage):
+        child = "import time; time.sleep(300)"
+        parent = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {child!r}]);"
+        parent += f"open({sys.argv[1]!r}, 'w').write(str(p.pid)); p.wait()"
+        return [sys.executable, "-c", parent]
+
+selection = Selection(load_profile("smollm2-135m"), "sample")
+R(selection, 1).run([Stage("s", "toy", {}, selection.folder / "s")])
+"""
+
+
+def test_ctrl_c_leaves_no_orphans(tmp_path: Path, build_folder: Path, repository: Path) -> None:
+    note = tmp_path / "grandchild"
+    path = os.pathsep.join([str(repository / "src"), str(repository / "test-suite-sql-eval")])
+    process = subprocess.Popen(
+        [sys.executable, "-c", CTRL_C, str(note)],
+        env=os.environ | {"PYTHONPATH": path},
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    _wait_for(lambda: note.is_file() and note.read_text().isdigit(), 60)
+    grandchild = int(note.read_text())
+    assert _alive(grandchild)
+    process.send_signal(signal.SIGINT)
+    process.wait(30)
+    _wait_for(lambda: not _alive(grandchild))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def _wait_for(condition, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+def test_manifest_says_how_the_output_came_to_be(tmp_path: Path) -> None:
+    stage = make_stage(tmp_path, "a", x=1)
+    finish(stage)
+    manifest = read_manifest(stage.output)
+    assert manifest is not None
+    for key in ("config_hash", "inputs", "output_hash", "git", "versions", "hardware", "seed"):
+        assert key in manifest
+    for key in ("started", "finished", "seconds", "command", "peak_memory_mb"):
+        assert manifest[key] is not None
+    assert set(manifest["git"]) == {"sha", "dirty"}

@@ -1,0 +1,95 @@
+"""Table and chart come from the record, and the README from the published records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from text2sql.errors import UserError
+from text2sql.files import write_json
+from text2sql.report import publish
+from text2sql.report.figure import draw_chart
+from text2sql.report.record import LEVELS
+from text2sql.report.table import render_table
+
+
+def manifest(dirty: bool = False) -> dict[str, Any]:
+    return {
+        "git": {"sha": "0123456789abcdef", "dirty": dirty},
+        "hardware": {"cores": 2, "cpu": "a CPU", "gpus": []},
+        "seconds": 90.0,
+    }
+
+
+def record(dirty: bool = False) -> dict[str, Any]:
+    values = {"easy": 50.0, "medium": 25.0, "hard": 0.0, "extra": 12.34, "all": 30.06}
+    row = {
+        "label": "Baseline",
+        "questions": dict.fromkeys(LEVELS, 7),
+        "execution_accuracy": values,
+    }
+    return {
+        "title": "A model",
+        "profile": "p",
+        "dataset": "d",
+        "metric": {
+            "name": "execution accuracy",
+            "version": "1.0",
+            "plug_value": False,
+            "keep_distinct": False,
+            "sqlite": "3",
+        },
+        "database_set": {"sha256": "f" * 64, "databases": {"x": {"variants": 3}}},
+        "rows": [row, row | {"label": "Tuned"}],
+        "stages": {"data": manifest(dirty), "eval": manifest()},
+    }
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "configs").mkdir()
+    monkeypatch.setenv("TEXT2SQL_ROOT", str(tmp_path))
+    for name in publish.READMES:
+        text = f"# T\n\n{publish.BEGIN}\n{publish.END}\n\nrest\n"
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_table_says_scores_counts_metric_databases_and_commit() -> None:
+    text = render_table(record())
+    assert "| Baseline    | 50.0 |   25.0 |  0.0 |  12.3 | 30.1 |" in text
+    assert "| *questions* |    7 |" in text
+    assert "execution accuracy in per cent (test-suite-sql-eval 1.0, no flags)" in text
+    assert "1 databases, 3 SQLite files, SHA-256 ffffffffffff" in text
+    assert "3 minutes over all stages; commit 0123456789." in text
+
+
+def test_chart_is_drawn(tmp_path: Path) -> None:
+    draw_chart(record(), tmp_path / "chart.png")
+    assert (tmp_path / "chart.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_publishing_fills_the_readmes_and_check_notices_a_typed_number(checkout: Path) -> None:
+    write_json(checkout / "run" / "table" / "record.json", record())
+    target = publish.publish(checkout / "run")
+    assert target == checkout / "results" / "p_d.json"
+    readme = checkout / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    assert "| Tuned " in text and text.endswith("rest\n")
+    publish.check_readmes()
+    readme.write_text(text.replace("30.1", "39.1"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"README\.md: results are not those in results/"):
+        publish.check_readmes()
+
+
+def test_a_run_from_uncommitted_code_is_not_published(checkout: Path) -> None:
+    write_json(checkout / "run" / "table" / "record.json", record(dirty=True))
+    with pytest.raises(UserError, match="changes that are not committed"):
+        publish.publish(checkout / "run")
+
+
+def test_an_unfinished_run_is_not_published(checkout: Path) -> None:
+    with pytest.raises(UserError, match="run 'make reproduce' first"):
+        publish.publish(checkout / "run")
