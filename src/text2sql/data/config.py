@@ -80,7 +80,7 @@ class DataConfig(StrictModel):
         for path in self.source_files():
             if not path.exists():
                 hint = (
-                    "; run 'text2sql data check' and set SPIDER_DIR"
+                    "; run 'text2sql dataset check' and set SPIDER_DIR"
                     if "spider" in str(path)
                     else ""
                 )

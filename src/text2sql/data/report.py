@@ -57,7 +57,7 @@ def data_report(
     """
     path = folder / "train.json"
     if not path.is_file():
-        raise UserError(f"{path}: no prepared dataset; run 'text2sql data prepare' first")
+        raise UserError(f"{path}: no prepared dataset; run 'text2sql dataset prepare' first")
     count = _counter(tokenizer)
     lengths, keywords, tables = [], Counter[str](), Counter[int]()
     for prompt, sql in _rows(path, template):

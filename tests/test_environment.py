@@ -1,0 +1,61 @@
+"""The lock files: exact, complete, free of hosts, and without the package that only looks right."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+REQUIREMENTS = ROOT / "requirements"
+LOCKS = sorted(REQUIREMENTS.glob("*.txt"))
+PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[^\s+]+")
+
+
+def lines(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8")
+    return [line.strip() for line in text.splitlines() if line.strip() and line[0] != "#"]
+
+
+def normal(name: str) -> str:
+    """A package's name in the form that PEP 503 compares."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pinned(path: Path) -> dict[str, str]:
+    return {normal(name): version for name, version in (line.split("==") for line in lines(path))}
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)
+def test_every_line_is_an_exact_pin(lock: Path) -> None:
+    assert lines(lock)
+    assert [line for line in lines(lock) if not PIN.fullmatch(line)] == []
+    assert len(pinned(lock)) == len(lines(lock))
+
+
+@pytest.mark.parametrize("path", sorted(REQUIREMENTS.iterdir()), ids=lambda path: path.name)
+def test_no_hosts_and_not_the_look_alike_package(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert "://" not in text and "--index" not in text and "--extra" not in text
+    assert "mcore-adapter" not in {normal(re.split("[=<>~ ;]", line)[0]) for line in lines(path)}
+
+
+@pytest.mark.parametrize("source", sorted(REQUIREMENTS.glob("*.in")), ids=lambda path: path.stem)
+def test_lock_holds_what_was_asked_for(source: Path) -> None:
+    locked = pinned(source.with_suffix(".txt"))
+    for line in lines(source):
+        name, _, version = line.partition("==")
+        assert normal(name) in locked, line
+        if version:
+            assert locked[normal(name)] == version
+
+
+def test_packages_that_ours_declare_are_locked() -> None:
+    locked = pinned(REQUIREMENTS / "cpu.txt") | pinned(REQUIREMENTS / "no-deps.txt")
+    for path in (ROOT / "pyproject.toml", ROOT / "test-suite-sql-eval" / "pyproject.toml"):
+        project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+        for line in project["dependencies"]:
+            name = normal(re.split("[=<>~ ;]", line)[0])
+            assert name in locked or name == "test-suite-sql-eval", name
