@@ -20,7 +20,7 @@ CREATE TABLE artworks (
   room_id INTEGER,
   year_made INTEGER,
   medium TEXT,
-  insured_value INTEGER,
+  insured_amount INTEGER,
   FOREIGN KEY (artist_id) REFERENCES artists (artist_id),
   FOREIGN KEY (room_id) REFERENCES rooms (room_id)
 );
@@ -70,7 +70,7 @@ INSERT INTO rooms (room_id, room_name, floor, area_sqm) VALUES
   (9, 'Founders Room', 1, 70.5),
   (10, 'Cellar Vault', 0, 54.0);
 
-INSERT INTO artworks (artwork_id, title, artist_id, room_id, year_made, medium, insured_value) VALUES
+INSERT INTO artworks (artwork_id, title, artist_id, room_id, year_made, medium, insured_amount) VALUES
   (1, 'Harvest at Dusk', 1, 1, 1882, 'oil', 420000),
   (2, 'The Ferryman', 1, 3, 1895, 'oil', 510000),
   (3, 'Canal in Winter', 2, 3, 1909, 'oil', 330000),
