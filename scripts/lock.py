@@ -37,7 +37,9 @@ def main() -> None:
     parser.add_argument("name", choices=sorted(path.stem for path in FOLDER.glob("*.in")))
     name = parser.parse_args().name
     first = (FOLDER / f"{name}.in").read_text(encoding="utf-8").splitlines()[0]
-    header = f"{first.split(' Locked in')[0]}\n# Made by: python scripts/lock.py {name} (Python 3.11)\n"
+    header = (
+        f"{first.split(' Locked in')[0]}\n# Made by: python scripts/lock.py {name} (Python 3.11)\n"
+    )
     target = FOLDER / f"{name}.txt"
     partial = target.with_name(target.name + ".partial")
     partial.write_text(header + "\n".join(resolve(name)) + "\n", encoding="utf-8")

@@ -223,10 +223,15 @@ def orders_result(sql: str) -> bool:
             depth += 1
         elif token.text == ")":
             depth -= 1
-        elif depth == 0 and token.kind == lexer.WORD and token.text.upper().split() == [
-            "ORDER",
-            "BY",
-        ]:
+        elif (
+            depth == 0
+            and token.kind == lexer.WORD
+            and token.text.upper().split()
+            == [
+                "ORDER",
+                "BY",
+            ]
+        ):
             return True
     return False
 

@@ -130,9 +130,7 @@ def render(scores: Scores, etype: str, with_turns: bool) -> str:
         out += ["", "", _line("", list(TURNS), "{:20}")]
         out.append(_line("count", [scores[turn]["count"] for turn in TURNS], "{:<20d}"))
         if etype in ("all", "exec"):
-            out.append(
-                "=====================   TURN EXECUTION ACCURACY     ====================="
-            )
+            out.append("=====================   TURN EXECUTION ACCURACY     =====================")
             figures("execution", [scores[turn]["exec"] for turn in TURNS])
         if etype in ("all", "match"):
             out.append(

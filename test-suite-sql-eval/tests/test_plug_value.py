@@ -25,7 +25,7 @@ def test_no_gold_values_leave_slots_unfilled() -> None:
 
 
 def test_values_keep_their_case_and_quotes() -> None:
-    plugged = Plugged("select a from t where b = \"New York\"", "select A from T where B = 'x'")
+    plugged = Plugged('select a from t where b = "New York"', "select A from T where B = 'x'")
     assert plugged.values == ['"New York"']
     assert list(plugged.candidates()) == ['select a from t where b = "New York"']
 

@@ -46,7 +46,9 @@ def test_recipe_comment_says_how_to_launch_and_what_it_costs(path: Path) -> None
         assert word in text
 
 
-@pytest.mark.parametrize("path", sorted((CONFIGS / "profiles").glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted((CONFIGS / "profiles").glob("*.yaml")), ids=lambda p: p.stem
+)
 def test_every_profile_makes_a_graph(path: Path) -> None:
     profile = load_profile(path.stem)
     assert profile.name == path.stem

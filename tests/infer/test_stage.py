@@ -70,7 +70,9 @@ def test_journal_survives_a_kill_in_the_middle_of_a_line(tmp_path: Path) -> None
 def test_journal_of_other_prompts_is_not_used(tmp_path: Path) -> None:
     rows = {0: question(0, "p")}
     path = tmp_path / "journal.jsonl"
-    path.write_text("".join(json.dumps(r) + "\n" for r in answer(EchoEngine(), rows.values(), CONFIG)))
+    path.write_text(
+        "".join(json.dumps(r) + "\n" for r in answer(EchoEngine(), rows.values(), CONFIG))
+    )
     assert read_journal(path, {0: question(0, "another")}) == {}
 
 

@@ -66,7 +66,14 @@ def test_gpu_profile_without_gpus_is_one_line(repository: Path) -> None:
 def test_gpu_profile_can_be_planned_without_gpus(repository: Path) -> None:
     result = text2sql(repository, "plan", "--profile", "qwen3-1.7b")
     assert result.returncode == 0, result.stderr
-    for row in ("baseline", "rag_embedding", "rag_embedding_rerank", "lora_r32", "lora_r128", "full"):
+    for row in (
+        "baseline",
+        "rag_embedding",
+        "rag_embedding_rerank",
+        "lora_r32",
+        "lora_r128",
+        "full",
+    ):
         assert f"infer:{row} " in result.stdout
     assert "FORCE_TORCHRUN=1 NPROC_PER_NODE=4 USE_MCA=1 llamafactory-cli train" in result.stdout
 

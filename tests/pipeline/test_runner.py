@@ -19,6 +19,7 @@ from text2sql.profile import load_profile
 from text2sql.records import read_manifest, write_manifest
 from text2sql.runner import Runner, is_current, partial_folder, prepare_partial, publish, stage_key
 
+
 class ScriptRunner(Runner):
     """Runs each stage as a small script in place of the worker."""
 
