@@ -1,50 +1,83 @@
-"""Write requirements/<name>.txt from requirements/<name>.in: ``python scripts/lock.py gpu-train``.
+#!/usr/bin/env python3
+"""Write an exact lock file from pip's own resolution report.
 
-Pip resolves without installing (``--dry-run --report``), with the index the user has set.
+Usage:
+
+    python -m pip install --dry-run --ignore-installed --report report.json -r requirements/cpu.in
+    python scripts/lock.py report.json requirements/cpu.in > requirements/cpu.txt
+
+The report's format is described in pip's documentation ("Installation Report").
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import subprocess
+import re
 import sys
-import tempfile
 from pathlib import Path
+from typing import Any
 
-FOLDER = Path(__file__).resolve().parents[1] / "requirements"
+
+def normalize(name: str) -> str:
+    """Return the normalized form of a project name (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def resolve(name: str) -> list[str]:
-    """Return ``package==version`` of everything that requirements/<name>.in needs."""
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed"]
-        command += ["--quiet", "--report", str(report), "-r", str(FOLDER / f"{name}.in")]
-        subprocess.run(command, check=True)
-        found = json.loads(report.read_text(encoding="utf-8"))["install"]
-    pins = []
-    for item in found:
+def pins(report: dict[str, Any]) -> list[str]:
+    """Return the sorted ``name==version`` lines of a pip installation report.
+
+    The local part of a version (``2.13.0+cpu``) is left out: ``==2.13.0`` accepts both the plain
+    wheel and a local build of it, so the lock installs whichever of them the user's index offers.
+
+    Args:
+        report: the parsed JSON of ``pip install --report``.
+
+    Returns:
+        One exact pin for every distribution that pip would install, without duplicates.
+    """
+    lines = set()
+    for item in report["install"]:
         metadata = item["metadata"]
-        # A local version such as 2.13.0+cpu says which index was asked; the pin fits all builds.
-        pins.append(f"{metadata['name']}=={metadata['version'].split('+')[0]}")
-    return sorted(pins, key=str.lower)
+        version = metadata["version"].split("+", 1)[0]
+        lines.add(f"{normalize(metadata['name'])}=={version}")
+    return sorted(lines)
 
 
-def main() -> None:
-    """Resolve and write one lock file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=sorted(path.stem for path in FOLDER.glob("*.in")))
-    name = parser.parse_args().name
-    first = (FOLDER / f"{name}.in").read_text(encoding="utf-8").splitlines()[0]
-    header = (
-        f"{first.split(' Locked in')[0]}\n# Made by: python scripts/lock.py {name} (Python 3.11)\n"
-    )
-    target = FOLDER / f"{name}.txt"
-    partial = target.with_name(target.name + ".partial")
-    partial.write_text(header + "\n".join(resolve(name)) + "\n", encoding="utf-8")
-    partial.replace(target)
+def lock_text(report: dict[str, Any], source: str) -> str:
+    """Return the text of the lock file: a header saying how it was made, then the pins.
+
+    Args:
+        report: the parsed JSON of ``pip install --report``.
+        source: path of the .in file, as it should be named in the header.
+    """
+    environment = report["environment"]
+    header = [
+        f"# Made from {source} by scripts/lock.py; do not edit.",
+        f"# Resolved by pip {report['pip_version']} for Python {environment['python_version']}, "
+        f"{environment['sys_platform']} {environment['platform_machine']}.",
+        "# To renew: see docs/environment.md.",
+    ]
+    return "\n".join([*header, *pins(report)]) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Print the lock file for ``arguments`` = [report.json, source.in]; return the exit status."""
+    if len(arguments) != 2:
+        print("usage: lock.py REPORT.json requirements/NAME.in", file=sys.stderr)
+        return 2
+    path, source = Path(arguments[0]), Path(arguments[1])
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        text = lock_text(report, f"{source.parent.name}/{source.name}")
+    except OSError as error:
+        print(f"lock.py: cannot read {path}: {error.strerror}", file=sys.stderr)
+        return 1
+    except (ValueError, KeyError, TypeError) as error:
+        print(f"lock.py: {path} is not a report of pip install --report: {error}", file=sys.stderr)
+        return 1
+    sys.stdout.write(text)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,60 +1,110 @@
 #!/usr/bin/env bash
-# Make a Python environment from its lock file: scripts/setup.sh cpu|gpu-train|gpu-vllm
+# Make the virtual environment of one profile from its lock file.
 #
-# cpu makes .venv, the others .venv-<name>. A second run does nothing; after an interruption it goes
-# on where pip stopped. Pip's own settings (index, proxy, cache) are the user's and are left alone.
-# PYTHON=python3.12 chooses another interpreter.
+#   scripts/setup.sh [cpu|gpu-train|gpu-vllm]      .venv, .venv-train, .venv-vllm
+#
+# pip's own settings (pip.conf, PIP_* variables) decide where packages come from.
+# PYTHON=/path/to/python3.11 chooses the interpreter. A second run does nothing.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-
-name="${1:-cpu}"
-lock="requirements/$name.txt"
-venv=".venv"
-[ "$name" = cpu ] || venv=".venv-$name"
-stamp="$venv/.setup-done"
 
 fail() {
-  echo "setup: $*" >&2
-  exit 2
+    printf 'setup: %s\n' "$1" >&2
+    exit 1
 }
 
-[ -f "$lock" ] || fail "no lock file $lock; there are: $(basename -s .txt -a requirements/*.txt | tr '\n' ' ')"
+usage="usage: scripts/setup.sh [cpu|gpu-train|gpu-vllm]"
+[ "$#" -le 1 ] || fail "$usage"
+profile=${1:-cpu}
+case $profile in
+    cpu) venv=.venv ;;
+    gpu-train) venv=.venv-train ;;
+    gpu-vllm) venv=.venv-vllm ;;
+    *) fail "unknown profile '$profile'; $usage" ;;
+esac
 
-# What decides the environment. The packages of this repository are installed in place, so of them
-# only the metadata counts.
-wanted="$(cat "$lock" requirements/no-deps.txt pyproject.toml test-suite-sql-eval/pyproject.toml \
-  scripts/setup.sh | sha256sum | cut -d' ' -f1) $PWD"
-[ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && exit 0
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+lock=requirements/$profile.txt
+nodeps=requirements/$profile-nodeps.txt
+inputs=("$lock" pyproject.toml test-suite-sql-eval/pyproject.toml scripts/setup.sh)
+[ ! -f "$nodeps" ] || inputs+=("$nodeps")
 
-python="${PYTHON:-python3}"
-command -v "$python" >/dev/null || fail "no $python here; run: sudo apt-get install python3 python3-venv"
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-  fail "$("$python" -V) is too old, 3.11 is needed; name another with PYTHON=python3.11 make setup"
-"$python" -c 'import venv, ensurepip' 2>/dev/null ||
-  fail "$python has no venv module; run: sudo apt-get install python3-venv"
-
-mkdir -p "$venv"
-exec 9>"$venv/.setup-lock"
-flock -n 9 || fail "another set-up of $venv is at work; wait for it"
-
-rm -f "$stamp"
-echo "setup: $venv from $lock (first time: minutes; later: nothing)"
-# An interrupted venv may lack pip; making it again over itself is quick and keeps what is there.
-"$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv "$venv"
-pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
-
-pip install --progress-bar on -r "$lock" | { grep -v '^Requirement already satisfied' || true; }
-if [ "$name" = cpu ]; then
-  pip install --quiet --no-deps -r requirements/no-deps.txt
-  # PyPI's torchaudio is built for CUDA and does not load beside a CPU build of torch; without its
-  # compiled part it imports, and nothing here uses that part.
-  if ! "$venv/bin/python" -c 'import torchaudio' 2>/dev/null; then
-    find "$venv"/lib*/python3*/site-packages/torchaudio -name '*.so' -delete
-    "$venv/bin/python" -c 'import torchaudio' || fail "torchaudio does not import; see docs/environment.md"
-  fi
+# The folder is part of the key: neither a venv nor an editable install survives a move.
+digest=$( { pwd; cat "${inputs[@]}"; } | sha256sum | cut -d ' ' -f 1)
+stamp=$venv/.setup-$digest
+if [ -f "$stamp" ] && [ -x "$venv/bin/python" ]; then
+    printf 'setup: %s is up to date\n' "$venv"
+    exit 0
 fi
-pip install --quiet --no-deps --no-build-isolation -e ./test-suite-sql-eval -e .
 
-printf '%s' "$wanted" >"$stamp.partial"
+command -v git >/dev/null || fail "git is missing; install it: sudo apt-get install -y git"
+command -v flock >/dev/null || fail "flock is missing; install it: sudo apt-get install -y util-linux"
+
+python=${PYTHON:-}
+if [ -z "$python" ]; then
+    for candidate in python3.11 python3; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+            python=$candidate
+            break
+        fi
+    done
+fi
+[ -n "$python" ] || fail \
+    "Python 3.11 is missing; install it: sudo apt-get install -y python3.11 python3.11-venv"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
+    fail "$python is not Python 3.11 or newer; set PYTHON to one that is"
+"$python" -c 'import venv, ensurepip' 2>/dev/null ||
+    fail "Python's venv module is missing; install it: sudo apt-get install -y python3.11-venv"
+
+# The lock belongs to this process and is given back when it ends, however it ends. pip's children
+# do not inherit it (9>&-), so a killed run leaves nothing locked.
+exec 9>"$venv.lock"
+if ! flock -n 9; then
+    printf 'setup: another setup of %s is running; waiting for it\n' "$venv"
+    flock 9
+fi
+if [ -f "$stamp" ]; then
+    printf 'setup: %s was made by the other run\n' "$venv"
+    exit 0
+fi
+
+started=$SECONDS
+rm -f "$venv"/.setup-*
+# A folder whose pip does not run, or whose Python is not 3.11+, is half made: make it anew.
+if [ -d "$venv" ] && ! "$venv/bin/python" -c \
+    'import sys, pip._internal.cli.main; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    printf 'setup: %s is broken or half made; making it anew\n' "$venv"
+    rm -rf "$venv"
+fi
+if [ ! -d "$venv" ]; then
+    printf 'setup: making %s with %s\n' "$venv" "$("$python" --version)"
+    "$python" -m venv "$venv" 9>&-
+fi
+# A killed pip leaves folders named ~something, which it then warns about at every call.
+rm -rf "$venv"/lib/python3*/site-packages/~*
+
+pip_install() {
+    "$venv/bin/python" -m pip install --disable-pip-version-check --prefer-binary "$@" 9>&-
+}
+
+printf 'setup: installing %s packages of %s\n' "$(grep -c '==' "$lock")" "$lock"
+pip_install --requirement "$lock"
+if [ -f "$nodeps" ]; then
+    printf 'setup: installing %s without their dependencies\n' "$nodeps"
+    pip_install --no-deps --requirement "$nodeps"
+fi
+printf 'setup: installing the two packages of this repository\n'
+pip_install --no-deps --no-build-isolation --editable . --editable test-suite-sql-eval
+
+if [ "$profile" = cpu ] && ! "$venv/bin/python" -c 'import torchaudio' 2>/dev/null; then
+    libraries=$(echo "$venv"/lib/python3*/site-packages/torchaudio/lib)
+    printf "setup: removing torchaudio's CUDA libraries, which this torch cannot load\n"
+    rm -f "$libraries"/*.so
+    "$venv/bin/python" -c 'import torchaudio' ||
+        fail "torchaudio cannot be imported (see above); remove $venv and run setup again"
+fi
+
+# Written last and put in place by a rename, so that it exists only for a finished environment.
+touch "$stamp.partial"
 mv "$stamp.partial" "$stamp"
-echo "setup: $venv is ready"
+printf 'setup: %s is ready: %s in %s s\n' \
+    "$venv" "$(du -sh "$venv" | cut -f 1)" "$((SECONDS - started))"
