@@ -21,8 +21,23 @@ from text2sql.files import sha256_file, sha256_text, write_json
 from text2sql.paths import repository_root
 
 MANIFEST = "manifest.json"
-# Files in an output folder that tell how it was made; they are no part of its content.
-UNHASHED = frozenset({MANIFEST, "stage.log", "stage.key", "progress.json"})
+# Files in an output folder that tell how it was made, with times and paths in them; they are no
+# part of its content.
+UNHASHED = frozenset(
+    {
+        MANIFEST,
+        "stage.log",
+        "stage.key",
+        "progress.json",
+        "llamafactory.yaml",
+        "trainer_log.jsonl",
+        "trainer_state.json",
+        "train_results.json",
+        "all_results.json",
+        "training_args.bin",
+        "training_loss.png",
+    }
+)
 RECORDED_PACKAGES = (
     "text2sql",
     "test-suite-sql-eval",
