@@ -16,7 +16,7 @@ from text2sql.errors import UserError
 from text2sql.graph import Selection, Stage, build_graph
 from text2sql.profile import load_profile
 from text2sql.progress import Progress
-from text2sql.records import read_manifest, write_manifest
+from text2sql.records import git_state, read_manifest, write_manifest
 from text2sql.runner import partial_folder, publish, stage_key
 
 # Which module runs each kind of stage. Kinds that are not here belong to stages still to come.
@@ -82,6 +82,7 @@ def run_stage(stage: Stage) -> None:
     folder = partial_folder(stage)
     job = Job(stage, {n: s.output for n, s in stage.inputs.items()}, folder, Progress(folder))
     started = datetime.now(UTC)
+    git_state()  # cached: the record says what the stage started from, not what came meanwhile
     details = stage_module(stage.kind).run(job)
     write_manifest(
         folder,

@@ -10,9 +10,11 @@ import pytest
 from text2sql.errors import UserError
 from text2sql.files import write_json
 from text2sql.report import publish
+from text2sql.report.evidence import evidence_table, marks
 from text2sql.report.figure import draw_chart
+from text2sql.report.formats import csv_text, latex_text, markdown_text
 from text2sql.report.record import LEVELS
-from text2sql.report.table import render_table
+from text2sql.report.table import accuracy_table, render_table
 
 
 def manifest(dirty: bool = False) -> dict[str, Any]:
@@ -26,10 +28,19 @@ def manifest(dirty: bool = False) -> dict[str, Any]:
 def record(dirty: bool = False) -> dict[str, Any]:
     values = {"easy": 50.0, "medium": 25.0, "hard": 0.0, "extra": 12.34, "all": 30.06}
     row = {
+        "name": "baseline",
         "label": "Baseline",
         "questions": dict.fromkeys(LEVELS, 7),
-        "execution_accuracy": values,
+        "accuracy": values,
+        "outcomes": "1" * 5 + "0" * 35,
+        "further_metrics": {"execution_success": 0.75},
+        "cost": {
+            "seconds_per_1000_questions": 500.0,
+            "tokens_per_second": 40.0,
+            "inference_peak_memory_mb": 1536,
+        },
     }
+    tuned = row | {"name": "tuned", "label": "Tuned", "outcomes": "1" * 25 + "0" * 15}
     return {
         "title": "A model",
         "profile": "p",
@@ -42,7 +53,8 @@ def record(dirty: bool = False) -> dict[str, Any]:
             "sqlite": "3",
         },
         "database_set": {"sha256": "f" * 64, "databases": {"x": {"variants": 3}}},
-        "rows": [row, row | {"label": "Tuned"}],
+        "levels": ["easy"] * 40,
+        "rows": [row, tuned],
         "stages": {"data": manifest(dirty), "eval": manifest()},
     }
 
@@ -59,8 +71,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_table_says_scores_counts_metric_databases_and_commit() -> None:
     text = render_table(record())
-    assert "| Baseline    | 50.0 |   25.0 |  0.0 |  12.3 | 30.1 |" in text
-    assert "| *questions* |    7 |" in text
+    assert "| Baseline    |     50.0 |   25.0 |  0.0 |  12.3 |     30.1 |" in text
+    assert "| Tuned       | **50.0** |   25.0 |  0.0 |  12.3 | **30.1** |" in text
+    assert "| *questions* |        7 |" in text
     assert "execution accuracy in per cent (test-suite-sql-eval 1.0, no flags)" in text
     assert "1 databases, 3 SQLite files, SHA-256 ffffffffffff" in text
     assert "3 minutes over all stages; commit 0123456789." in text
@@ -79,7 +92,7 @@ def test_publishing_fills_the_readmes_and_check_notices_a_typed_number(checkout:
     text = readme.read_text(encoding="utf-8")
     assert "| Tuned " in text and text.endswith("rest\n")
     publish.check_readmes()
-    readme.write_text(text.replace("30.1", "39.1"), encoding="utf-8")
+    readme.write_text(text.replace("30.1 |", "39.1 |"), encoding="utf-8")
     with pytest.raises(UserError, match=r"README\.md: results are not those in results/"):
         publish.check_readmes()
 
@@ -93,3 +106,29 @@ def test_a_run_from_uncommitted_code_is_not_published(checkout: Path) -> None:
 def test_an_unfinished_run_is_not_published(checkout: Path) -> None:
     with pytest.raises(UserError, match="run 'make reproduce' first"):
         publish.publish(checkout / "run")
+
+
+def test_evidence_says_error_change_test_and_cost() -> None:
+    text = markdown_text(evidence_table(record()))
+    assert "12.5 ± 5.2" in text
+    assert "| Tuned    | 62.5 ± 7.7 |    +50.0 | < 0.001 |" in text
+    assert "|         25.0 |" in text
+    assert "|                 500 |       40 |       1.5 |" in text
+
+
+def test_rows_that_cannot_be_told_apart_are_ties() -> None:
+    tied = record()
+    tied["rows"].append(tied["rows"][1] | {"name": "third", "label": "Third"})
+    assert marks(tied, "all") == {"tuned": "{} ≈", "third": "{} ≈"}
+    assert marks(tied, "hard") == {}
+
+
+def test_csv_and_latex_hold_the_same_numbers() -> None:
+    table = accuracy_table(record())
+    assert csv_text(table).splitlines()[2:] == [
+        "Baseline,50.0,25.0,0.0,12.3,30.1",
+        "Tuned,50.0,25.0,0.0,12.3,30.1",
+    ]
+    latex = latex_text(table, "50 % of a_b")
+    assert r"Tuned & \textbf{50.0} & 25.0 & 0.0 & 12.3 & \textbf{30.1} \\" in latex
+    assert r"\caption{50 \% of a\_b}" in latex

@@ -40,7 +40,7 @@ def draw_chart(record: dict[str, Any], path: Path) -> None:
     width = 0.8 / len(rows)
     figure, axes = plt.subplots(figsize=(max(7.0, 1.2 + 1.1 * len(rows) * 1.6), 4.2), dpi=160)
     for number, row in enumerate(rows):
-        values = [row["execution_accuracy"][level] for level in LEVELS]
+        values = [row["accuracy"][level] for level in LEVELS]
         places = [group + (number - (len(rows) - 1) / 2) * width for group in range(len(LEVELS))]
         style = number % len(COLOURS)
         bars = axes.bar(
@@ -57,9 +57,9 @@ def draw_chart(record: dict[str, Any], path: Path) -> None:
     counts = rows[0]["questions"]
     names = [f"{t}\n(n={counts[k]})" for t, k in zip(LEVEL_TITLES, LEVELS, strict=True)]
     axes.set_xticks(range(len(LEVELS)), names)
-    top = max(max(row["execution_accuracy"].values()) for row in rows)
+    top = max(max(row["accuracy"].values()) for row in rows)
     axes.set_ylim(0, min(112, max(10, top * 1.15)))
-    axes.set_ylabel("Execution accuracy (%)")
+    axes.set_ylabel(f"{record['metric']['name'].capitalize()} (%)")
     axes.set_title(f"{record['title']}, {record['dataset']}", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from text2sql.evaluate import SCORES
-from text2sql.files import read_json
+from text2sql.evaluate import SCORES, VERDICTS
+from text2sql.files import read_json, read_jsonl
+from text2sql.infer.stage import PREDICTIONS
 from text2sql.records import read_manifest
 
 if TYPE_CHECKING:
@@ -23,53 +24,103 @@ def build_record(table: Stage) -> dict[str, Any]:
         table: the table stage; its inputs are the evaluations, by row name.
 
     Returns:
-        Title, metric, database set, rows with counts and execution accuracy (per cent) by level,
-        and the manifests of the stages by name.
+        Title, metric, database set, level of each question, rows with counts, execution accuracy
+        (per cent) by level, outcome of each question and costs, and the manifests of the stages
+        by name.
     """
     evaluations = {name: read_json(stage.output / SCORES) for name, stage in table.inputs.items()}
+    verdicts = {
+        name: list(read_jsonl(stage.output / VERDICTS)) for name, stage in table.inputs.items()
+    }
     first = next(iter(evaluations.values()))
+    settings = first["settings"]
     return {
         "title": table.config["title"],
         "profile": table.config["profile"],
         "dataset": table.config["dataset"],
         "metric": {
-            "name": "execution accuracy",
+            "name": metric_name(first),
             "version": first["metrics_version"],
-            "plug_value": first["settings"]["plug_value"],
-            "keep_distinct": first["settings"]["keep_distinct"],
+            "plug_value": settings["plug_value"],
+            "keep_distinct": settings["keep_distinct"],
             "sqlite": first["sqlite_version"],
         },
         "database_set": first["database_set"],
-        "rows": [_row(row, evaluations[row["name"]]) for row in table.config["rows"]],
+        "levels": [verdict["hardness"] for verdict in next(iter(verdicts.values()))],
+        "rows": [
+            _row(row, evaluations[row["name"]], verdicts[row["name"]])
+            | {"cost": _cost(table.inputs[row["name"]])}
+            for row in table.config["rows"]
+        ],
         "stages": _manifests(table),
     }
 
 
-def _row(row: dict[str, str], evaluation: dict[str, Any]) -> dict[str, Any]:
+def metric_name(evaluation: dict[str, Any]) -> str:
+    """Return what the evaluation's accuracy is called: with several variants, a test suite's."""
+    variants = [entry["variants"] for entry in evaluation["database_set"]["databases"].values()]
+    return "test-suite accuracy" if max(variants) > 1 else "execution accuracy"
+
+
+def _row(
+    row: dict[str, str], evaluation: dict[str, Any], verdicts: list[dict[str, Any]]
+) -> dict[str, Any]:
     scores = evaluation["scores"]
     return {
         "name": row["name"],
         "label": row["label"],
         "questions": {level: scores[level]["count"] for level in LEVELS},
-        "execution_accuracy": {level: round(100 * scores[level]["exec"], 2) for level in LEVELS},
+        "accuracy": {level: round(100 * scores[level]["exec"], 2) for level in LEVELS},
+        "outcomes": "".join(str(int(verdict["exec"])) for verdict in verdicts),
         "further_metrics": evaluation["metrics"],
     }
 
 
+def _cost(evaluation: Stage) -> dict[str, Any]:
+    """What a row cost: its inference, and the training behind it if there was one."""
+    inference = evaluation.inputs["predictions"]
+    manifest = read_manifest(inference.output) or {}
+    answers = list(read_jsonl(inference.output / PREDICTIONS))
+    seconds = sum(answer["seconds"] for answer in answers)
+    tokens = sum(answer["completion_tokens"] for answer in answers)
+    cost = {
+        "seconds_per_1000_questions": round(1000 * seconds / len(answers), 1),
+        "tokens_per_second": round(tokens / seconds, 1) if seconds else None,
+        "inference_peak_memory_mb": manifest["peak_memory_mb"],
+    }
+    for stage in _upstream(inference):
+        if stage.kind.startswith("train-"):
+            training = read_manifest(stage.output) or {}
+            cost["training_seconds"] = training["seconds"]
+            cost["training_peak_memory_mb"] = training["peak_memory_mb"]
+    return cost
+
+
+def _upstream(stage: Stage) -> list[Stage]:
+    """All stages that a stage rests on, itself last."""
+    found: dict[str, Stage] = {}
+    for needed in stage.inputs.values():
+        found |= {inner.name: inner for inner in _upstream(needed)}
+    return [*found.values(), stage]
+
+
 def _manifests(table: Stage) -> dict[str, Any]:
-    """Manifests of all stages the table rests on, without what would only bloat the record."""
-    found: dict[str, Any] = {}
+    """Manifests of all stages the table rests on, by name."""
+    manifests = {stage.name: read_manifest(stage.output) for stage in _upstream(table)}
+    return {
+        name: {key: value for key, value in manifest.items() if key != "stage"}
+        for name, manifest in manifests.items()
+        if manifest is not None and name != table.name
+    }
 
-    def visit(stage: Stage) -> None:
-        for needed in stage.inputs.values():
-            visit(needed)
-        manifest = read_manifest(stage.output)
-        if manifest is not None and stage.name not in found:
-            found[stage.name] = {k: v for k, v in manifest.items() if k != "stage"}
 
-    for stage in table.inputs.values():
-        visit(stage)
-    return found
+def outcomes(record: dict[str, Any], row: dict[str, Any], level: str = "all") -> list[int]:
+    """Return 1 or 0 for each question of a level that a row answered."""
+    return [
+        int(outcome)
+        for outcome, of in zip(row["outcomes"], record["levels"], strict=True)
+        if level in ("all", of)
+    ]
 
 
 def commits(record: dict[str, Any]) -> list[str]:

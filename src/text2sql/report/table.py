@@ -1,10 +1,12 @@
-"""The table stage: the record of the run, and the paper-style table in Markdown made from it."""
+"""The table stage: the record of the run, and the results table made from it in several formats."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from text2sql.files import write_json, write_text
+from text2sql.report.evidence import evidence_table, marks
+from text2sql.report.formats import Table, csv_text, latex_text, markdown_text
 from text2sql.report.record import LEVEL_TITLES, LEVELS, build_record, commits, total_seconds
 
 if TYPE_CHECKING:
@@ -15,34 +17,52 @@ TABLE = "table.md"
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Write record.json and table.md."""
+    """Write record.json, and table.md, table.csv and table.tex from it."""
     record = build_record(job.stage)
     write_json(job.output / RECORD, record)
     write_text(job.output / TABLE, render_table(record))
+    accuracy = accuracy_table(record)
+    write_text(job.output / "table.csv", csv_text(accuracy))
+    write_text(job.output / "table.tex", latex_text(accuracy, caption(record)))
     return {"rows": len(record["rows"])}
 
 
 def render_table(record: dict[str, Any]) -> str:
-    """Return a record as a Markdown table with a line above and one below that say what it is."""
-    counts = record["rows"][0]["questions"]
-    header = ["Model", *LEVEL_TITLES]
-    body = [
-        [row["label"], *(f"{row['execution_accuracy'][level]:.1f}" for level in LEVELS)]
-        for row in record["rows"]
+    """Return a record as Markdown: what it is, accuracy by level, evidence, where it was run."""
+    parts = [
+        f"**{record['title']}, dataset {record['dataset']}**: {caption(record)}",
+        markdown_text(accuracy_table(record)),
+        "**bold**: significantly better than every other row; ≈: not significantly worse than the"
+        " best (exact McNemar test, Holm, 5 %)."
+        if len(record["rows"]) > 1
+        else "",
+        markdown_text(evidence_table(record)),
+        _footer(record),
     ]
-    body.insert(0, ["*questions*", *(str(counts[level]) for level in LEVELS)])
-    widths = [max(len(line[i]) for line in [header, *body]) for i in range(len(header))]
-    lines = [_line(header, widths), _line(_rule(widths), widths)]
-    lines += [_line(row, widths) for row in body]
-    return "\n".join([_caption(record), "", *lines, "", _footer(record)]) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _caption(record: dict[str, Any]) -> str:
+def accuracy_table(record: dict[str, Any]) -> Table:
+    """Return accuracy in per cent by difficulty, a row a model, with the number of questions."""
+    counts = record["rows"][0]["questions"]
+    marked = {level: marks(record, level) for level in LEVELS}
+    rows = [["*questions*", *(str(counts[level]) for level in LEVELS)]]
+    for row in record["rows"]:
+        cells = [
+            marked[level].get(row["name"], "{}").format(f"{row['accuracy'][level]:.1f}")
+            for level in LEVELS
+        ]
+        rows.append([row["label"], *cells])
+    return Table(["Model", *LEVEL_TITLES], rows)
+
+
+def caption(record: dict[str, Any]) -> str:
+    """Return the metric with its version and settings as a sentence."""
     metric = record["metric"]
     modes = [name for name in ("plug_value", "keep_distinct") if metric[name]]
     return (
-        f"**{record['title']}, dataset {record['dataset']}**: {metric['name']} in per cent"
-        f" (test-suite-sql-eval {metric['version']}, {', '.join(modes) or 'no flags'})."
+        f"{metric['name']} in per cent (test-suite-sql-eval {metric['version']},"
+        f" {', '.join(modes) or 'no flags'})."
     )
 
 
@@ -57,13 +77,3 @@ def _footer(record: dict[str, Any]) -> str:
         f" {total_seconds(record) / 60:.0f} minutes over all stages;"
         f" commit {', '.join(commits(record))}."
     )
-
-
-def _rule(widths: list[int]) -> list[str]:
-    return ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-
-
-def _line(cells: list[str], widths: list[int]) -> str:
-    first = cells[0].ljust(widths[0])
-    rest = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
-    return f"| {' | '.join([first, *rest])} |"
