@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from text2sql import __version__
 from text2sql.errors import UserError
 
 DEFAULT_PROFILE = "smollm2-135m"
+PATH = click.Path(path_type=Path)
 # Commands that bring stages of a kind up to date, with all they need.
 STAGE_COMMANDS = {
     "data": "Write training files and evaluation questions.",
@@ -87,11 +89,14 @@ def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Any:
 
 
 def show_results(selection: Any) -> None:
-    """Print the run's table and put its chart into figs/."""
-    from text2sql.paths import shown
+    """Print the run's table, enter it in the ledger and put its chart into figs/."""
+    from text2sql.paths import build_root, shown
+    from text2sql.report.ledger import append_to_ledger
     from text2sql.report.publish import copy_chart
-    from text2sql.report.table import TABLE
+    from text2sql.report.record import load_record
+    from text2sql.report.table import RECORD, TABLE
 
+    append_to_ledger(build_root(), load_record(selection.folder / "table" / RECORD))
     click.echo((selection.folder / "table" / TABLE).read_text(encoding="utf-8"))
     if (selection.folder / "figures").is_dir():
         chart = copy_chart(selection.folder, selection.profile.name, selection.dataset_label)
@@ -141,6 +146,41 @@ def results(check: bool) -> None:
         check_readmes()
     else:
         update_readmes()
+
+
+@cli.command()
+@click.argument("before", type=PATH)
+@click.argument("after", type=PATH)
+def compare(before: Path, after: Path) -> None:
+    """Show which questions AFTER fixed and broke (verdict files, or folders of eval stages)."""
+    from text2sql.report import compare as comparing
+
+    verdicts = [comparing.load_verdicts(path) for path in (before, after)]
+    click.echo(comparing.compare(*verdicts))
+
+
+@cli.command()
+@click.argument("predictions", type=PATH)
+@click.option("--gold", type=PATH, help="Default: gold.txt beside the predictions.")
+@click.option("--spider", type=PATH, help="Folder of Spider 1.0; default: SPIDER_DIR.")
+@click.option("--timeout", default=10.0, show_default=True, help="Seconds a question may take.")
+def rescore(predictions: Path, gold: Path | None, spider: Path | None, timeout: float) -> None:
+    """Judge published PREDICTIONS (a folder of *.txt) in every metric, beside their own scores."""
+    from text2sql.data.config import spider_folder
+    from text2sql.paths import repository_root
+    from text2sql.report.rescore import rescore as judge
+
+    spider = spider or spider_folder()
+    click.echo(
+        judge(
+            predictions,
+            gold or predictions / "gold.txt",
+            spider / "database",
+            spider / "tables.json",
+            repository_root() / "results" / "reference" / "text2sql-qwen3-1.7b.json",
+            timeout,
+        )
+    )
 
 
 def _add_stage_command(kind: str, text: str) -> None:

@@ -9,6 +9,7 @@ from text2sql.errors import UserError
 from text2sql.files import write_json, write_text
 from text2sql.paths import repository_root
 from text2sql.report.figure import CHART
+from text2sql.report.ledger import append_to_ledger
 from text2sql.report.record import commits, load_record
 from text2sql.report.table import RECORD, render_table
 
@@ -47,6 +48,7 @@ def publish(run_folder: Path) -> Path:
         raise UserError(f"{path}: made with changes that are not committed; commit, then run again")
     target = repository_root() / "results" / f"{record['profile']}_{record['dataset']}.json"
     write_json(target, record)
+    append_to_ledger(target.parent, record)
     update_readmes()
     return target
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from text2sql.files import write_json, write_text
+from text2sql.evaluate import VERDICTS
+from text2sql.files import read_jsonl, write_json, write_text
+from text2sql.report.errors import error_report
 from text2sql.report.evidence import evidence_table, marks
 from text2sql.report.formats import Table, csv_text, latex_text, markdown_text
 from text2sql.report.record import LEVEL_TITLES, LEVELS, build_record, commits, total_seconds
 
 if TYPE_CHECKING:
+    from text2sql.graph import Stage
     from text2sql.worker import Job
 
 RECORD = "record.json"
@@ -17,14 +20,23 @@ TABLE = "table.md"
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Write record.json, and table.md, table.csv and table.tex from it."""
+    """Write record.json; table.md, table.csv and table.tex from it; error reports by row."""
     record = build_record(job.stage)
     write_json(job.output / RECORD, record)
     write_text(job.output / TABLE, render_table(record))
     accuracy = accuracy_table(record)
     write_text(job.output / "table.csv", csv_text(accuracy))
     write_text(job.output / "table.tex", latex_text(accuracy, caption(record)))
+    for row in record["rows"]:
+        write_text(job.output / f"errors_{row['name']}.md", _errors(job.stage, row))
     return {"rows": len(record["rows"])}
+
+
+def _errors(table: Stage, row: dict[str, Any]) -> str:
+    evaluation = table.inputs[row["name"]]
+    asked = read_jsonl(evaluation.inputs["data"].output / "questions.jsonl")
+    verdicts = list(read_jsonl(evaluation.output / VERDICTS))
+    return error_report(row["label"], verdicts, [question["question"] for question in asked])
 
 
 def render_table(record: dict[str, Any]) -> str:

@@ -1,0 +1,101 @@
+"""Error analysis of a row: classes of errors, accuracy by what a question asks of SQL, examples."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+
+from text2sql.report.formats import Table, markdown_text
+
+EXAMPLES_PER_CLASS = 3
+FEATURES: dict[str, tuple[Any, ...]] = {
+    "join": (exp.Join,),
+    "aggregation": (exp.AggFunc,),
+    "GROUP BY": (exp.Group,),
+    "HAVING": (exp.Having,),
+    "ORDER BY": (exp.Order,),
+    "LIMIT": (exp.Limit,),
+    "DISTINCT": (exp.Distinct,),
+    "set operation": (exp.SetOperation,),
+    "value": (exp.Literal,),
+}
+
+
+def sql_features(query: str) -> set[str]:
+    """Return what a query uses: names of `FEATURES`, ``nesting``, or ``none of these``.
+
+    A query that sqlglot cannot parse gives ``not parsed``.
+    """
+    try:
+        tree = sqlglot.parse_one(query, read="sqlite")
+    except sqlglot.errors.SqlglotError:
+        return {"not parsed"}
+    found = {name for name, kinds in FEATURES.items() if tree.find(*kinds)}
+    inner = [node for node in tree.find_all(exp.Select) if node is not tree]
+    if any(node.find_ancestor(exp.Subquery, exp.In, exp.Exists) for node in inner):
+        found.add("nesting")
+    return found or {"none of these"}
+
+
+def error_report(title: str, verdicts: Sequence[dict[str, Any]], questions: Sequence[str]) -> str:
+    """Return a row's error analysis as Markdown.
+
+    Args:
+        title: name of the row.
+        verdicts: the evaluator's verdicts, one a question.
+        questions: the questions in plain words, in the same order.
+    """
+    wrong = [(v, q) for v, q in zip(verdicts, questions, strict=True) if not v["exec"]]
+    parts = [
+        f"# Errors: {title}",
+        f"{len(wrong)} of {len(verdicts)} answers are wrong.",
+        "## Classes",
+        markdown_text(_classes(verdicts)),
+        "## Accuracy by what the gold query uses",
+        markdown_text(_features(verdicts)),
+        "## Examples",
+        *_examples(wrong),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _classes(verdicts: Sequence[dict[str, Any]]) -> Table:
+    counts = Counter(v["error"] for v in verdicts if not v["exec"])
+    rows = [[str(k), str(n), f"{100 * n / len(verdicts):.1f}"] for k, n in counts.most_common()]
+    return Table(["class", "answers", "% of all"], rows)
+
+
+def _features(verdicts: Sequence[dict[str, Any]]) -> Table:
+    outcomes: dict[str, list[int]] = defaultdict(list)
+    for verdict in verdicts:
+        for feature in sql_features(verdict["gold"]):
+            outcomes[feature].append(verdict["exec"])
+    rows = [
+        [name, str(len(of)), f"{100 * sum(of) / len(of):.1f}"]
+        for name, of in sorted(outcomes.items(), key=lambda item: sum(item[1]) / len(item[1]))
+    ]
+    return Table(["gold query uses", "questions", "accuracy %"], rows)
+
+
+def _examples(wrong: Sequence[tuple[dict[str, Any], str]]) -> list[str]:
+    """The first few wrong answers of each class, the most frequent class first."""
+    by_class: dict[str, list[tuple[dict[str, Any], str]]] = defaultdict(list)
+    for verdict, question in wrong:
+        by_class[str(verdict["error"])].append((verdict, question))
+    parts = []
+    for name, answers in sorted(by_class.items(), key=lambda item: -len(item[1])):
+        parts.append(f"### {name}")
+        parts += [_example(*answer) for answer in answers[:EXAMPLES_PER_CLASS]]
+    return parts
+
+
+def _example(verdict: dict[str, Any], question: str) -> str:
+    message = f"\n-- {verdict['error_message']}" if verdict["error_message"] else ""
+    return (
+        f"Question {verdict['index']} ({verdict['db_id']}, {verdict['hardness']}): {question}\n\n"
+        f"```sql\n-- gold\n{verdict['gold']}\n-- prediction\n{verdict['pred']}{message}\n```"
+    )
