@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from text2sql.errors import UserError
 from text2sql.files import write_json
 from text2sql.report import publish
 from text2sql.report.evidence import evidence_table, marks
-from text2sql.report.figure import draw_chart
+from text2sql.report.figure import draw_accuracy, draw_errors, draw_losses, draw_speed
 from text2sql.report.formats import csv_text, latex_text, markdown_text
 from text2sql.report.record import LEVELS
 from text2sql.report.table import accuracy_table, render_table
@@ -22,6 +23,9 @@ def manifest(dirty: bool = False) -> dict[str, Any]:
         "git": {"sha": "0123456789abcdef", "dirty": dirty},
         "hardware": {"cores": 2, "cpu": "a CPU", "gpus": []},
         "seconds": 90.0,
+        "finished": "2026-01-01T00:00:00+00:00",
+        "config_hash": "c",
+        "output_hash": "o",
     }
 
 
@@ -33,7 +37,7 @@ def record(dirty: bool = False) -> dict[str, Any]:
         "questions": dict.fromkeys(LEVELS, 7),
         "accuracy": values,
         "outcomes": "1" * 5 + "0" * 35,
-        "further_metrics": {"execution_success": 0.75},
+        "further_metrics": {"execution_success": 0.75, "errors": {"syntax": 10, "timeout": 1}},
         "cost": {
             "seconds_per_1000_questions": 500.0,
             "tokens_per_second": 40.0,
@@ -55,6 +59,7 @@ def record(dirty: bool = False) -> dict[str, Any]:
         "database_set": {"sha256": "f" * 64, "databases": {"x": {"variants": 3}}},
         "levels": ["easy"] * 40,
         "rows": [row, tuned],
+        "losses": {"a_recipe": [[5, 1.5], [10, 0.5]]},
         "stages": {"data": manifest(dirty), "eval": manifest()},
     }
 
@@ -79,8 +84,9 @@ def test_table_says_scores_counts_metric_databases_and_commit() -> None:
     assert "3 minutes over all stages; commit 0123456789." in text
 
 
-def test_chart_is_drawn(tmp_path: Path) -> None:
-    draw_chart(record(), tmp_path / "chart.png")
+@pytest.mark.parametrize("draw", [draw_accuracy, draw_errors, draw_speed, draw_losses])
+def test_charts_are_drawn(draw: Callable[[dict[str, Any], Path], None], tmp_path: Path) -> None:
+    draw(record(), tmp_path / "chart.png")
     assert (tmp_path / "chart.png").read_bytes()[:4] == b"\x89PNG"
 
 
@@ -88,6 +94,7 @@ def test_publishing_fills_the_readmes_and_check_notices_a_typed_number(checkout:
     write_json(checkout / "run" / "table" / "record.json", record())
     target = publish.publish(checkout / "run")
     assert target == checkout / "results" / "p_d.json"
+    assert (checkout / "results" / "ledger.jsonl").read_text().count("\n") == 1
     readme = checkout / "README.md"
     text = readme.read_text(encoding="utf-8")
     assert "| Tuned " in text and text.endswith("rest\n")

@@ -1,7 +1,9 @@
-"""The figures stage: execution accuracy by difficulty as grouped bars."""
+"""The figures stage: charts of a run's record, readable in print and by colour-blind people."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,54 +17,125 @@ CHART = "execution_accuracy.png"
 # Okabe and Ito's colours, told apart by colour-blind readers; hatches tell them apart in print.
 COLOURS = ("#999999", "#56B4E9", "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#F0E442")
 HATCHES = ("", "//", "", "..", "\\\\", "xx", "--", "oo")
+LINES = ("-", "--", "-.", ":")
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Draw the chart of the run's record."""
+    """Draw the charts of the run's record."""
     record = load_record(job.inputs["table"] / RECORD)
-    draw_chart(record, job.output / CHART)
-    return {}
+    draw_accuracy(record, job.output / CHART)
+    draw_errors(record, job.output / "error_classes.png")
+    draw_speed(record, job.output / "accuracy_speed.png")
+    if record["losses"]:
+        draw_losses(record, job.output / "training_loss.png")
+    return {"figures": sorted(path.name for path in job.output.glob("*.png"))}
 
 
-def draw_chart(record: dict[str, Any], path: Path) -> None:
+@contextmanager
+def _chart(record: dict[str, Any], path: Path, width: float = 7.0) -> Iterator[Any]:
+    """Give the axes of a chart that is titled after the run and saved when the block ends."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(width, 4.2), dpi=160)
+    axes.set_title(f"{record['title']}, {record['dataset']}", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    yield axes
+    figure.tight_layout()
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def _style(number: int) -> dict[str, Any]:
+    place = number % len(COLOURS)
+    style = {"color": COLOURS[place], "hatch": HATCHES[place]}
+    return style | {"edgecolor": "white", "linewidth": 0.5}
+
+
+def draw_accuracy(record: dict[str, Any], path: Path) -> None:
     """Draw one group of bars a difficulty level, one bar a row, its value on top.
 
     Args:
         record: a run's record.
         path: PNG file to write.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     rows = record["rows"]
     width = 0.8 / len(rows)
-    figure, axes = plt.subplots(figsize=(max(7.0, 1.2 + 1.1 * len(rows) * 1.6), 4.2), dpi=160)
-    for number, row in enumerate(rows):
-        values = [row["accuracy"][level] for level in LEVELS]
-        places = [group + (number - (len(rows) - 1) / 2) * width for group in range(len(LEVELS))]
-        style = number % len(COLOURS)
-        bars = axes.bar(
-            places,
-            values,
-            width,
-            label=row["label"],
-            color=COLOURS[style],
-            hatch=HATCHES[style],
-            edgecolor="white",
-            linewidth=0.5,
-        )
-        axes.bar_label(bars, fmt="%.1f", fontsize=7, padding=1)
-    counts = rows[0]["questions"]
-    names = [f"{t}\n(n={counts[k]})" for t, k in zip(LEVEL_TITLES, LEVELS, strict=True)]
-    axes.set_xticks(range(len(LEVELS)), names)
-    top = max(max(row["accuracy"].values()) for row in rows)
-    axes.set_ylim(0, min(112, max(10, top * 1.15)))
-    axes.set_ylabel(f"{record['metric']['name'].capitalize()} (%)")
-    axes.set_title(f"{record['title']}, {record['dataset']}", fontsize=10)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8)
-    figure.tight_layout()
-    figure.savefig(path)
-    plt.close(figure)
+    with _chart(record, path, max(7.0, 1.2 + 1.76 * len(rows))) as axes:
+        for number, row in enumerate(rows):
+            values = [row["accuracy"][level] for level in LEVELS]
+            offset = (number - (len(rows) - 1) / 2) * width
+            places = [group + offset for group in range(len(LEVELS))]
+            bars = axes.bar(places, values, width, label=row["label"], **_style(number))
+            axes.bar_label(bars, fmt="%.1f", fontsize=7, padding=1)
+        counts = rows[0]["questions"]
+        names = [f"{t}\n(n={counts[k]})" for t, k in zip(LEVEL_TITLES, LEVELS, strict=True)]
+        axes.set_xticks(range(len(LEVELS)), names)
+        top = max(max(row["accuracy"].values()) for row in rows)
+        axes.set_ylim(0, min(112, max(10, top * 1.15)))
+        axes.set_ylabel(f"{record['metric']['name'].capitalize()} (%)")
+        axes.legend(frameon=False, fontsize=8)
+
+
+def draw_errors(record: dict[str, Any], path: Path) -> None:
+    """Draw each row's wrong answers by class, in per cent of all questions, as stacked bars."""
+    rows = record["rows"]
+    totals: dict[str, int] = {}
+    for row in rows:
+        for name, count in row["further_metrics"]["errors"].items():
+            totals[name] = totals.get(name, 0) + count
+    classes = sorted(totals, key=lambda name: -totals[name])
+    shown, rest = classes[: len(COLOURS) - 1], classes[len(COLOURS) - 1 :]
+    with _chart(record, path) as axes:
+        left = [0.0] * len(rows)
+        for number, name in enumerate([*shown, "other"] if rest else shown):
+            names = rest if name == "other" and rest else [name]
+            values = [_share(row, names) for row in rows]
+            axes.barh(range(len(rows)), values, left=left, label=name, **_style(number))
+            left = [a + b for a, b in zip(left, values, strict=True)]
+        axes.set_yticks(range(len(rows)), [row["label"] for row in rows])
+        axes.invert_yaxis()
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("Wrong answers (% of all questions)")
+        axes.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
+def _share(row: dict[str, Any], classes: list[str]) -> float:
+    errors = row["further_metrics"]["errors"]
+    return 100 * sum(errors.get(name, 0) for name in classes) / len(row["outcomes"])
+
+
+def draw_speed(record: dict[str, Any], path: Path) -> None:
+    """Draw accuracy over all questions against output tokens per second, a point a row."""
+    with _chart(record, path) as axes:
+        for number, row in enumerate(record["rows"]):
+            speed = row["cost"]["tokens_per_second"]
+            if speed is None:
+                continue
+            axes.scatter(speed, row["accuracy"]["all"], s=60, color=COLOURS[number % len(COLOURS)])
+            place = (speed, row["accuracy"]["all"])
+            axes.annotate(row["label"], place, (6, 4), textcoords="offset points", fontsize=8)
+        axes.set_xlim(left=0)
+        axes.set_ylim(0, 100)
+        axes.margins(x=0.25)
+        axes.set_xlabel("Output tokens per second")
+        axes.set_ylabel(f"{record['metric']['name'].capitalize()}, all (%)")
+
+
+def draw_losses(record: dict[str, Any], path: Path) -> None:
+    """Draw the training loss of every recipe over its steps."""
+    with _chart(record, path) as axes:
+        for number, (recipe, points) in enumerate(record["losses"].items()):
+            axes.plot(
+                [step for step, _ in points],
+                [loss for _, loss in points],
+                LINES[number % len(LINES)],
+                label=recipe,
+                color=COLOURS[(number + 2) % len(COLOURS)],
+            )
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("Step")
+        axes.set_ylabel("Training loss")
+        axes.legend(frameon=False, fontsize=8)

@@ -9,6 +9,7 @@ from text2sql.evaluate import SCORES, VERDICTS
 from text2sql.files import read_json, read_jsonl
 from text2sql.infer.stage import PREDICTIONS
 from text2sql.records import read_manifest
+from text2sql.train.stage import TRAINER_LOG
 
 if TYPE_CHECKING:
     from text2sql.graph import Stage
@@ -25,8 +26,8 @@ def build_record(table: Stage) -> dict[str, Any]:
 
     Returns:
         Title, metric, database set, level of each question, rows with counts, execution accuracy
-        (per cent) by level, outcome of each question and costs, and the manifests of the stages
-        by name.
+        (per cent) by level, outcome of each question and costs, loss curves of the trainings, and
+        the manifests of the stages by name.
     """
     evaluations = {name: read_json(stage.output / SCORES) for name, stage in table.inputs.items()}
     verdicts = {
@@ -52,8 +53,19 @@ def build_record(table: Stage) -> dict[str, Any]:
             | {"cost": _cost(table.inputs[row["name"]])}
             for row in table.config["rows"]
         ],
+        "losses": {
+            stage.name.removeprefix("train:"): _losses(stage)
+            for stage in _upstream(table)
+            if stage.kind.startswith("train-")
+        },
         "stages": _manifests(table),
     }
+
+
+def _losses(training: Stage) -> list[tuple[int, float]]:
+    """Step and loss as the trainer logged them."""
+    log = read_jsonl(training.output / TRAINER_LOG)
+    return [(row["current_steps"], row["loss"]) for row in log if row.get("loss") is not None]
 
 
 def metric_name(evaluation: dict[str, Any]) -> str:
