@@ -55,8 +55,8 @@ fi
 "$python" -c 'import venv, ensurepip' 2>/dev/null ||
     fail "Python's venv module is missing; install it: sudo apt-get install -y python3.11-venv"
 
-# The lock belongs to this process and is given back when it ends, however it ends. pip's children
-# do not inherit it (9>&-), so a killed run leaves nothing locked.
+# pip inherits the lock: where only this script is killed, a second run waits until the pip that it
+# left behind has ended, instead of writing into the same environment beside it.
 exec 9>"$venv.lock"
 if ! flock -n 9; then
     printf 'setup: another setup of %s is running; waiting for it\n' "$venv"
@@ -77,13 +77,17 @@ if [ -d "$venv" ] && ! "$venv/bin/python" -c \
 fi
 if [ ! -d "$venv" ]; then
     printf 'setup: making %s with %s\n' "$venv" "$("$python" --version)"
-    "$python" -m venv "$venv" 9>&-
+    "$python" -m venv "$venv"
 fi
-# A killed pip leaves folders named ~something, which it then warns about at every call.
+# A killed pip leaves folders named ~something, which it then warns about at every call, and may
+# leave a package that it takes for installed though it is not whole: RECORD, written last, is missing.
 rm -rf "$venv"/lib/python3*/site-packages/~*
+for info in "$venv"/lib/python3*/site-packages/*.dist-info; do
+    [ ! -d "$info" ] || [ -f "$info/RECORD" ] || rm -rf "$info"
+done
 
 pip_install() {
-    "$venv/bin/python" -m pip install --disable-pip-version-check --prefer-binary "$@" 9>&-
+    "$venv/bin/python" -m pip install --disable-pip-version-check --prefer-binary "$@"
 }
 
 printf 'setup: installing %s packages of %s\n' "$(grep -c '==' "$lock")" "$lock"
