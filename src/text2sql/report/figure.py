@@ -17,6 +17,7 @@ CHART = "execution_accuracy.png"
 # Okabe and Ito's colours, told apart by colour-blind readers; hatches tell them apart in print.
 COLOURS = ("#999999", "#56B4E9", "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#F0E442")
 HATCHES = ("", "//", "", "..", "\\\\", "xx", "--", "oo")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 LINES = ("-", "--", "-.", ":")
 
 
@@ -112,14 +113,21 @@ def draw_speed(record: dict[str, Any], path: Path) -> None:
     with _chart(record, path) as axes:
         for number, row in enumerate(record["rows"]):
             speed = row["cost"]["tokens_per_second"]
-            if speed is None:
-                continue
-            axes.scatter(speed, row["accuracy"]["all"], s=60, color=COLOURS[number % len(COLOURS)])
-            place = (speed, row["accuracy"]["all"])
-            axes.annotate(row["label"], place, (6, 4), textcoords="offset points", fontsize=8)
+            if speed is not None:
+                place = number % len(COLOURS)
+                axes.plot(
+                    speed,
+                    row["accuracy"]["all"],
+                    MARKERS[place],
+                    markersize=8,
+                    color=COLOURS[place],
+                    label=row["label"],
+                    clip_on=False,
+                )
+        axes.margins(x=0.25)
         axes.set_xlim(left=0)
         axes.set_ylim(0, 100)
-        axes.margins(x=0.25)
+        axes.legend(frameon=False, fontsize=8)
         axes.set_xlabel("Output tokens per second")
         axes.set_ylabel(f"{record['metric']['name'].capitalize()}, all (%)")
 
@@ -131,7 +139,7 @@ def draw_losses(record: dict[str, Any], path: Path) -> None:
             axes.plot(
                 [step for step, _ in points],
                 [loss for _, loss in points],
-                LINES[number % len(LINES)],
+                LINES[number % len(LINES)] + ".",
                 label=recipe,
                 color=COLOURS[(number + 2) % len(COLOURS)],
             )
