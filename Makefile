@@ -11,7 +11,7 @@ RUN := .venv/bin/text2sql
 OPTIONS := --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET)) \
 	$(if $(LIMIT),--limit $(LIMIT)) $(if $(RECIPE),--recipe $(RECIPE))
 STAGES := data model train-lora train-qlora train-full mg2hf merge knowledge-base retrieve infer \
-	eval table figures
+	eval table figures text-metrics
 LATER := hf2mg quantize create-data serve
 
 .DEFAULT_GOAL := help
@@ -64,6 +64,7 @@ infer: ## answer the evaluation questions with every row's model
 eval: ## judge the answers by executing them
 table: ## build and print the results table
 figures: ## draw the results chart into figs/
+text-metrics: ## BLEU-4 and ROUGE before and after fine-tuning, by LLaMA-Factory
 create-data: ## training data from a private database
 serve: ## start the web service
 

@@ -29,6 +29,7 @@ STAGE_COMMANDS = {
     "eval": "Judge the answers by executing them.",
     "table": "Build and print the results table.",
     "figures": "Draw the results chart into figs/.",
+    "text-metrics": "BLEU-4 and ROUGE of every row, by LLaMA-Factory.",
 }
 # What later releases bring; until then these say so and fail.
 PLANNED_COMMANDS = {
@@ -187,6 +188,11 @@ def _add_stage_command(kind: str, text: str) -> None:
     @cli.command(kind, help=text)
     @run_options
     def command(**options: Any) -> None:
+        if kind == "text-metrics":
+            selection = bring_up_to_date(["text-table"], **options)
+            path = selection.folder / "text-table" / "text_metrics.md"
+            click.echo(path.read_text(encoding="utf-8"))
+            return
         selection = bring_up_to_date([kind], **options)
         if kind in ("table", "figures"):
             show_results(selection)

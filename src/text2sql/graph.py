@@ -164,7 +164,30 @@ class _Builder:
                 code=_code("report"),
             )
         )
+        self._text_metrics(models, data)
         return list(self.made.values())
+
+    def _text_metrics(self, models: dict[str, Stage], data: Stage) -> None:
+        """BLEU and ROUGE of the rows without retrieval; nothing else needs these stages."""
+        infer = load_infer_config(self.profile.infer)
+        rows = [row for row in self.rows if row.retrieval is None]
+        measured = {
+            row.name: self._add(
+                Stage(
+                    f"text-metrics:{row.name}",
+                    "text-metrics",
+                    _dump(infer) | {"template": self.profile.model.template},
+                    self.folder / "text-metrics" / row.name,
+                    inputs={"model": models[row.name], "data": data},
+                    settings=self._settings(self.profile.train_environment),
+                    seed=infer.seed,
+                )
+            )
+            for row in rows
+        }
+        labels = [row.model_dump(include={"name", "label"}) for row in rows]
+        output = self.folder / "text-table"
+        self._add(Stage("text-table", "text-table", {"rows": labels}, output, inputs=measured))
 
     def _add(self, stage: Stage) -> Stage:
         return self.made.setdefault(stage.name, stage)

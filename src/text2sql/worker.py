@@ -30,6 +30,8 @@ STAGE_MODULES = {
     "infer": "text2sql.infer.stage",
     "eval": "text2sql.evaluate",
     "table": "text2sql.report.table",
+    "text-metrics": "text2sql.train.predict",
+    "text-table": "text2sql.train.predict",
     "figures": "text2sql.report.figure",
 }
 

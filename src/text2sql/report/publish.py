@@ -6,12 +6,13 @@ import shutil
 from pathlib import Path
 
 from text2sql.errors import UserError
-from text2sql.files import write_json, write_text
+from text2sql.files import read_json, write_json, write_text
 from text2sql.paths import repository_root
 from text2sql.report.figure import CHART
 from text2sql.report.ledger import append_to_ledger
 from text2sql.report.record import commits, load_record
 from text2sql.report.table import RECORD, render_table
+from text2sql.report.text import text_table
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 READMES = ("README.md", "README.zh.md")
@@ -43,6 +44,9 @@ def publish(run_folder: Path) -> Path:
     if not path.is_file():
         raise UserError(f"{path}: no such record; run 'make reproduce' first")
     record = load_record(path)
+    text_metrics = run_folder / "text-table" / "text_metrics.json"
+    if text_metrics.is_file():
+        record["text_metrics"] = read_json(text_metrics)
     changed = [commit for commit in commits(record) if commit.endswith("+")]
     if changed:
         raise UserError(f"{path}: made with changes that are not committed; commit, then run again")
@@ -60,6 +64,10 @@ def results_block() -> str:
         record = load_record(path)
         chart = f"figs/{chart_name(record['profile'], record['dataset'])}"
         parts.append(render_table(record))
+        if "text_metrics" in record:
+            parts.append(
+                f"Likeness of the text to the gold query:\n\n{text_table(record['text_metrics'])}"
+            )
         if (repository_root() / chart).is_file():
             parts.append(f"![Execution accuracy by difficulty]({chart})\n")
         parts.append(f"Record: [results/{path.name}](results/{path.name})\n")
