@@ -14,7 +14,7 @@ from text2sql.report import publish
 from text2sql.report.evidence import evidence_table, marks
 from text2sql.report.figure import draw_accuracy, draw_errors, draw_losses, draw_speed
 from text2sql.report.formats import csv_text, latex_text, markdown_text
-from text2sql.report.record import LEVELS
+from text2sql.report.record import LEVELS, count_parameters
 from text2sql.report.table import accuracy_table, render_table
 
 
@@ -58,6 +58,7 @@ def record(dirty: bool = False) -> dict[str, Any]:
         },
         "database_set": {"sha256": "f" * 64, "databases": {"x": {"variants": 3}}},
         "levels": ["easy"] * 40,
+        "parameters": 135_000_000,
         "rows": [row, tuned],
         "losses": {"a_recipe": [[5, 1.5], [10, 0.5]]},
         "stages": {"data": manifest(dirty), "eval": manifest()},
@@ -98,6 +99,7 @@ def test_publishing_fills_the_readmes_and_check_notices_a_typed_number(checkout:
     readme = checkout / "README.md"
     text = readme.read_text(encoding="utf-8")
     assert "| Tuned " in text and text.endswith("rest\n")
+    assert (checkout / "figs" / "accuracy_by_size.png").is_file()
     publish.check_readmes()
     readme.write_text(text.replace("30.1 |", "39.1 |"), encoding="utf-8")
     with pytest.raises(UserError, match=r"README\.md: results are not those in results/"):
@@ -121,6 +123,15 @@ def test_evidence_says_error_change_test_and_cost() -> None:
     assert "| Tuned    | 62.5 ± 7.7 |    +50.0 | < 0.001 |" in text
     assert "|         25.0 |" in text
     assert "|                 500 |       40 |       1.5 |" in text
+
+
+def test_parameters_are_counted_from_the_weight_file(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    tensors = {"a": torch.zeros(3, 4), "b": torch.zeros(5), "c": torch.zeros(())}
+    save_file(tensors, tmp_path / "w.safetensors", metadata={"format": "pt"})
+    assert count_parameters(tmp_path / "w.safetensors") == 18
 
 
 def test_rows_that_cannot_be_told_apart_are_ties() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +131,27 @@ def draw_speed(record: dict[str, Any], path: Path) -> None:
         axes.legend(frameon=False, fontsize=8)
         axes.set_xlabel("Output tokens per second")
         axes.set_ylabel(f"{record['metric']['name'].capitalize()}, all (%)")
+
+
+def draw_sizes(records: list[dict[str, Any]], path: Path) -> None:
+    """Draw accuracy over all questions against model size, a point a row of every record."""
+    titled = {"title": "Accuracy and model size", "dataset": "published records"}
+    with _chart(titled, path) as axes:
+        for number, record in enumerate(r for r in records if r["parameters"]):
+            for row, marker in zip(record["rows"], cycle(MARKERS), strict=False):
+                axes.plot(
+                    record["parameters"] / 1e6,
+                    row["accuracy"]["all"],
+                    marker,
+                    color=COLOURS[(number + 1) % len(COLOURS)],
+                    label=f"{record['title']}, {record['dataset']}: {row['label']}",
+                    clip_on=False,
+                )
+        axes.set_xscale("log")
+        axes.set_ylim(0, 100)
+        axes.set_xlabel("Parameters (millions)")
+        axes.set_ylabel("Accuracy, all (%)")
+        axes.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def draw_losses(record: dict[str, Any], path: Path) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from text2sql.errors import UserError
 from text2sql.files import read_json, write_json, write_text
 from text2sql.paths import repository_root
-from text2sql.report.figure import CHART
+from text2sql.report.figure import CHART, draw_sizes
 from text2sql.report.ledger import append_to_ledger
 from text2sql.report.record import commits, load_record
 from text2sql.report.table import RECORD, render_table
@@ -21,6 +22,11 @@ READMES = ("README.md", "README.zh.md")
 def chart_name(profile: str, dataset: str) -> str:
     """File name of a run's chart in figs/."""
     return f"{profile}_{dataset}.png"
+
+
+def record_name(record: dict[str, Any]) -> str:
+    """File name of a run's record in results/."""
+    return f"{record['profile']}_{record['dataset']}.json"
 
 
 def copy_chart(run_folder: Path, profile: str, dataset: str) -> Path:
@@ -50,18 +56,23 @@ def publish(run_folder: Path) -> Path:
     changed = [commit for commit in commits(record) if commit.endswith("+")]
     if changed:
         raise UserError(f"{path}: made with changes that are not committed; commit, then run again")
-    target = repository_root() / "results" / f"{record['profile']}_{record['dataset']}.json"
+    target = repository_root() / "results" / record_name(record)
     write_json(target, record)
     append_to_ledger(target.parent, record)
+    (repository_root() / "figs").mkdir(exist_ok=True)
+    draw_sizes(_published(), repository_root() / "figs" / "accuracy_by_size.png")
     update_readmes()
     return target
+
+
+def _published() -> list[dict[str, Any]]:
+    return [load_record(path) for path in sorted((repository_root() / "results").glob("*.json"))]
 
 
 def results_block() -> str:
     """Return the tables and charts of all published records as Markdown."""
     parts = []
-    for path in sorted((repository_root() / "results").glob("*.json")):
-        record = load_record(path)
+    for record in _published():
         chart = f"figs/{chart_name(record['profile'], record['dataset'])}"
         parts.append(render_table(record))
         if "text_metrics" in record:
@@ -70,7 +81,8 @@ def results_block() -> str:
             )
         if (repository_root() / chart).is_file():
             parts.append(f"![Execution accuracy by difficulty]({chart})\n")
-        parts.append(f"Record: [results/{path.name}](results/{path.name})\n")
+        path = f"results/{record_name(record)}"
+        parts.append(f"Record: [{path}]({path})\n")
     return "\n".join(parts)
 
 

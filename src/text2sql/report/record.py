@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +55,7 @@ def build_record(table: Stage) -> dict[str, Any]:
             | {"cost": _cost(table.inputs[row["name"]])}
             for row in table.config["rows"]
         ],
+        "parameters": _parameters(table),
         "losses": {
             stage.name.removeprefix("train:"): _losses(stage)
             for stage in _upstream(table)
@@ -60,6 +63,20 @@ def build_record(table: Stage) -> dict[str, Any]:
         },
         "stages": _manifests(table),
     }
+
+
+def _parameters(table: Stage) -> int | None:
+    """Number of parameters of the base model, from the headers of its weight files."""
+    models = [stage for stage in _upstream(table) if stage.kind == "model"]
+    files = sorted(models[0].output.glob("*.safetensors")) if models else []
+    return sum(map(count_parameters, files)) or None
+
+
+def count_parameters(path: Path) -> int:
+    """Return the number of values in a safetensors file (its header is JSON behind its length)."""
+    with path.open("rb") as stream:
+        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+    return sum(prod(t["shape"]) for name, t in header.items() if name != "__metadata__")
 
 
 def _losses(training: Stage) -> list[tuple[int, float]]:
