@@ -116,7 +116,12 @@ def test_rescore_names_each_metric_and_puts_the_published_scores_beside(tmp_path
     (predictions / "gold.txt").write_text("SELECT a FROM t\td\nSELECT count(*) FROM t\td\n")
     (predictions / "x.txt").write_text("SELECT DISTINCT a FROM t\nSELECT count(a) FROM t\n")
     levels = dict.fromkeys(("easy", "medium", "hard", "extra", "all"), 12.34)
-    published = {"metric": "TS", "settings": "s", "source": "a paper", "rows": {"x": levels}}
+    published = {
+        "metric": "TS",
+        "settings": "s",
+        "source": "a paper",
+        "rows": {"x": {"scores": levels}},
+    }
     (tmp_path / "published.json").write_text(json.dumps(published))
     text = rescore(
         predictions,

@@ -69,6 +69,7 @@ def record(dirty: bool = False) -> dict[str, Any]:
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "configs").mkdir()
     monkeypatch.setenv("TEXT2SQL_ROOT", str(tmp_path))
+    (tmp_path / "docs").mkdir()
     for name in publish.READMES:
         text = f"# T\n\n{publish.BEGIN}\n{publish.END}\n\nrest\n"
         (tmp_path / name).write_text(text, encoding="utf-8")

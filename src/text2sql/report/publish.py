@@ -10,13 +10,14 @@ from text2sql.errors import UserError
 from text2sql.files import read_json, write_json, write_text
 from text2sql.paths import repository_root
 from text2sql.report.figure import CHART, draw_sizes
+from text2sql.report.formats import Table, markdown_text
 from text2sql.report.ledger import append_to_ledger
-from text2sql.report.record import commits, load_record
+from text2sql.report.record import LEVEL_TITLES, LEVELS, commits, load_record
 from text2sql.report.table import RECORD, render_table
 from text2sql.report.text import text_table
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-READMES = ("README.md", "README.zh.md")
+READMES = ("README.md", "README.zh.md", "docs/REPRODUCING.md")
 
 
 def chart_name(profile: str, dataset: str) -> str:
@@ -86,6 +87,26 @@ def results_block() -> str:
     return "\n".join(parts)
 
 
+def published_block() -> str:
+    """Return the scores others published, with how to run each row here and whether we have."""
+    parts = []
+    for path in sorted((repository_root() / "results" / "reference").glob("*.json")):
+        known = read_json(path)
+        rows = [
+            [f"{name}: {row['state']}", *(f"{row['scores'][k]:.1f}" for k in LEVELS)]
+            for name, row in known["rows"].items()
+        ]
+        parts += [
+            f"{known['source']}: {known['metric']} ({known['settings']}), {known['hardware']}.",
+            markdown_text(Table(["Row: state here", *LEVEL_TITLES], rows)),
+            "\n".join(
+                f"- {name}: `{row['command']}`; published time: {row['training_time']}"
+                for name, row in known["rows"].items()
+            ),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
 def update_readmes() -> None:
     """Write the results between the markers of each README."""
     for name in READMES:
@@ -107,4 +128,5 @@ def _with_block(path: Path) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise UserError(f"{path}: the markers '{BEGIN}' and '{END}' are missing")
-    return f"{before}{BEGIN}\n\n{results_block()}\n{END}{after}"
+    block = published_block() if path.parent.name == "docs" else results_block()
+    return f"{before}{BEGIN}\n\n{block}\n{END}{after}"

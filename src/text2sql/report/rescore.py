@@ -71,7 +71,7 @@ def _rows(
     yield [file.stem, "EM", *(_percent(report, level, "exact") for level in LEVELS)]
     known = reference["rows"].get(file.stem)
     if known:
-        yield [file.stem, "published", *(f"{known[level]:.1f}" for level in LEVELS)]
+        yield [file.stem, "published", *(f"{known['scores'][level]:.1f}" for level in LEVELS)]
 
 
 def _evaluate(file: Path, gold: Path, databases: Path, tables: Path, settings: Settings) -> Report:
