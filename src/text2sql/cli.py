@@ -51,6 +51,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--limit", type=click.IntRange(min=1), help="At most so many rows and questions."
         ),
         click.option("--recipe", help="A training recipe besides those of the profile."),
+        click.option("--row", help="With infer and eval: only this row of the table."),
     ]
     for option in reversed(options):
         command = option(command)
@@ -58,9 +59,9 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def select_run(
-    profile: str, dataset: str | None, limit: int | None, recipe: str | None
+    profile: str, dataset: str | None, limit: int | None, recipe: str | None, row: str | None
 ) -> tuple[Any, dict[str, Any]]:
-    """Return the selection that the options mean, and its graph of stages."""
+    """Return the selection that the options mean, and its graph of stages (`row` picks later)."""
     from text2sql.graph import Selection, build_graph
     from text2sql.profile import load_profile
 
@@ -81,6 +82,10 @@ def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Any:
     recipe = options["recipe"]
     if recipe and wanted[0].startswith("train-"):
         wanted = [f"train:{config_name(recipe)}"]
+    if options["row"]:
+        if wanted[0] not in ("infer", "eval"):
+            raise UserError("--row goes with infer and eval; a table has all rows of its profile")
+        wanted = [f"{wanted[0]}:{options['row']}"]
     stages = select(graph, wanted)
     hardware.require(selection.profile.hardware, selection.profile.name)
     for stage in stages:

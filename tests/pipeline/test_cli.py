@@ -85,6 +85,8 @@ def test_gpu_profile_can_be_planned_without_gpus(repository: Path) -> None:
         (("data", "--dataset", "nonesuch"), "no such config file"),
         (("train-lora", "--recipe", "nonesuch"), "no such config file"),
         (("train-qlora",), "no stage 'train-qlora' in this profile"),
+        (("eval", "--row", "nonesuch"), "no stage 'eval:nonesuch' in this profile"),
+        (("table", "--row", "lora"), "--row goes with infer and eval"),
     ],
 )
 def test_mistakes_are_one_line(
