@@ -198,3 +198,32 @@ def test_half_a_checkpoint_is_removed(tmp_path: Path) -> None:
     (tmp_path / "checkpoint-10").mkdir()
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-3"
     assert not (tmp_path / "checkpoint-10").exists()
+
+
+def test_text_metrics_are_those_llamafactory_measured(tiny: Path, tmp_path: Path) -> None:
+    from text2sql.files import read_jsonl
+    from text2sql.infer.config import InferConfig
+    from text2sql.train.predict import run
+
+    (tmp_path / "data").mkdir()
+    question = {
+        "messages": [
+            {"role": "system", "content": "Write SQL."},
+            {"role": "user", "content": "How many rows has table t1?"},
+        ],
+        "gold": "SELECT count(*) FROM t1",
+    }
+    (tmp_path / "data" / "questions.jsonl").write_text(f"{json.dumps(question)}\n" * 3)
+    infer = InferConfig(engine="transformers", dtype="float32", batch_size=2, max_new_tokens=8)
+    config = infer.model_dump() | {"template": "smollm2"}
+    output = tmp_path / "out"
+    output.mkdir()
+    stage = Stage("text-metrics:x", "text-metrics", config, output, settings={"device": "cpu"})
+    inputs = {"model": tiny / "model", "data": tmp_path / "data"}
+    details = run(Job(stage, inputs, output, Progress(output)))
+    measured = json.loads((output / "predict_results.json").read_text())
+    assert details["questions"] == 3
+    assert details["BLEU-4"] == measured["predict_bleu-4"]
+    assert 0 <= details["ROUGE-L"] <= 100
+    answers = list(read_jsonl(output / "generated_predictions.jsonl"))
+    assert [answer["label"].strip() for answer in answers] == [question["gold"]] * 3
