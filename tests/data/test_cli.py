@@ -105,7 +105,7 @@ def test_max_rejects_names_the_row(spider: Path, tmp_path: Path) -> None:
     config = write_config(tmp_path, [CLEAN, CLEAN | {"answer": ""}])
     result = run("prepare", config, "--output", tmp_path / "out", "--max-rejects", "0")
     assert result.exit_code == 2
-    assert "rows.json" in result.output and "empty sql" in result.output
+    assert "rows.json: row 2: empty sql" in result.output
     assert not (tmp_path / "out").exists()
 
 

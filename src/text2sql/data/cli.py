@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.parse
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tqdm import tqdm
 from text2sql.config import load_config
 from text2sql.data.config import DataConfig, resolve, spider_folder
 from text2sql.data.decontaminate import Decontaminator
+from text2sql.data.download import download
 from text2sql.data.prepare import SchemaTexts, prepare
 from text2sql.data.report import data_report
 from text2sql.data.rows import Reject, Row, read_rows
@@ -27,6 +29,12 @@ from text2sql.schema import render_schema
 PATH = click.Path(path_type=Path)
 
 
+class UsersMistake(click.ClickException):
+    """One line on stderr and the exit status of a wrong call."""
+
+    exit_code = 2
+
+
 class UserErrorGroup(click.Group):
     """Shows a UserError as one line with exit status 2, however the group is called."""
 
@@ -35,9 +43,7 @@ class UserErrorGroup(click.Group):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            shown = click.ClickException(str(error))
-            shown.exit_code = 2
-            raise shown from None
+            raise UsersMistake(str(error)) from None
 
 
 @click.group(cls=UserErrorGroup)
@@ -69,6 +75,19 @@ def check_command(folder: Path | None) -> None:
     click.echo(as_table(parts))
     if not all(part.present for part in parts):
         click.echo(f"\nSpider's home is {HOME}; unpack it and set SPIDER_DIR.", err=True)
+
+
+@data.command("download")
+@click.argument("url")
+@click.option("--output", type=PATH, help="File to write; default build/data/downloads/NAME.")
+@click.option("--sha256", help="What the file must hash to; else only its length is verified.")
+def download_command(url: str, output: Path | None, sha256: str | None) -> None:
+    """Download one source file from URL; a broken download goes on where it stopped."""
+    name = Path(urllib.parse.urlparse(url).path).name
+    if not name and not output:
+        raise UserError(f"{url}: names no file; give --output")
+    path = output or build_root() / "data" / "downloads" / name
+    click.echo(f"{path}: SHA-256 {download(url, path, sha256)}")
 
 
 @data.command("decontaminate")
