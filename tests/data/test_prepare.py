@@ -75,7 +75,7 @@ def test_split_keeps_databases_apart(sources: dict[str, Any], tmp_path: Path) ->
 
 
 def test_max_rejects_stops(sources: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"train\.json:29: empty sql.*max_rejects is 0"):
+    with pytest.raises(UserError, match=r"train\.json: row 29: empty sql.*max_rejects is 0"):
         prepare(DataConfig(**sources, max_rejects=0), tmp_path / "out")
 
 

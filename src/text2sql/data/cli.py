@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import urllib.parse
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 from tqdm import tqdm
@@ -11,9 +14,10 @@ from tqdm import tqdm
 from text2sql.config import load_config
 from text2sql.data.config import DataConfig, resolve, spider_folder
 from text2sql.data.decontaminate import Decontaminator
+from text2sql.data.download import download
 from text2sql.data.prepare import SchemaTexts, prepare
 from text2sql.data.report import data_report
-from text2sql.data.rows import Reject, read_rows
+from text2sql.data.rows import Reject, Row, read_rows
 from text2sql.data.sample import ensure_sample_databases
 from text2sql.data.spider import HOME, as_table, check_spider
 from text2sql.data.translate import Translator, check_ddl, extract_ddl, parse_prose
@@ -25,7 +29,24 @@ from text2sql.schema import render_schema
 PATH = click.Path(path_type=Path)
 
 
-@click.group()
+class UsersMistake(click.ClickException):
+    """One line on stderr and the exit status of a wrong call."""
+
+    exit_code = 2
+
+
+class UserErrorGroup(click.Group):
+    """Shows a UserError as one line with exit status 2, however the group is called."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            raise UsersMistake(str(error)) from None
+
+
+@click.group(cls=UserErrorGroup)
 def data() -> None:
     """Datasets: prepare, check, decontaminate, describe."""
 
@@ -56,11 +77,27 @@ def check_command(folder: Path | None) -> None:
         click.echo(f"\nSpider's home is {HOME}; unpack it and set SPIDER_DIR.", err=True)
 
 
+@data.command("download")
+@click.argument("url")
+@click.option("--output", type=PATH, help="File to write; default build/data/downloads/NAME.")
+@click.option("--sha256", help="What the file must hash to; else only its length is verified.")
+def download_command(url: str, output: Path | None, sha256: str | None) -> None:
+    """Download one source file from URL; a broken download goes on where it stopped."""
+    name = Path(urllib.parse.urlparse(url).path).name
+    if not name and not output:
+        raise UserError(f"{url}: names no file; give --output")
+    path = output or build_root() / "data" / "downloads" / name
+    click.echo(f"{path}: SHA-256 {download(url, path, sha256)}")
+
+
 @data.command("decontaminate")
 @click.argument("name")
 @click.argument("rows", type=PATH, required=False)
 @click.option("--report", type=PATH, help="Where to write; default build/data/NAME-leaks.json.")
-def decontaminate_command(name: str, rows: Path | None, report: Path | None) -> None:
+@click.option("--clean", type=PATH, help="Write the rows that do not leak here, as JSON Lines.")
+def decontaminate_command(
+    name: str, rows: Path | None, report: Path | None, clean: Path | None
+) -> None:
     """Judge the training rows of config NAME, or a file of ROWS for a RAG store, and report."""
     config = load_config(config_path("data", name), DataConfig)
     if config.database_form == "sql":
@@ -68,14 +105,32 @@ def decontaminate_command(name: str, rows: Path | None, report: Path | None) -> 
     read = list(read_rows(resolve(config.evaluation), parse_sql=False))
     questions = [row for row in read if not isinstance(row, Reject)]
     judge = Decontaminator(config.decontamination, questions, SchemaTexts(config).names)
-    for path in [rows] if rows else [resolve(source) for source in config.train]:
-        for row in tqdm(read_rows(path, config.fields, parse_sql=False), unit="row"):
-            if not isinstance(row, Reject):
-                judge.check(row)
+    rejects: list[Reject] = []
+    with ExitStack() as stack:
+        output = stack.enter_context(atomic_open(clean)) if clean else None
+        for path in [rows] if rows else [resolve(source) for source in config.train]:
+            for row in tqdm(read_rows(path, config.fields, parse_sql=False), unit="row"):
+                if isinstance(row, Reject):
+                    rejects.append(row)
+                elif judge.check(row) is None and output:
+                    output.write(json.dumps(_store_row(row), ensure_ascii=False) + "\n")
+    result = judge.report()
+    result["rejected"] = len(rejects)
+    result["rejects"] = [{"source": r.source, "line": r.line, "why": r.reason} for r in rejects]
     path = report or build_root() / "data" / f"{Path(name).stem}-leaks.json"
-    write_json(path, judge.report())
-    found = judge.report()["found_by_level"]
-    click.echo(f"{judge.checked} rows checked, {judge.removed} leak: {found}; see {path}")
+    write_json(path, result)
+    found = result["found_by_level"]
+    click.echo(
+        f"{judge.checked} rows checked, {judge.removed} leak: {found};"
+        f" {len(rejects)} bad rows left out; see {path}"
+    )
+
+
+def _store_row(row: Row) -> dict[str, str]:
+    """Return a row under column names that `read_rows` recognises."""
+    if row.schema:
+        return {"question": row.question, "context": row.schema, "answer": row.sql}
+    return {"question": row.question, "query": row.sql, "db_id": row.db_id}
 
 
 @data.command("report")

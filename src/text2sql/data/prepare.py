@@ -87,7 +87,7 @@ class RejectFile:
         self.note(reject)
         if self._limit is not None and self.rows > self._limit:
             raise UserError(
-                f"{reject.source}:{reject.line}: {reject.reason}; this is reject {self.rows}, and"
+                f"{reject.place}: {reject.reason}; this is reject {self.rows}, and"
                 f" max_rejects is {self._limit}"
             )
 

@@ -141,8 +141,8 @@ def _plot(lengths: list[int], cutoff: int, path: Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7, 3.5), layout="constrained")
-    axes.hist(lengths, bins=60, color="#4c72b0")
-    axes.axvline(cutoff, color="#c44e52", linestyle="--", label=f"cutoff_len {cutoff}")
+    axes.hist(lengths, bins=60, color="#0072B2")
+    axes.axvline(cutoff, color="#D55E00", linestyle="--", label=f"cutoff_len {cutoff}")
     axes.set_xlabel("tokens per row")
     axes.set_ylabel("rows")
     axes.legend()

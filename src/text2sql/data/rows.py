@@ -52,6 +52,12 @@ class Reject:
     reason: str
     row: Any = None
 
+    @property
+    def place(self) -> str:
+        """Where the row is: ``file:line``, or ``file: row N`` where rows have no lines."""
+        has_lines = self.source.endswith((".jsonl", ".csv"))
+        return f"{self.source}:{self.line}" if has_lines else f"{self.source}: row {self.line}"
+
 
 def read_rows(
     path: Path,

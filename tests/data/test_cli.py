@@ -1,0 +1,150 @@
+"""The commands as a user runs them: what they print, write and exit with."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from text2sql.data.cli import data
+from text2sql.data.config import DataConfig, DecontaminationConfig, Level
+from text2sql.data.rows import Row, read_rows
+from text2sql.paths import config_path
+
+QUESTION = "Which of the snow owls in the northern forest weigh more than two kilograms?"
+OWL = "CREATE TABLE owl (id INTEGER PRIMARY KEY, name TEXT, weight REAL)"
+BOAT = "CREATE TABLE boat (id INTEGER PRIMARY KEY, length REAL)"
+LEAKS: dict[Level, dict[str, str]] = {
+    "exact": {"question": QUESTION, "context": BOAT, "answer": "SELECT 1"},
+    "normalized": {"question": QUESTION.upper(), "context": BOAT, "answer": "SELECT 1"},
+    "ngram": {"question": f"Tell me: {QUESTION}", "context": BOAT, "answer": "SELECT 1"},
+    "minhash": {"question": QUESTION.replace("two", "2"), "context": BOAT, "answer": "SELECT 1"},
+    "skeleton": {"question": "Heavy?", "context": OWL, "answer": "SELECT id FROM owl WHERE id > 9"},
+    "schema": {"question": "Any?", "context": OWL, "answer": "SELECT 1"},
+}
+CLEAN = {
+    "question": "How long is the longest boat?",
+    "context": BOAT,
+    "answer": "SELECT max(length) FROM boat",
+}
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(data, [str(a) for a in arguments])
+
+
+def fails(result: Result, text: str) -> None:
+    """Exit status 2 and one line that holds `text`."""
+    assert result.exit_code == 2, result.output
+    assert text in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+@pytest.fixture
+def spider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of Spider's shape with one question, and a build folder."""
+    folder = tmp_path / "spider"
+    (folder / "database" / "owls").mkdir(parents=True)
+    connection = sqlite3.connect(folder / "database" / "owls" / "owls.sqlite")
+    connection.execute(OWL)
+    connection.close()
+    gold = {"question": QUESTION, "query": "SELECT name FROM owl WHERE weight > 2", "db_id": "owls"}
+    (folder / "dev.json").write_text(json.dumps([gold]))
+    (folder / "tables.json").write_text("[]")
+    monkeypatch.setenv("SPIDER_DIR", str(folder))
+    monkeypatch.setenv("TEXT2SQL_BUILD", str(tmp_path / "build"))
+    return folder
+
+
+def write_config(folder: Path, rows: list[dict[str, str]], **values: object) -> Path:
+    (folder / "rows.json").write_text(json.dumps(rows))
+    path = folder / "own.yaml"
+    settings = {
+        "train": [str(folder / "rows.json")],
+        "evaluation": "{spider}/dev.json",
+        "database": "{spider}/database",
+    }
+    path.write_text(yaml.safe_dump(settings | values))
+    return path
+
+
+def test_prepare_then_report(spider: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path, [CLEAN, LEAKS["exact"]])
+    result = run("prepare", config, "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert len(json.loads((tmp_path / "out" / "train.json").read_text())) == 1
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    result = run("report", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out" / "data_report.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_check_names_what_is_missing(spider: Path) -> None:
+    result = run("check")
+    assert result.exit_code == 0, result.output
+    assert "| train_spider.json | missing | training on Spider |" in result.output
+
+
+def test_missing_spider_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPIDER_DIR", str(tmp_path / "no-spider"))
+    fails(run("prepare", "spider", "--output", tmp_path / "out"), "set SPIDER_DIR")
+
+
+def test_unknown_key_is_one_line(spider: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path, [CLEAN], colour="red")
+    fails(run("prepare", config, "--output", tmp_path / "out"), "colour")
+
+
+def test_max_rejects_names_the_row(spider: Path, tmp_path: Path) -> None:
+    config = write_config(tmp_path, [CLEAN, CLEAN | {"answer": ""}])
+    result = run("prepare", config, "--output", tmp_path / "out", "--max-rejects", "0")
+    assert result.exit_code == 2
+    assert "rows.json: row 2: empty sql" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("level", LEAKS)
+@pytest.mark.parametrize("store", [True, False])
+def test_planted_leak_is_removed(spider: Path, tmp_path: Path, level: Level, store: bool) -> None:
+    rows = [CLEAN, LEAKS[level], CLEAN | {"answer": ""}]
+    config = write_config(
+        tmp_path,
+        rows,
+        decontamination=DecontaminationConfig(levels=(level,)).model_dump(mode="json"),
+    )
+    if store:
+        source = [tmp_path / "rows.json"]
+        report, clean = tmp_path / "leaks.json", tmp_path / "clean.jsonl"
+        result = run("decontaminate", config, *source, "--report", report, "--clean", clean)
+        assert result.exit_code == 0, result.output
+        kept = list(read_rows(clean))
+        assert [row.question for row in kept if isinstance(row, Row)] == [CLEAN["question"]]
+    else:
+        result = run("prepare", config, "--output", tmp_path / "out")
+        assert result.exit_code == 0, result.output
+        report = tmp_path / "out" / "decontamination.json"
+        assert len(json.loads((tmp_path / "out" / "train.json").read_text())) == 1
+    found = json.loads(report.read_text())
+    assert (found["checked"], found["removed"], found["found_by_level"]) == (2, 1, {level: 1})
+    assert found["examples"][level][0]["question"] == LEAKS[level]["question"]
+
+
+def test_text2sql_126k_config_on_parquet_of_its_shape(spider: Path, tmp_path: Path) -> None:
+    values = yaml.safe_load(config_path("data", "text2sql_126k").read_text())
+    shape = {"question": "prompt", "context": "context", "answer": "answer"}
+    rows = [{shape[k]: v for k, v in row.items()} for row in (CLEAN, LEAKS["exact"])]
+    parquet = tmp_path / "text2sql_dataset.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), parquet)
+    config = tmp_path / "own.yaml"
+    config.write_text(yaml.safe_dump(values | {"train": [str(parquet)]}))
+    assert DataConfig(**values).train[0].endswith(parquet.name)
+    result = run("prepare", config, "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["train_rows"], summary["removed_as_leaks"]) == (1, 1)
