@@ -47,7 +47,7 @@ check: setup ## lint, types, sample data and README tables in step
 
 data: ## write training files and evaluation questions
 data-report: setup ## statistics of the dataset, as Markdown and PNG
-	@$(RUN) dataset report $(or $(DATASET),sample)
+	@$(RUN) data-report $(OPTIONS)
 
 decontaminate: setup ## report training rows that leak evaluation questions
 	@$(RUN) dataset decontaminate $(or $(DATASET),sample)

@@ -122,6 +122,25 @@ def reproduce(**options: Any) -> None:
     show_results(bring_up_to_date(["table", "figures"], **options))
 
 
+@cli.command("data-report")
+@run_options
+@click.option("--cutoff-len", default=1024, show_default=True, help="The trainer's cutoff_len.")
+def data_report(cutoff_len: int, **options: Any) -> None:
+    """Describe the training data: lengths in the model's tokens, keywords, tables, share cut."""
+    from text2sql.data.report import data_report as describe
+    from text2sql.paths import build_root, shown
+
+    selection = bring_up_to_date(["model", "data"], **options)
+    folder = selection.folder / "data-report"
+    model = selection.profile.model
+    tokenizer = build_root() / "models" / model.name
+    folder.mkdir(exist_ok=True)
+    click.echo(
+        describe(selection.folder / "data", folder, cutoff_len, model.template, str(tokenizer))
+    )
+    click.echo(f"report: {shown(folder)}")
+
+
 @cli.command()
 @run_options
 def plan(**options: Any) -> None:
