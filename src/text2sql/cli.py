@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -254,8 +255,17 @@ cli.add_command(
 )
 
 
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
-    """Entry point; a user's mistake is one line on stderr and exit status 2."""
+    """Entry point; a user's mistake is one line on stderr and exit status 2.
+
+    Being told to end, or a closed terminal, counts as Ctrl-C, so that stages are stopped then too.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         cli(standalone_mode=False)
     except UserError as error:

@@ -143,6 +143,7 @@ def test_independent_stages_run_side_by_side(runner: ScriptRunner) -> None:
 
 CTRL_C = """
 import sys
+from text2sql import cli
 from text2sql.graph import Selection, Stage
 from text2sql.profile import load_profile
 from text2sql.runner import Runner
@@ -152,15 +153,23 @@ class R(Runner):
     def command(self, stage):
         child = "import time; time.sleep(300)"
         parent = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {child!r}]);"
-        parent += f"open({sys.argv[1]!r}, 'w').write(str(p.pid)); p.wait()"
+        parent += f"open({note!r}, 'w').write(str(p.pid)); p.wait()"
         return [sys.executable, "-c", parent]
 
-selection = Selection(load_profile("smollm2-135m"), "sample")
-R(selection, 1).run([Stage("s", "toy", {}, selection.folder / "s")])
+@cli.cli.command("toy")
+def toy():
+    selection = Selection(load_profile("smollm2-135m"), "sample")
+    R(selection, 1).run([Stage("s", "toy", {}, selection.folder / "s")])
+
+note, sys.argv[1:] = sys.argv[1], ["toy"]
+cli.main()
 """
 
 
-def test_ctrl_c_leaves_no_orphans(tmp_path: Path, build_folder: Path, repository: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stopped_run_leaves_no_orphans(
+    tmp_path: Path, build_folder: Path, repository: Path, number: signal.Signals
+) -> None:
     note = tmp_path / "grandchild"
     path = os.pathsep.join([str(repository / "src"), str(repository / "test-suite-sql-eval")])
     process = subprocess.Popen(
@@ -172,8 +181,8 @@ def test_ctrl_c_leaves_no_orphans(tmp_path: Path, build_folder: Path, repository
     _wait_for(lambda: note.is_file() and note.read_text().isdigit(), 60)
     grandchild = int(note.read_text())
     assert _alive(grandchild)
-    process.send_signal(signal.SIGINT)
-    process.wait(30)
+    process.send_signal(number)
+    assert process.wait(30) == 130
     _wait_for(lambda: not _alive(grandchild))
 
 
