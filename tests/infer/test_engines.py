@@ -1,0 +1,85 @@
+"""The engines on a real model: same token ids in, same greedy answers out, whatever the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from text2sql.infer.config import InferConfig
+from text2sql.infer.engine import Engine, Prompt, load_engine
+from text2sql.infer.stage import answer
+from text2sql.paths import build_root
+from text2sql.prompt import render_messages, render_text, stop_words
+
+pytestmark = pytest.mark.slow
+
+SCHEMA = "CREATE TABLE singer (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);"
+QUESTIONS = ["How many singers are there?", "List all names.", "Who is oldest?", "Mean age?"]
+
+
+@pytest.fixture(scope="module")
+def model() -> Path:
+    folder = build_root() / "models" / "smollm2-135m-instruct"
+    if not (folder / "model.safetensors").is_file():
+        pytest.skip(f"{folder} is not there; run: make model")
+    return folder
+
+
+def config(engine: str, batch: int) -> InferConfig:
+    return InferConfig.model_validate(
+        {
+            "engine": engine,
+            "dtype": "float32",
+            "batch_size": batch,
+            "max_new_tokens": 12,
+            "max_model_len": 512,
+        }
+    )
+
+
+def answers(engine: Engine, settings: InferConfig) -> Iterator[str]:
+    rows = [
+        {
+            "id": number,
+            "db_id": "d",
+            "prompt": render_text(render_messages(question, SCHEMA, "short"), "smollm2"),
+        }
+        for number, question in enumerate(QUESTIONS)
+    ]
+    records = sorted(answer(engine, rows, settings), key=lambda record: record["id"])
+    assert [record["id"] for record in records] == list(range(len(QUESTIONS)))
+    return (record["raw"] for record in records)
+
+
+@pytest.fixture(scope="module")
+def alone(model: Path) -> list[str]:
+    """What transformers answers when each question is asked by itself."""
+    settings = config("transformers", 1)
+    engine = load_engine(model, settings, stop_words("smollm2"), "cpu")
+    return list(answers(engine, settings))
+
+
+def test_batches_change_no_answer(model: Path, alone: list[str]) -> None:
+    settings = config("transformers", 3)
+    engine = load_engine(model, settings, stop_words("smollm2"), "cpu")
+    assert list(answers(engine, settings)) == alone
+
+
+def test_nothing_is_added_to_the_prompt_and_the_stop_word_ends_the_answer(model: Path) -> None:
+    settings = config("transformers", 2)
+    engine = load_engine(model, settings, stop_words("smollm2"), "cpu")
+    text = "<|im_start|>user\nSay: yes<|im_end|>\n<|im_start|>assistant\n"
+    tokens = engine.encode(text)
+    assert tokens.count(engine.encode("<|im_start|>")[0]) == 2
+    (done,) = engine.generate([Prompt(0, tokens)])
+    assert done.finish_reason in ("stop", "length")
+    assert "<|im_end|>" not in done.text
+
+
+def test_vllm_answers_as_transformers_does(model: Path, alone: list[str]) -> None:
+    pytest.importorskip("vllm", reason="vLLM is not in this environment (make setup-gpu)")
+    settings = config("vllm", 1)
+    engine = load_engine(model, settings, stop_words("smollm2"), "cpu")
+    assert list(answers(engine, settings)) == alone
