@@ -8,7 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import ijson
+from test_suite_sql_eval.hardness import LEVELS, hardness
+from test_suite_sql_eval.parser import ParseError, parse
+from test_suite_sql_eval.schema import EvalSchema
 
+from text2sql.data.ddl import schema_names
 from text2sql.errors import UserError
 from text2sql.files import atomic_open, write_text
 from text2sql.prompt import render_text
@@ -28,6 +32,7 @@ KEYWORDS = (
     "LIKE",
     "IN (SELECT",
 )
+UNKNOWN_LEVEL = "outside Spider's grammar"
 LITERAL = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"")
 FROM_TABLE = re.compile(r"\b(?:FROM|JOIN)\s+[`\"\[]?(\w+)", re.IGNORECASE)
 
@@ -60,17 +65,35 @@ def data_report(
         raise UserError(f"{path}: no prepared dataset; run 'text2sql dataset prepare' first")
     count = _counter(tokenizer)
     lengths, keywords, tables = [], Counter[str](), Counter[int]()
+    levels: Counter[str] = Counter()
     for prompt, sql in _rows(path, template):
         lengths.append(count(prompt + sql))
+        levels[level_of(sql, prompt)] += 1
         plain = " ".join(LITERAL.sub("''", sql).upper().replace("( ", "(").split())
         keywords.update(k for k in KEYWORDS if re.search(rf"(?<!\w){re.escape(k)}\b", plain))
         tables[len({name.lower() for name in FROM_TABLE.findall(LITERAL.sub("''", sql))})] += 1
     if not lengths:
         raise UserError(f"{path}: holds no rows")
-    text = _markdown(lengths, keywords, tables, cutoff_len, tokenizer)
-    _plot(lengths, cutoff_len, output / "data_report.png")
+    text = _markdown(lengths, levels, keywords, tables, cutoff_len, tokenizer)
+    _plot(lengths, levels, cutoff_len, output / "data_report.png")
     write_text(output / "data_report.md", text)
     return text
+
+
+def level_of(sql: str, ddl: str) -> str:
+    """Return Spider's hardness of a query, or ``outside Spider's grammar``.
+
+    Args:
+        sql: the query.
+        ddl: text with the CREATE TABLE statements of the tables it uses.
+    """
+    names: dict[str, list[str]] = {}
+    for table, column in sorted(schema_names(ddl)):
+        names.setdefault(table, []).append(column)
+    try:
+        return hardness(parse(sql, EvalSchema({t: tuple(c) for t, c in names.items()})))
+    except ParseError:
+        return UNKNOWN_LEVEL
 
 
 def _rows(path: Path, template: str) -> Iterator[tuple[str, str]]:
@@ -100,6 +123,7 @@ def _counter(tokenizer: str | None) -> Callable[[str], int]:
 
 def _markdown(
     lengths: list[int],
+    levels: Counter[str],
     keywords: Counter[str],
     tables: Counter[int],
     cutoff: int,
@@ -120,6 +144,10 @@ def _markdown(
         "|---" * (len(QUANTILES) + 1) + "|",
         f"| {sum(lengths) / total:.0f} | {quantiles} |",
         "",
+        "| hardness | rows | share |",
+        "|---|---|---|",
+        *(f"| {k} | {levels[k]} | {levels[k] / total:.1%} |" for k in (*LEVELS, UNKNOWN_LEVEL)),
+        "",
         "| keyword | rows | share |",
         "|---|---|---|",
         *(f"| {k} | {keywords[k]} | {keywords[k] / total:.1%} |" for k in KEYWORDS),
@@ -134,13 +162,21 @@ def _markdown(
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
 
 
-def _plot(lengths: list[int], cutoff: int, path: Path) -> None:
+def _plot(lengths: list[int], levels: Counter[str], cutoff: int, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(7, 3.5), layout="constrained")
+    figure, (axes, right) = pyplot.subplots(
+        1, 2, figsize=(9, 3.5), layout="constrained", width_ratios=(2, 1)
+    )
+    shown = [*LEVELS, UNKNOWN_LEVEL] if levels[UNKNOWN_LEVEL] else [*LEVELS]
+    bars = right.bar(
+        [name.split()[0] for name in shown], [levels[k] for k in shown], color="#009E73"
+    )
+    right.bar_label(bars)
+    right.set_xlabel("hardness")
     axes.hist(lengths, bins=60, color="#0072B2")
     axes.axvline(cutoff, color="#D55E00", linestyle="--", label=f"cutoff_len {cutoff}")
     axes.set_xlabel("tokens per row")
