@@ -19,6 +19,7 @@ from text2sql.data.prepare import SchemaTexts, prepare
 from text2sql.data.report import data_report
 from text2sql.data.rows import Reject, Row, read_rows
 from text2sql.data.sample import ensure_sample_databases
+from text2sql.data.sources import fetch_source
 from text2sql.data.spider import HOME, as_table, check_spider
 from text2sql.data.translate import Translator, check_ddl, extract_ddl, parse_prose
 from text2sql.errors import UserError
@@ -78,15 +79,20 @@ def check_command(folder: Path | None) -> None:
 
 
 @data.command("download")
-@click.argument("url")
+@click.argument("source")
 @click.option("--output", type=PATH, help="File to write; default build/data/downloads/NAME.")
 @click.option("--sha256", help="What the file must hash to; else only its length is verified.")
-def download_command(url: str, output: Path | None, sha256: str | None) -> None:
-    """Download one source file from URL; a broken download goes on where it stopped."""
+def download_command(source: str, output: Path | None, sha256: str | None) -> None:
+    """Download SOURCE: spider, text2sql_126k, or one file by URL. Broken downloads go on."""
+    downloads = build_root() / "data" / "downloads"
+    if "://" not in source:
+        click.echo(fetch_source(source, downloads))
+        return
+    url = source
     name = Path(urllib.parse.urlparse(url).path).name
     if not name and not output:
         raise UserError(f"{url}: names no file; give --output")
-    path = output or build_root() / "data" / "downloads" / name
+    path = output or downloads / name
     click.echo(f"{path}: SHA-256 {download(url, path, sha256)}")
 
 

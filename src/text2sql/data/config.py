@@ -94,8 +94,11 @@ class DataConfig(StrictModel):
 
 
 def spider_folder() -> Path:
-    """Return where Spider 1.0 is expected: $SPIDER_DIR, else ``../shared/spider``."""
-    return Path(os.environ.get("SPIDER_DIR") or repository_root().parent / "shared" / "spider")
+    """Return where Spider 1.0 is: $SPIDER_DIR, else our download, else ``../shared/spider``."""
+    downloaded = build_root() / "data" / "downloads" / "spider"
+    beside = repository_root().parent / "shared" / "spider"
+    default = downloaded if downloaded.is_dir() else beside
+    return Path(os.environ.get("SPIDER_DIR") or default)
 
 
 def resolve(name: str) -> Path:
