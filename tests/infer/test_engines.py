@@ -10,13 +10,27 @@ import pytest
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Engine, Prompt, load_engine
 from text2sql.infer.stage import answer
+from text2sql.infer.transformers import align, shared_prefix
 from text2sql.paths import build_root
 from text2sql.prompt import render_messages, render_text, stop_words
 
-pytestmark = pytest.mark.slow
-
 SCHEMA = "CREATE TABLE singer (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);"
 QUESTIONS = ["How many singers are there?", "List all names.", "Who is oldest?", "Mean age?"]
+
+
+def test_shared_prefix_leaves_every_prompt_a_token() -> None:
+    assert shared_prefix([[1, 2, 3, 4], [1, 2, 5]]) == 2
+    assert shared_prefix([[1, 2, 3], [1, 2, 3]]) == 2
+    assert shared_prefix([[1, 2], [1, 2, 3]]) == 1
+    assert shared_prefix([[1], [2]]) == 0
+    assert shared_prefix([[7, 8, 9]]) == 2
+
+
+def test_rows_are_filled_between_prefix_and_end() -> None:
+    rows, mask = align([[1, 2, 3, 4], [1, 2, 5]], 2)
+    assert rows == [[1, 2, 3, 4], [1, 2, 0, 5]]
+    assert mask == [[1, 1, 1, 1], [1, 1, 0, 1]]
+    assert align([[3, 4], [5]], 0) == ([[3, 4], [0, 5]], [[1, 1], [0, 1]])
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +75,14 @@ def alone(model: Path) -> list[str]:
     return list(answers(engine, settings))
 
 
+@pytest.mark.slow
 def test_batches_change_no_answer(model: Path, alone: list[str]) -> None:
     settings = config("transformers", 3)
     engine = load_engine(model, settings, stop_words("smollm2"), "cpu")
     assert list(answers(engine, settings)) == alone
 
 
+@pytest.mark.slow
 def test_nothing_is_added_to_the_prompt_and_the_stop_word_ends_the_answer(model: Path) -> None:
     settings = config("transformers", 2)
     engine = load_engine(model, settings, stop_words("smollm2"), "cpu")
@@ -78,6 +94,7 @@ def test_nothing_is_added_to_the_prompt_and_the_stop_word_ends_the_answer(model:
     assert "<|im_end|>" not in done.text
 
 
+@pytest.mark.slow
 def test_vllm_answers_as_transformers_does(model: Path, alone: list[str]) -> None:
     pytest.importorskip("vllm", reason="vLLM is not in this environment (make setup-gpu)")
     settings = config("vllm", 1)

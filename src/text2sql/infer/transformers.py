@@ -1,4 +1,4 @@
-"""The engine that is always there: transformers, in batches of prompts of like length."""
+"""The engine that is always there: transformers, in batches of prompts that begin alike."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, GenerationConfig
 
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
@@ -41,29 +41,41 @@ class TransformersEngine:
         return ids
 
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[Completion]:
-        """Yield completions; the longest prompts go first, so that memory is tried at once."""
-        ordered = sorted(prompts, key=lambda prompt: -len(prompt.tokens))
+        """Yield completions, those of prompts that begin alike one after another."""
+        ordered = sorted(prompts, key=lambda prompt: prompt.tokens)
         size = self._config.batch_size
         for start in range(0, len(ordered), size):
             yield from self._batch(ordered[start : start + size])
 
     def _batch(self, prompts: Sequence[Prompt]) -> Iterator[Completion]:
         started = time.perf_counter()
-        width = max(len(prompt.tokens) for prompt in prompts)
-        # Filled on the left, so that every answer starts in the same column.
-        gaps = [width - len(prompt.tokens) for prompt in prompts]
-        rows = [[0] * gap + prompt.tokens for gap, prompt in zip(gaps, prompts, strict=True)]
-        mask = [[0] * gap + [1] * (width - gap) for gap in gaps]
+        shared = shared_prefix([prompt.tokens for prompt in prompts])
+        rows, mask = align([prompt.tokens for prompt in prompts], shared)
+        width = len(rows[0])
         with torch.inference_mode():
             output = self._model.generate(
                 input_ids=torch.tensor(rows, device=self._model.device),
                 attention_mask=torch.tensor(mask, device=self._model.device),
+                past_key_values=self._read_once(rows[0][:shared], len(prompts)),
                 generation_config=self._generation(),
             )
         answers = output[:, width:].tolist()
         seconds = (time.perf_counter() - started) / len(prompts)
         for prompt, tokens in zip(prompts, answers, strict=True):
             yield self._completion(prompt, tokens, seconds)
+
+    def _read_once(self, prefix: list[int], copies: int) -> DynamicCache | None:
+        """Return what the model remembers of a prefix, for each prompt of a batch.
+
+        Questions about one database share its schema, which is most of their prompts.
+        """
+        if not prefix:
+            return None
+        cache = DynamicCache(config=self._model.config)
+        tokens = torch.tensor([prefix], device=self._model.device)
+        self._model(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        cache.batch_repeat_interleave(copies)
+        return cache
 
     def _completion(self, prompt: Prompt, tokens: list[int], seconds: float) -> Completion:
         ends = [place for place, token in enumerate(tokens) if token in self._stop_ids]
@@ -83,3 +95,29 @@ class TransformersEngine:
             pad_token_id=self._stop_ids[0],
             **(sampling if config.temperature > 0 else {}),
         )
+
+
+def shared_prefix(rows: Sequence[list[int]]) -> int:
+    """Return how many tokens all rows begin with, but leave each row one of its own."""
+    first, last = min(rows), max(rows)
+    same = 0
+    while same < min(len(first), len(last)) and first[same] == last[same]:
+        same += 1
+    return max(0, min(same, min(map(len, rows)) - 1))
+
+
+def align(rows: Sequence[list[int]], shared: int) -> tuple[list[list[int]], list[list[int]]]:
+    """Fill rows to one length, so that the shared prefix stands first and the ends stand last.
+
+    Args:
+        rows: token ids of each prompt.
+        shared: length of the prefix that all have.
+
+    Returns:
+        Token ids and attention mask, a row a prompt; the mask hides the filling between.
+    """
+    width = max(map(len, rows))
+    gaps = [width - len(row) for row in rows]
+    filled = [[*r[:shared], *[0] * g, *r[shared:]] for g, r in zip(gaps, rows, strict=True)]
+    mask = [[1] * shared + [0] * g + [1] * (width - g - shared) for g in gaps]
+    return filled, mask
