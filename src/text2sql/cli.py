@@ -264,7 +264,7 @@ def main() -> None:
 
     Being told to end, or a closed terminal, counts as Ctrl-C, so that stages are stopped then too.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         cli(standalone_mode=False)
