@@ -6,21 +6,16 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from .api import (
-    EM_MODES,
-    ETYPES,
-    Report,
-    Settings,
-    check_tables,
-    default_jobs,
-    evaluate,
-    find_databases,
-)
+from .api import Report, check_tables, evaluate, find_databases
 from .errors import InputError
 from .gold_cache import default_folder
 from .inputs import read_questions
+from .settings import DEFAULT_TIMEOUT, EM_MODES, ETYPES, Settings, default_jobs
+
+TYPE_CHECKING = False  # importing typing takes milliseconds
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,7 +37,12 @@ def _parser() -> argparse.ArgumentParser:
         help="one progress line per question instead of one bar",
     )
     add("--jobs", type=int, default=default_jobs(), help="worker processes (default: all cores)")
-    add("--timeout", type=float, default=60.0, help="seconds a question may take (default: 60)")
+    add(
+        "--timeout",
+        type=float,
+        default=DEFAULT_TIMEOUT,
+        help="seconds a question may take (default: 60)",
+    )
     add("--output", help="write scores, settings and the database fingerprint to this JSON file")
     add("--verdicts", help="write one JSON object per question to this file")
     add("--check", action="store_true", help="only report what is missing or wrong, run nothing")
@@ -188,3 +188,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+
+
+def main_program() -> NoReturn:
+    """Run ``main`` as a whole program: end without taking the interpreter down piece by piece."""
+    code = main()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = code or 1
+    os._exit(code)

@@ -11,11 +11,14 @@ import contextlib
 import marshal
 import os
 import sqlite3
-from typing import Any
 
-from .databases import digest
+from .databases import content_key
 
-_FORMAT = 1
+TYPE_CHECKING = False  # importing typing takes milliseconds
+if TYPE_CHECKING:
+    from typing import Any
+
+_FORMAT = 2
 #: Larger results are executed again: loading them would not be quicker.
 _MAX_CELLS = 20_000
 
@@ -42,7 +45,7 @@ class GoldCache:
     def _load(self, path: str) -> dict[tuple[str, str], Any]:
         found = self._entries.get(path)
         if found is None:
-            name = f"{digest(path, 'blake2b').hex()[:40]}-{sqlite3.sqlite_version}-{_FORMAT}.gold"
+            name = f"{content_key(path).hex()}-{sqlite3.sqlite_version}-{_FORMAT}.gold"
             self._files[path] = os.path.join(self._folder, name)
             found = self._entries[path] = _read(self._files[path])
         return found

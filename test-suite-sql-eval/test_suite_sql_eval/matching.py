@@ -6,13 +6,15 @@ Schemas, parsed gold queries and the foreign-key classes are kept, so each is re
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 from .em_ast import ParsedSql
-from .exact_match import exact_match
 from .hardness import hardness
 from .parser import ParseError, parse
 from .schema import EvalSchema, load_foreign_keys
+
+TYPE_CHECKING = False  # importing typing takes milliseconds
+if TYPE_CHECKING:
+    from typing import Any
 
 load_tables = functools.cache(load_foreign_keys)
 
@@ -66,6 +68,8 @@ class MatchJudge:
         gold = self._gold(path, db_id, gold_sql)
         if isinstance(gold, ParseError):
             return {"exact": 0, "partial": None}
+        from .exact_match import exact_match  # here, because hardness alone does not need it
+
         schema = self._schema(path, db_id)
         result = exact_match(gold, self._parse_prediction(pred_sql, schema), schema)
         partial = {

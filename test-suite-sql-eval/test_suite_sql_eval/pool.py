@@ -12,16 +12,19 @@ import os
 import select
 import signal
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from . import worker
 from .errors import CRASH, MEMORY, TIMEOUT
 
-Task = tuple[int, Any]
+TYPE_CHECKING = False  # importing typing takes milliseconds
+if TYPE_CHECKING:
+    from typing import Any
+
+    Task = tuple[int, Any]
+
 #: A batch must fit into a pipe, so that sending one never blocks.
 _MAX_BATCH_CHARS = 16_000
 #: With this many tasks left at every worker, results are collected every _PAUSE seconds.
@@ -44,7 +47,9 @@ class Failure:
 
 def _may_fork() -> bool:
     """Forking is quick, but only safe without threads and without a CUDA or BLAS runtime."""
-    return threading.active_count() == 1 and not {"torch", "numpy"} & set(sys.modules)
+    threading = sys.modules.get("threading")  # where nobody imported it there is one thread
+    alone = threading is None or threading.active_count() == 1
+    return alone and not {"torch", "numpy"} & set(sys.modules)
 
 
 class _Worker:
@@ -163,6 +168,8 @@ class Pool:
             RuntimeError: a worker process does not start.
         """
         queue = deque(part for batch in batches for part in _cut(batch))
+        if _may_fork():
+            worker.load(self._kind)  # once, before the forks
         while len(self._workers) < min(self._jobs, len(queue)):
             self._start()
         poll = select.poll()

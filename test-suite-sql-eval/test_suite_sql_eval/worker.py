@@ -22,9 +22,13 @@ import sqlite3
 import struct
 import sys
 from collections.abc import Callable
-from typing import Any
 
-Handler = Callable[[Any], Any]
+TYPE_CHECKING = False  # importing typing takes milliseconds
+if TYPE_CHECKING:
+    from typing import Any
+
+    Handler = Callable[[Any], Any]
+
 
 #: Handlers a worker can run: name -> module and function that makes the handler from a config.
 HANDLERS = {
@@ -33,6 +37,8 @@ HANDLERS = {
 }
 #: Index of the first message of a worker: its handler is made.
 READY = -1
+#: Seconds after a task's deadline before the kernel kills the worker.
+GRACE = 1.0
 _HEADER = struct.Struct("<I")
 _MAX_TEMP_FILE = 2 << 30
 
@@ -84,6 +90,13 @@ def _apply_limits(max_memory: int) -> None:
         connection.execute(f"PRAGMA hard_heap_limit={max_memory * 3 // 4}")
 
 
+def load(kind: str) -> Callable[[dict[str, Any]], Handler]:
+    """Return the function that makes the handler, importing its module."""
+    module, function = HANDLERS[kind]
+    maker: Callable[[dict[str, Any]], Handler] = getattr(importlib.import_module(module), function)
+    return maker
+
+
 def serve(read_fd: int, write_fd: int, kind: str, config: dict[str, Any]) -> None:
     """Handle batches from ``read_fd`` until it is closed.
 
@@ -96,8 +109,7 @@ def serve(read_fd: int, write_fd: int, kind: str, config: dict[str, Any]) -> Non
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _apply_limits(config["max_memory"])
-    module, function = HANDLERS[kind]
-    handler: Handler = getattr(importlib.import_module(module), function)(config)
+    handler = load(kind)(config)
     write_frame(write_fd, (READY, None))
     _loop(read_fd, write_fd, handler)
     close = getattr(handler, "close", None)
