@@ -177,7 +177,7 @@ def _judge_all(
         for db_id, found in paths.items()
     }
     keys = sorted(same, key=lambda key: (-weights[key[0]], key[0], key[1]))
-    tasks = [(number, key) for number, key in enumerate(keys)]
+    tasks = list(enumerate(keys))
     config = {
         "etype": settings.etype,
         "plug_value": settings.plug_value,
@@ -242,16 +242,16 @@ def _batches(
     """Group tasks so that the predictions for one gold query stay together.
 
     Large databases give one batch per gold query, so that cores can share them; small ones give
-    a few batches per core, so that little time goes into messages.
+    long batches first and short ones at the end, so that all cores end at the same time.
     """
-    light = sum(weights[key[0]] < _HEAVY for key in keys)
-    size = max(8, light // (8 * jobs))
+    left = sum(weights[key[0]] < _HEAVY for key in keys)
     batch: list[Task] = []
     for number, task in enumerate(tasks):
-        key = keys[number]
-        new_gold = number > 0 and key[:2] != keys[number - 1][:2]
-        if batch and new_gold and (weights[keys[number - 1][0]] >= _HEAVY or len(batch) >= size):
+        heavy = weights[keys[number - 1][0]] >= _HEAVY
+        enough = heavy or len(batch) >= max(4, left // (4 * jobs))
+        if batch and enough and keys[number][:2] != keys[number - 1][:2]:
             yield batch
+            left -= 0 if heavy else len(batch)
             batch = []
         batch.append(task)
     if batch:

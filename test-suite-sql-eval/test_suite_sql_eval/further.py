@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from . import lexer
 from .compare import bird_set_equal, strict_equal
 from .errors import QueryError

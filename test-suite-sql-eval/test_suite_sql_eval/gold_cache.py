@@ -7,7 +7,6 @@ query alone is kept; predictions are always executed.
 
 from __future__ import annotations
 
-import contextlib
 import marshal
 import os
 import sqlite3
@@ -68,15 +67,20 @@ class GoldCache:
 
     def save(self) -> None:
         """Write what is new; a cache that cannot be written is no error."""
-        with contextlib.suppress(OSError):
+        try:
             for path in self._changed:
-                os.makedirs(self._folder, exist_ok=True)
-                target = self._files[path]
-                partial = f"{target}.{os.getpid()}.partial"
-                with open(partial, "wb") as file:
-                    file.write(marshal.dumps({**_read(target), **self._entries[path]}))
-                os.replace(partial, target)
+                self._save(path)
+        except OSError:
+            pass  # a full disk or a read-only home
         self._changed.clear()
+
+    def _save(self, path: str) -> None:
+        os.makedirs(self._folder, exist_ok=True)
+        target = self._files[path]
+        partial = f"{target}.{os.getpid()}.partial"
+        with open(partial, "wb") as file:
+            file.write(marshal.dumps({**_read(target), **self._entries[path]}))
+        os.replace(partial, target)
 
 
 def _read(path: str) -> dict[tuple[str, str], Any]:

@@ -8,7 +8,6 @@ not run at all, and no more rows of a prediction are fetched than the gold query
 
 from __future__ import annotations
 
-import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 #: Cells of gold results a worker keeps for the next questions.
 _MAX_CACHED_CELLS = 400_000
-_CURRENT_YEAR = r"(?i)YEAR\s*\(\s*CURDATE\s*\(\s*\)\s*\)\s*"
 _VALUE_INDEPENDENT = frozenset(
     (errors.NO_SUCH_TABLE, errors.NO_SUCH_COLUMN, errors.AMBIGUOUS_COLUMN)
 )
@@ -42,7 +40,11 @@ def prepare(sql: str, keep_distinct: bool) -> str:
 
 def fix_year(sql: str) -> str:
     """Replace MySQL's current year by 2020, the year Spider's answers were made for."""
-    return re.sub(_CURRENT_YEAR, "2020", sql) if "urdate" in sql.lower() else sql
+    if "curdate" not in sql.lower():
+        return sql
+    import re
+
+    return re.sub(r"(?i)YEAR\s*\(\s*CURDATE\s*\(\s*\)\s*\)\s*", "2020", sql)
 
 
 class GoldError(Exception):
@@ -245,7 +247,9 @@ class _Handler:
         if self._loaded is None:
             from .matching import MatchJudge
 
-            self._loaded = MatchJudge(self._config["tables"], self._config["em"])
+            self._loaded = MatchJudge(
+                self._config["tables"], self._config["em"], self._session.connection
+            )
         return self._loaded
 
     def _hardness(self, schema_path: str, db_id: str, gold_sql: str) -> dict[str, Any]:

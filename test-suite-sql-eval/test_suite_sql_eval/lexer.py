@@ -12,8 +12,11 @@ Not covered: keyword classes (nothing in the evaluator needs them).
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator
+
+TYPE_CHECKING = False  # importing these takes milliseconds
+if TYPE_CHECKING:
+    import re
 
 SPACE = "space"
 NEWLINE = "newline"
@@ -23,9 +26,9 @@ SYMBOL = "symbol"  # "..."
 WORD = "word"  # a bare word or keyword phrase (not a qualified name, not a function's name)
 OTHER = "other"
 
-
 #: A token: its kind (one of the constants above) and its exact text.
 Token = tuple[str, str]
+
 _LETTER = "[A-ZÀ-Ü]"
 # Order matters: at each position the first alternative that matches wins.
 _RULES: tuple[tuple[str, str], ...] = (
@@ -87,6 +90,8 @@ _ENDS = (["END"], ["END", "IF"], ["END", "LOOP"], ["END", "WHILE"])
 @functools.cache
 def _master() -> re.Pattern[str]:
     """The compiled rules; compiling takes milliseconds and few runs of EX need it."""
+    import re
+
     return re.compile("|".join(f"(?P<{name}>{rule})" for name, rule in _RULES), re.IGNORECASE)
 
 
@@ -124,7 +129,20 @@ def first_statement(sql: str) -> list[Token]:
 
 
 def _may_have_more_statements(sql: str) -> bool:
-    return ";" in sql[:-1] or "GO" in sql
+    return ";" in sql[:-1] or ("GO" in sql and _may_have_go(sql))
+
+
+def _may_have_go(sql: str) -> bool:
+    """Whether GO may be a word of its own; CATEGORY, the usual case, is told apart."""
+    if "%" in sql or "0x" in sql or "0X" in sql:
+        return True  # what follows %s or 0xA without a blank is another token
+    found = sql.find("GO")
+    while found >= 0:
+        before, after = sql[found - 1 : found], sql[found + 2 : found + 3]
+        if not (before.isalpha() or before == "_" or after.isalnum() or after == "_"):
+            return True
+        found = sql.find("GO", found + 2)
+    return False
 
 
 # Only between these does the word DISTINCT stand in ordinary queries.
@@ -138,22 +156,43 @@ def _remove_plain_distinct(sql: str, lower: str) -> str | None:
     """Remove DISTINCT without cutting the query into tokens; None if that could be wrong."""
     if any(mark in sql for mark in _UNUSUAL) or len(lower) != len(sql):
         return None
-    quote = "'" if "'" in sql else '"'
-    if sql.count(quote) % 2 or (quote == "'" and '"' in sql):
-        return None
     out: list[str] = []
-    start = 0
+    start = position = 0
     found = lower.find("distinct")
     while found >= 0:
+        position = _skip_quotes(sql, position, found)
+        if position < 0:
+            return None
         end = found + len("distinct")
-        if sql.count(quote, 0, found) % 2 == 0:
-            if (found and sql[found - 1] not in _BEFORE) or sql[end : end + 1] not in _AFTER:
-                return None
-            out.append(sql[start:found])
-            start = end
-        found = lower.find("distinct", end)
+        if position <= found:
+            before, after = sql[found - 1 : found], sql[end : end + 1]
+            longer = before == "_" or after == "_" or (after.isascii() and after.isalnum())
+            if not longer:
+                if (found and before not in _BEFORE) or after not in _AFTER:
+                    return None
+                out.append(sql[start:found])
+                start = end
+        found = lower.find("distinct", max(end, position))
+    if _skip_quotes(sql, position, len(sql)) < 0:
+        return None
     out.append(sql[start:])
     return "".join(out)
+
+
+def _skip_quotes(sql: str, position: int, until: int) -> int:
+    """Return the first place outside quotes that is not before ``until`` or where none begins.
+
+    -1 if a quote is not closed.
+    """
+    while position < until:
+        single, double = sql.find("'", position, until), sql.find('"', position, until)
+        if single < 0 and double < 0:
+            return position
+        opening = min(place for place in (single, double) if place >= 0)
+        position = sql.find(sql[opening], opening + 1) + 1
+        if position == 0:
+            return -1
+    return position
 
 
 def remove_distinct(sql: str) -> str:

@@ -60,7 +60,18 @@ class EvalSchema:
             raise FileNotFoundError(f"no such database: {path}")
         connection = sqlite3.connect(readonly_uri(os.fspath(path)), uri=True)
         try:
-            connection.text_factory = lambda raw: raw.decode("utf-8", errors="replace")
+            return cls.from_connection(connection, foreign_keys)
+        finally:
+            connection.close()
+
+    @classmethod
+    def from_connection(
+        cls, connection: sqlite3.Connection, foreign_keys: Mapping[str, str] | None = None
+    ) -> EvalSchema:
+        """Reads the tables and columns of an open database; else as `from_sqlite`."""
+        usual = connection.text_factory
+        connection.text_factory = lambda raw: raw.decode("utf-8", errors="replace")
+        try:
             found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             tables = {}
             for (name,) in found.fetchall():
@@ -68,7 +79,7 @@ class EvalSchema:
                 columns = connection.execute(f'PRAGMA table_info("{quoted}")').fetchall()
                 tables[name.lower()] = tuple(column[1].lower() for column in columns)
         finally:
-            connection.close()
+            connection.text_factory = usual
         return cls(tables, dict(foreign_keys or {}))
 
     def with_foreign_keys(self, foreign_keys: Mapping[str, str]) -> EvalSchema:
