@@ -176,7 +176,7 @@ def _judge_all(
         db_id: 1 + sum(os.path.getsize(path) for path in found) / 1e6
         for db_id, found in paths.items()
     }
-    keys = sorted(same, key=lambda key: (-weights[key[0]], key[0], key[1]))
+    keys = _in_order(list(same), weights)
     tasks = list(enumerate(keys))
     config = {
         "etype": settings.etype,
@@ -236,6 +236,24 @@ def _repair_killed(
         answers[index] = answer
 
 
+def _in_order(
+    keys: list[tuple[str, str, str]], weights: dict[str, float]
+) -> list[tuple[str, str, str]]:
+    """Sort questions: large databases first, and on them the gold queries with most joins first.
+
+    The longest work must not come last, when the other cores have nothing left to do.
+    """
+    joins: dict[tuple[str, str], int] = {}
+    for db_id, gold, pred in keys:
+        if weights[db_id] >= _HEAVY:
+            most = max(gold.lower().count(" join "), pred.lower().count(" join "))
+            joins[db_id, gold] = max(most, joins.get((db_id, gold), 0))
+    return sorted(
+        keys,
+        key=lambda key: (-weights[key[0]], key[0], -joins.get(key[:2], 0), key[1]),
+    )
+
+
 def _batches(
     tasks: list[Task], keys: list[tuple[str, str, str]], weights: dict[str, float], jobs: int
 ) -> Iterator[list[Task]]:
@@ -248,7 +266,7 @@ def _batches(
     batch: list[Task] = []
     for number, task in enumerate(tasks):
         heavy = weights[keys[number - 1][0]] >= _HEAVY
-        enough = heavy or len(batch) >= max(4, left // (4 * jobs))
+        enough = heavy or len(batch) >= max(8, left // (4 * jobs))
         if batch and enough and keys[number][:2] != keys[number - 1][:2]:
             yield batch
             left -= 0 if heavy else len(batch)

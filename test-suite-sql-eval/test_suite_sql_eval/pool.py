@@ -184,8 +184,8 @@ class Pool:
         by_fd: dict[int, _Worker] = {}
 
         def feed(one: _Worker) -> None:
-            # The next batch is sent before the current one ends: about one batch ahead.
-            while queue and len(one.pending) <= len(queue[0]):
+            # Never ahead: a batch that waits behind a slow query could run on another core.
+            if queue and not one.pending:
                 one.send(queue.popleft())
 
         for one in self._workers:
