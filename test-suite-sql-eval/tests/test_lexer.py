@@ -1,7 +1,17 @@
 """DISTINCT removal and token boundaries."""
 
+import random
+
 import pytest
-from test_suite_sql_eval import lexer
+from test_suite_sql_eval import em_lexer, lexer
+
+# What makes cutting a query hard: marks of comments, quotes, numbers and words that run together.
+PIECES = (
+    r"""select distinct DISTINCT Distinct GO go END end	if x T1.a count( ( ) , ; ' '' " "" ` ´ [ ]
+    distinct( (distinct) distinct_id count_distinct 'distinct' "distinct" -- /* */ # $ $a$ % %s %( 0x
+    0xA 1 1.5 1e5 @ : :: = ! < > ? \ é İ Σ cannot wanna a,1 ,1 .. - * + & { } CATEGORY as from
+    union all != >"""
+).split()
 
 
 @pytest.mark.parametrize(
@@ -44,3 +54,24 @@ def test_same_tokens_as_sqlparse(predictions) -> None:  # type: ignore[no-untype
     for sql in {line.strip() for line in lines if line.strip()}:
         wanted = [token.value for token in sqlparse.parse(sql)[0].flatten()]
         assert [text for _, text in lexer.first_statement(sql)] == wanted
+
+
+def _random_queries(count: int) -> list[str]:
+    chance = random.Random(5)
+    return [
+        "".join(
+            chance.choice(PIECES) + chance.choice(("", " ", " ", "\n"))
+            for _ in range(chance.randint(1, 14))
+        )
+        for _ in range(count)
+    ]
+
+
+def test_quick_removal_of_distinct_equals_removal_by_tokens() -> None:
+    for sql in _random_queries(20_000):
+        assert lexer.remove_distinct(sql) == lexer.remove_distinct_tokens(sql), repr(sql)
+
+
+def test_quick_cut_for_exact_match_equals_the_cut_by_expressions() -> None:
+    for sql in _random_queries(20_000):
+        assert em_lexer._cut(sql) == em_lexer._cut_any(sql), repr(sql)
