@@ -171,18 +171,24 @@ def timed(command: list[str], watch: bool = False) -> tuple[float, float, int, s
     return seconds, cpu, peak, text
 
 
-def execution_line(text: str) -> list[str]:
+def execution_line(text: str) -> str:
     """Return the figures of the line with the execution accuracy."""
-    return next((line.split() for line in text.splitlines() if line.startswith("execution")), [])
+    lines = (line for line in text.splitlines() if line.startswith("execution"))
+    return " ".join(next(lines, "none").split())
 
 
-def in_turn(programs: dict[str, list[str]], runs: int) -> dict[str, dict[str, float]]:
-    """Run the programs one after the other, RUNS times; return their times."""
+def in_turn(
+    programs: dict[str, list[str]], runs: int
+) -> tuple[dict[str, dict[str, float]], set[str]]:
+    """Run the programs one after the other, RUNS times; return their times and figures."""
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in programs}
+    figures = set()
     for _ in range(runs):
         for name, command in programs.items():
-            times[name].append(timed(command)[:2])
-    return {
+            wall, cpu, _, text = timed(command)
+            times[name].append((wall, cpu))
+            figures.add(execution_line(text))
+    summary = {
         name: {
             "wall": round(min(wall for wall, _ in found), 3),
             "wall_median": round(statistics.median(wall for wall, _ in found), 3),
@@ -190,6 +196,7 @@ def in_turn(programs: dict[str, list[str]], runs: int) -> dict[str, dict[str, fl
         }
         for name, found in times.items()
     }
+    return summary, figures
 
 
 def measure(name: str, folder: Path, plug_value: bool, args: argparse.Namespace) -> dict[str, Any]:
@@ -206,29 +213,29 @@ def measure(name: str, folder: Path, plug_value: bool, args: argparse.Namespace)
     cold = [*ours, "--gold_cache=none"]
     kept = [*ours, f"--gold_cache={folder / 'gold_cache'}"]
     upstream = [args.official_python, str(HERE / "run_official.py"), args.official, *options]
+    load = os.getloadavg()[0]
     timed(kept)
-    peak, our_text = timed(cold, watch=True)[2:]
-    same = execution_line(timed(upstream)[3]) == execution_line(our_text)
+    peak = timed(cold, watch=True)[2]
     runs = args.runs if name in ("small", "all") else args.long_runs
-    times = in_turn({"official": upstream, "cold": cold, "kept": kept}, runs)
+    times, figures = in_turn({"official": upstream, "cold": cold, "kept": kept}, runs)
     bare = bare_seconds(folder, plug_value)
     return {
         "set": name,
         "plug_value": plug_value,
         "runs": runs,
+        "load": round(load, 1),
         **times,
         "limit": round(1.2 * bare / args.jobs + 0.3, 3),
         "peak_mb": round(peak / 1e6),
-        "same_figures": same,
+        "same_figures": len(figures) == 1,
     }
 
 
 def start_up(runs: int) -> dict[str, dict[str, float]]:
     """Measure Python alone and our program asked for its help, which loads everything."""
     script = str(HERE.parent / "evaluation.py")
-    return in_turn(
-        {"python": [sys.executable, "-c", ""], "ours": [sys.executable, script, "--help"]}, runs
-    )
+    programs = {"python": [sys.executable, "-c", ""], "ours": [sys.executable, script, "--help"]}
+    return in_turn(programs, runs)[0]
 
 
 TITLES = {
@@ -239,7 +246,8 @@ TITLES = {
 }
 _HEAD = (
     "| set | `--plug_value` | official | cold | ratio | kept | ratio | limit | peak memory "
-    "| processor time: official, cold, kept |\n|---|---|---|---|---|---|---|---|---|---|\n"
+    "| processor time: official, cold, kept | runs | load |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|---|\n"
 )
 
 
@@ -259,13 +267,15 @@ def table(record: dict[str, Any]) -> str:
             f"{row['limit']:.2f} s",
             f"{row['peak_mb']} MB",
             f"{official['cpu']:.2f} s, {cold['cpu']:.3f} s, {kept['cpu']:.3f} s",
+            str(row["runs"]),
+            str(row["load"]),
         ]
         lines.append("| " + " | ".join(cells) + " |\n")
     start = record["start_up"]
     return (
         f"{record['cores']} cores, Python {record['python']}, SQLite {record['sqlite']}, "
-        f"predictions `{record['file']}.txt`; load by other programs at the start "
-        f"{record['load']:.1f}; the least time of all runs.\n\n"
+        f"predictions `{record['file']}.txt`; the least time of all runs; load is that of the "
+        "machine before the row was measured.\n\n"
         + _HEAD
         + "".join(lines)
         + f"\nStart-up (`--help`): {start['ours']['wall']:.3f} s, of which Python itself "
@@ -277,8 +287,15 @@ START, END = "<!-- measured: start -->\n", "<!-- measured: end -->\n"
 
 
 def write(record: dict[str, Any]) -> None:
-    """Write results.json, and the table into the README."""
-    (HERE / "results.json").write_text(json.dumps(record, indent=1) + "\n")
+    """Write results.json, rows of sets not measured this time kept, and the README's table."""
+    path = HERE / "results.json"
+    old = json.loads(path.read_text())["rows"] if path.exists() else []
+    measured = {row["set"] for row in record["rows"]}
+    rows = record["rows"] + [row for row in old if row["set"] not in measured]
+    record["rows"] = sorted(
+        rows, key=lambda row: (list(TITLES).index(row["set"]), row["plug_value"])
+    )
+    path.write_text(json.dumps(record, indent=1) + "\n")
     readme = HERE.parent / "README.md"
     text = readme.read_text()
     before, rest = text.split(START)
@@ -307,7 +324,6 @@ def main() -> None:
         "copies": args.copies,
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
-        "load": round(os.getloadavg()[1], 1),
         "start_up": start_up(args.runs),
         "rows": [],
     }

@@ -8,8 +8,9 @@ from test_suite_sql_eval import em_lexer, lexer
 # What makes cutting a query hard: marks of comments, quotes, numbers and words that run together.
 HARD = r"""
     select distinct DISTINCT Distinct GO go END end if x T1.a count( ( ) , ; ' '' " "" ` ´ [ ]
-    'distinct' distinct( (distinct) distinct_id count_distinct "distinct" -- /* */ # $ $a$ % %s %( 0x
-    0xA 1 1.5 1e5 @ : :: = ! < > ? \ é İ Σ cannot wanna a,1 ,1 .. - * + & { } CATEGORY as from union !=
+    'distinct' distinct( (distinct) distinct_id count_distinct "distinct" -- /* */ # $ $a$ %
+    %s %( 0x 0xA 1 1.5 1e5 @ : :: = ! < > ? \ é İ Σ cannot wanna a,1 ,1 .. - * + & { }
+    CATEGORY as from union !=
 """
 
 
