@@ -5,73 +5,26 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from . import errors, report
 from .databases import distinct_contents, fingerprint, has_unsaved_wal, schema_file, variants
 from .errors import InputError
 from .inputs import Question, read_questions
-from .pool import Failure, Pool, Task
+from .pool import Failure, Pool
+from .settings import Settings
+
+TYPE_CHECKING = False  # importing typing takes milliseconds
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .pool import Task
 
 #: Version of the metric definitions; it changes when a verdict can change.
 METRICS_VERSION = "1.0"
-ETYPES = ("exec", "match", "all")
-EM_MODES = ("official", "lenient")
 #: From this weight (1 + megabytes of its files) a database is large.
 _HEAVY = 4.0
 
 
-def default_jobs() -> int:
-    """Return the number of cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to judge.
-
-    Attributes:
-        etype: ``exec``, ``match`` or ``all``.
-        plug_value: also try the gold query's values in each prediction.
-        keep_distinct: leave DISTINCT in both queries (the official default removes it).
-        em: ``official`` or ``lenient`` exact match parser.
-        extra: also compute strict EX, BIRD's set EX and the execution success rate.
-        jobs: worker processes.
-        timeout: seconds for a gold query, and again for all that one prediction needs.
-        max_memory: bytes a worker may use.
-        gold_cache: folder for gold results kept between runs, or None.
-        allow_gold_errors: count a question whose gold query fails as wrong instead of stopping.
-    """
-
-    etype: str = "exec"
-    plug_value: bool = False
-    keep_distinct: bool = False
-    em: str = "official"
-    extra: bool = False
-    jobs: int = field(default_factory=default_jobs)
-    timeout: float = 60.0
-    max_memory: int = 1 << 30
-    gold_cache: str | None = None
-    allow_gold_errors: bool = False
-
-    def __post_init__(self) -> None:
-        if self.etype not in ETYPES:
-            raise InputError(f"etype must be one of {', '.join(ETYPES)}, not {self.etype!r}")
-        if self.em not in EM_MODES:
-            raise InputError(f"em must be one of {', '.join(EM_MODES)}, not {self.em!r}")
-        if self.em == "lenient":
-            from importlib.util import find_spec
-
-            if find_spec("sqlglot") is None:
-                raise InputError("--em lenient needs sqlglot: pip install sqlglot")
-        if self.jobs < 1 or self.timeout <= 0:
-            raise InputError("jobs must be at least 1 and timeout more than 0 seconds")
-
-
-@dataclass
 class Report:
     """What an evaluation gives.
 
@@ -82,17 +35,27 @@ class Report:
         settings: the settings used.
         metrics: further scores by name.
         warnings: things a reader of the scores should know.
-        etype: what was judged.
+        db_dir: the folder of the databases.
         with_turns: whether the files held more than one interaction.
     """
 
-    scores: report.Scores
-    verdicts: list[dict[str, Any]]
-    settings: Settings
-    metrics: dict[str, Any]
-    warnings: list[str]
-    db_dir: str
-    with_turns: bool
+    def __init__(
+        self,
+        scores: report.Scores,
+        verdicts: list[dict[str, Any]],
+        settings: Settings,
+        metrics: dict[str, Any],
+        warnings: list[str],
+        db_dir: str,
+        with_turns: bool,
+    ) -> None:
+        self.scores = scores
+        self.verdicts = verdicts
+        self.settings = settings
+        self.metrics = metrics
+        self.warnings = warnings
+        self.db_dir = db_dir
+        self.with_turns = with_turns
 
     def text(self) -> str:
         """Return the official tables."""
@@ -103,7 +66,7 @@ class Report:
         return {
             "metrics_version": METRICS_VERSION,
             "sqlite_version": sqlite3.sqlite_version,
-            "settings": asdict(self.settings),
+            "settings": self.settings.to_dict(),
             "scores": self.scores,
             "metrics": self.metrics,
             "warnings": self.warnings,
@@ -213,11 +176,8 @@ def _judge_all(
         db_id: 1 + sum(os.path.getsize(path) for path in found) / 1e6
         for db_id, found in paths.items()
     }
-    keys = sorted(same, key=lambda key: (-weights[key[0]], key[0], key[1]))
-    tasks = [
-        (number, (paths[db_id], schema_file(db_dir, db_id), db_id, gold, pred))
-        for number, (db_id, gold, pred) in enumerate(keys)
-    ]
+    keys = _in_order(list(same), weights)
+    tasks = list(enumerate(keys))
     config = {
         "etype": settings.etype,
         "plug_value": settings.plug_value,
@@ -225,6 +185,7 @@ def _judge_all(
         "timeout": float(settings.timeout),
         "em": settings.em,
         "extra": settings.extra,
+        "databases": {id_: (schema_file(db_dir, id_), found) for id_, found in paths.items()},
         "tables": tables if settings.etype != "exec" else None,
         "max_memory": settings.max_memory,
         "gold_cache": settings.gold_cache,
@@ -275,22 +236,40 @@ def _repair_killed(
         answers[index] = answer
 
 
+def _in_order(
+    keys: list[tuple[str, str, str]], weights: dict[str, float]
+) -> list[tuple[str, str, str]]:
+    """Sort questions: large databases first, and on them the gold queries with most joins first.
+
+    The longest work must not come last, when the other cores have nothing left to do.
+    """
+    joins: dict[tuple[str, str], int] = {}
+    for db_id, gold, pred in keys:
+        if weights[db_id] >= _HEAVY:
+            most = max(gold.lower().count(" join "), pred.lower().count(" join "))
+            joins[db_id, gold] = max(most, joins.get((db_id, gold), 0))
+    return sorted(
+        keys,
+        key=lambda key: (-weights[key[0]], key[0], -joins.get(key[:2], 0), key[1]),
+    )
+
+
 def _batches(
     tasks: list[Task], keys: list[tuple[str, str, str]], weights: dict[str, float], jobs: int
 ) -> Iterator[list[Task]]:
     """Group tasks so that the predictions for one gold query stay together.
 
     Large databases give one batch per gold query, so that cores can share them; small ones give
-    a few batches per core, so that little time goes into messages.
+    long batches first and short ones at the end, so that all cores end at the same time.
     """
-    light = sum(weights[key[0]] < _HEAVY for key in keys)
-    size = max(8, light // (8 * jobs))
+    left = sum(weights[key[0]] < _HEAVY for key in keys)
     batch: list[Task] = []
     for number, task in enumerate(tasks):
-        key = keys[number]
-        new_gold = number > 0 and key[:2] != keys[number - 1][:2]
-        if batch and new_gold and (weights[keys[number - 1][0]] >= _HEAVY or len(batch) >= size):
+        heavy = weights[keys[number - 1][0]] >= _HEAVY
+        enough = heavy or len(batch) >= max(8, left // (4 * jobs))
+        if batch and enough and keys[number][:2] != keys[number - 1][:2]:
             yield batch
+            left -= 0 if heavy else len(batch)
             batch = []
         batch.append(task)
     if batch:

@@ -2,56 +2,134 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from .api import (
-    EM_MODES,
-    ETYPES,
-    Report,
-    Settings,
-    check_tables,
-    default_jobs,
-    evaluate,
-    find_databases,
-)
+from .api import Report, check_tables, evaluate, find_databases
 from .errors import InputError
 from .gold_cache import default_folder
 from .inputs import read_questions
+from .settings import DEFAULT_TIMEOUT, EM_MODES, ETYPES, Settings
+
+TYPE_CHECKING = False  # importing typing takes milliseconds
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any, NoReturn
+
+
+class _Flag:
+    """A flag of the command line; ``kind`` None means it takes no value."""
+
+    def __init__(
+        self,
+        kind: Callable[[str], Any] | None,
+        default: Any,
+        text: str,
+        choices: Sequence[str] | None = None,
+        required: bool = False,
+    ) -> None:
+        self.kind = kind
+        self.default = default
+        self.text = text
+        self.choices = choices
+        self.required = required
+
+
+_FLAGS = {
+    "gold": _Flag(str, None, "gold file: SQL, a tab, the database id on each line", required=True),
+    "pred": _Flag(str, None, "prediction file: one SQL on each line", required=True),
+    "db": _Flag(
+        str, None, "folder with one folder of .sqlite files per database id", required=True
+    ),
+    "table": _Flag(str, None, "tables.json; needed for --etype match and all"),
+    "etype": _Flag(str, "exec", "what to judge (default: exec)", ETYPES),
+    "plug_value": _Flag(None, False, "try the gold query's values in predictions"),
+    "keep_distinct": _Flag(None, False, "keep DISTINCT in both queries"),
+    "progress_bar_for_each_datapoint": _Flag(
+        None, False, "one progress line per question instead of one bar"
+    ),
+    "jobs": _Flag(int, None, "worker processes (default: all cores)"),
+    "timeout": _Flag(float, DEFAULT_TIMEOUT, "seconds a question may take (default: 60)"),
+    "output": _Flag(
+        str, None, "write scores, settings and the database fingerprint to this JSON file"
+    ),
+    "verdicts": _Flag(str, None, "write one JSON object per question to this file"),
+    "check": _Flag(None, False, "only report what is missing or wrong, run nothing"),
+    "extra": _Flag(None, False, "also strict EX, BIRD's set EX, execution success"),
+    "text": _Flag(None, False, "also text metrics (needs the extra 'text')"),
+    "gold_cache": _Flag(str, "auto", "folder for gold results, 'none', or 'auto'"),
+    "em": _Flag(str, "official", "parser for exact match", EM_MODES),
+    "allow_gold_errors": _Flag(None, False, "count failing gold queries as wrong"),
+}
 
 
 def _parser() -> argparse.ArgumentParser:
+    import argparse
+
     parser = argparse.ArgumentParser(
         prog="evaluation.py",
         description="Spider test-suite evaluation: execution accuracy and exact set match.",
     )
-    add = parser.add_argument
-    add("--gold", required=True, help="gold file: SQL, a tab, the database id on each line")
-    add("--pred", required=True, help="prediction file: one SQL on each line")
-    add("--db", required=True, help="folder with one folder of .sqlite files per database id")
-    add("--table", help="tables.json; needed for --etype match and all")
-    add("--etype", default="exec", choices=ETYPES, help="what to judge (default: exec)")
-    add("--plug_value", action="store_true", help="try the gold query's values in predictions")
-    add("--keep_distinct", action="store_true", help="keep DISTINCT in both queries")
-    add(
-        "--progress_bar_for_each_datapoint",
-        action="store_true",
-        help="one progress line per question instead of one bar",
-    )
-    add("--jobs", type=int, default=default_jobs(), help="worker processes (default: all cores)")
-    add("--timeout", type=float, default=60.0, help="seconds a question may take (default: 60)")
-    add("--output", help="write scores, settings and the database fingerprint to this JSON file")
-    add("--verdicts", help="write one JSON object per question to this file")
-    add("--check", action="store_true", help="only report what is missing or wrong, run nothing")
-    add("--extra", action="store_true", help="also strict EX, BIRD's set EX, execution success")
-    add("--text", action="store_true", help="also text metrics (needs the extra 'text')")
-    add("--gold_cache", default="auto", help="folder for gold results, 'none', or 'auto'")
-    add("--em", default="official", choices=EM_MODES, help="parser for exact match")
-    add("--allow_gold_errors", action="store_true", help="count failing gold queries as wrong")
+    for name, flag in _FLAGS.items():
+        if flag.kind is None:
+            parser.add_argument(f"--{name}", action="store_true", help=flag.text)
+        else:
+            parser.add_argument(
+                f"--{name}",
+                type=flag.kind,
+                default=flag.default,
+                help=flag.text,
+                choices=flag.choices,
+                required=flag.required,
+            )
     return parser
+
+
+class Arguments:
+    """The values of the flags, as attributes."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.__dict__.update(values)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+
+def parse_arguments(argv: Sequence[str]) -> Arguments:
+    """Read the command line; argparse does it where a flag is not written out or is wrong.
+
+    Loading argparse takes longer than judging a hundred questions, so plain flags are read here.
+    """
+    plain = _parse_plain(argv)
+    return Arguments(vars(_parser().parse_args(argv)) if plain is None else plain)
+
+
+def _parse_plain(argv: Sequence[str]) -> dict[str, Any] | None:
+    """Read ``--flag``, ``--flag value`` and ``--flag=value``; None for anything else."""
+    values = {name: flag.default for name, flag in _FLAGS.items()}
+    words = iter(argv)
+    for word in words:
+        name, equals, value = word[2:].partition("=")
+        flag = _FLAGS.get(name)
+        if flag is None or word[:2] != "--" or (flag.kind is None and equals):
+            return None
+        if flag.kind is None:
+            values[name] = True
+            continue
+        if not equals:
+            value = next(words, "-")
+            if value[:1] in ("-", ""):
+                return None
+        try:
+            values[name] = flag.kind(value)
+        except ValueError:
+            return None
+        if flag.choices is not None and value not in flag.choices:
+            return None
+    missing = any(flag.required and values[name] is None for name, flag in _FLAGS.items())
+    return None if missing else values
 
 
 def write_atomically(path: str, text: str) -> None:
@@ -72,7 +150,7 @@ def write_atomically(path: str, text: str) -> None:
         raise
 
 
-def check(args: argparse.Namespace) -> list[str]:
+def check(args: Arguments) -> list[str]:
     """Return everything that would stop or spoil the evaluation; run no query."""
     problems: list[str] = []
     try:
@@ -135,7 +213,7 @@ def _print_more(report: Report) -> None:
             print(f"error {kind:22} {count}")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: Arguments) -> int:
     """Evaluate as the arguments say; return the exit status."""
     if args.check:
         problems = check(args)
@@ -167,7 +245,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _write_files(args: argparse.Namespace, report: Report) -> None:
+def _write_files(args: Arguments, report: Report) -> None:
     import json  # here, because start-up must be quick
 
     if args.output:
@@ -179,7 +257,7 @@ def _write_files(args: argparse.Namespace, report: Report) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; a user's mistake gives one clear message and exit status 2."""
-    args = _parser().parse_args(argv)
+    args = parse_arguments(sys.argv[1:] if argv is None else argv)
     try:
         return run(args)
     except InputError as error:
@@ -188,3 +266,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
+
+
+def main_program() -> NoReturn:
+    """Run ``main`` as a whole program: end without taking the interpreter down piece by piece."""
+    code = main()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = code or 1
+    os._exit(code)

@@ -20,10 +20,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
 
-Row = tuple[Any, ...]
-Rows = Sequence[Row]
+TYPE_CHECKING = False  # importing typing takes milliseconds
+if TYPE_CHECKING:
+    from typing import Any
+
+    Row = tuple[Any, ...]
+    Rows = Sequence[Row]
 
 
 def _never() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from .errors import InputError
+
+TYPE_CHECKING = False  # importing typing takes milliseconds
+if TYPE_CHECKING:
+    from typing import Any
 
 _SIDE_FILES = ("-journal", "-wal", "-shm")
 
@@ -41,22 +44,28 @@ def distinct_contents(paths: list[str]) -> list[str]:
     seen: set[tuple[int, bytes]] = set()
     out = []
     for path in paths:
-        key = (os.path.getsize(path), digest(path, "blake2b"))
+        key = (os.path.getsize(path), content_key(path))
         if key not in seen:
             seen.add(key)
             out.append(path)
     return out
 
 
-def digest(path: str, algorithm: str) -> bytes:
-    """Return the digest of a file's bytes."""
-    import hashlib  # here, because start-up must be quick
+def content_key(path: str) -> bytes:
+    """Return a digest (BLAKE2b, 20 bytes) of a file's bytes."""
+    try:
+        from _blake2 import blake2b  # hashlib also loads OpenSSL, which takes milliseconds
+    except ImportError:
+        from hashlib import blake2b
+    return _digest(path, blake2b(digest_size=20))
 
-    state = hashlib.new(algorithm)
+
+def _digest(path: str, state: Any) -> bytes:
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):
             state.update(chunk)
-    return state.digest()
+    found: bytes = state.digest()
+    return found
 
 
 def fingerprint(db_dir: str, db_ids: list[str]) -> dict[str, Any]:
@@ -66,15 +75,15 @@ def fingerprint(db_dir: str, db_ids: list[str]) -> dict[str, Any]:
         ``sha256`` of the whole set, and for each id its number of variants and the SHA-256 and
         size of each file.
     """
-    databases = {}
-    import hashlib
+    import hashlib  # here, because start-up must be quick
 
+    databases = {}
     whole = hashlib.sha256()
     for db_id in sorted(set(db_ids)):
         files = {}
         for path in variants(db_dir, db_id):
             name = os.path.basename(path)
-            sha = digest(path, "sha256").hex()
+            sha = _digest(path, hashlib.sha256()).hex()
             files[name] = {"sha256": sha, "bytes": os.path.getsize(path)}
             whole.update(f"{db_id}/{name} {sha}\n".encode())
         databases[db_id] = {"variants": len(files), "files": files}

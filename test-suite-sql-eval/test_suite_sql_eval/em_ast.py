@@ -6,53 +6,87 @@ Method: the Spider paper (arXiv 1809.08887), "component matching" and "SQL hardn
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+TYPE_CHECKING = False  # importing typing, let alone dataclasses, would cost milliseconds
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any, Self
 
 NO_OPERATION = "none"
 SET_OPERATIONS = ("intersect", "union", "except")
 
 
-@dataclass(frozen=True)
-class ColumnUnit:
+class _Node:
+    """Two nodes are equal when they are of one class and their parts are equal."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def _parts(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Node) or type(self) is not type(other):
+            return NotImplemented
+        return self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash(self._parts())
+
+    def __repr__(self) -> str:
+        parts = zip(self.__slots__, self._parts(), strict=True)
+        return f"{type(self).__name__}({', '.join(f'{name}={part!r}' for name, part in parts)})"
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with other values for the parts named."""
+        return type(self)(**(dict(zip(self.__slots__, self._parts(), strict=True)) | changes))
+
+
+class ColumnUnit(_Node):
     """A column, perhaps under an aggregate: ``count(DISTINCT t.c)``."""
 
-    aggregate: str
-    column: str
-    distinct: bool
+    __slots__ = ("aggregate", "column", "distinct")
+
+    def __init__(self, aggregate: str, column: str, distinct: bool) -> None:
+        self.aggregate = aggregate
+        self.column = column
+        self.distinct = distinct
 
 
-@dataclass(frozen=True)
-class ValueUnit:
+class ValueUnit(_Node):
     """One column, or two joined by an arithmetic sign."""
 
-    operation: str
-    left: ColumnUnit
-    right: ColumnUnit | None = None
+    __slots__ = ("operation", "left", "right")
+
+    def __init__(self, operation: str, left: ColumnUnit, right: ColumnUnit | None = None) -> None:
+        self.operation = operation
+        self.left = left
+        self.right = right
 
     @property
     def columns(self) -> tuple[ColumnUnit, ...]:
         return (self.left,) if self.right is None else (self.left, self.right)
 
 
-@dataclass(frozen=True)
-class SelectItem:
+class SelectItem(_Node):
     """One result column: an aggregate (or ``none``) of a value."""
 
-    aggregate: str
-    value: ValueUnit
+    __slots__ = ("aggregate", "value")
+
+    def __init__(self, aggregate: str, value: ValueUnit) -> None:
+        self.aggregate = aggregate
+        self.value = value
 
 
-@dataclass(frozen=True)
-class OrderBy:
+class OrderBy(_Node):
     """ORDER BY; like upstream's, it has one direction for all keys (the last one written)."""
 
-    direction: str
-    keys: tuple[ValueUnit, ...]
+    __slots__ = ("direction", "keys")
+
+    def __init__(self, direction: str, keys: tuple[ValueUnit, ...]) -> None:
+        self.direction = direction
+        self.keys = keys
 
 
-@dataclass
-class ParsedSql:
+class ParsedSql(_Node):
     """One SELECT with its set operation.
 
     Attributes:
@@ -66,18 +100,48 @@ class ParsedSql:
         intersect, union, except_: the query after the set operation, or None.
     """
 
-    select_distinct: bool = False
-    select: list[SelectItem] = field(default_factory=list)
-    tables: list[str | ParsedSql] = field(default_factory=list)
-    on: Condition = field(default_factory=list)
-    where: Condition = field(default_factory=list)
-    group_by: list[ColumnUnit] = field(default_factory=list)
-    having: Condition = field(default_factory=list)
-    order_by: OrderBy | None = None
-    limit: bool = False
-    intersect: ParsedSql | None = None
-    union: ParsedSql | None = None
-    except_: ParsedSql | None = None
+    __slots__ = (
+        "select_distinct",
+        "select",
+        "tables",
+        "on",
+        "where",
+        "group_by",
+        "having",
+        "order_by",
+        "limit",
+        "intersect",
+        "union",
+        "except_",
+    )
+
+    def __init__(
+        self,
+        select_distinct: bool = False,
+        select: list[SelectItem] | None = None,
+        tables: list[str | ParsedSql] | None = None,
+        on: Condition | None = None,
+        where: Condition | None = None,
+        group_by: list[ColumnUnit] | None = None,
+        having: Condition | None = None,
+        order_by: OrderBy | None = None,
+        limit: bool = False,
+        intersect: ParsedSql | None = None,
+        union: ParsedSql | None = None,
+        except_: ParsedSql | None = None,
+    ) -> None:
+        self.select_distinct = select_distinct
+        self.select = [] if select is None else select
+        self.tables = [] if tables is None else tables
+        self.on: Condition = [] if on is None else on
+        self.where: Condition = [] if where is None else where
+        self.group_by = [] if group_by is None else group_by
+        self.having: Condition = [] if having is None else having
+        self.order_by = order_by
+        self.limit = limit
+        self.intersect = intersect
+        self.union = union
+        self.except_ = except_
 
     @property
     def conditions(self) -> tuple[Condition, Condition, Condition]:
@@ -93,15 +157,24 @@ class ParsedSql:
 Value = float | str | ColumnUnit | ParsedSql | None
 
 
-@dataclass
-class Comparison:
+class Comparison(_Node):
     """``left [NOT] operator value [AND value]``; the second value is BETWEEN's."""
 
-    negated: bool
-    operator: str
-    left: ValueUnit
-    value: Value
-    second_value: Value = None
+    __slots__ = ("negated", "operator", "left", "value", "second_value")
+
+    def __init__(
+        self,
+        negated: bool,
+        operator: str,
+        left: ValueUnit,
+        value: Value,
+        second_value: Value = None,
+    ) -> None:
+        self.negated = negated
+        self.operator = operator
+        self.left = left
+        self.value = value
+        self.second_value = second_value
 
     @property
     def subqueries(self) -> list[ParsedSql]:

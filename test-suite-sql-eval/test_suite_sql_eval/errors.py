@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 
 SYNTAX = "syntax"
@@ -24,21 +23,28 @@ WRONG_COLUMNS = "wrong_columns"
 WRONG_ROWS = "wrong_rows"
 WRONG_ORDER = "wrong_order"
 
-_MESSAGES: tuple[tuple[str, str], ...] = (
-    (r"syntax error|unrecognized token|incomplete input|parser stack overflow", SYNTAX),
-    (r"no such table|no such view", NO_SUCH_TABLE),
-    (r"no such column|has no column named|no such index", NO_SUCH_COLUMN),
-    (r"ambiguous column", AMBIGUOUS_COLUMN),
-    (r"no such function|wrong number of arguments to function", NO_SUCH_FUNCTION),
-    (r"misuse of (aggregate|window)", MISUSE),
-    (r"one statement at a time", MULTIPLE_STATEMENTS),
-    (r"number of bindings|did not supply a value", PARAMETERS),
-    (r"not authorized|prohibited|readonly|read-only|access to .* is prohibited", FORBIDDEN),
-    (r"interrupted", TIMEOUT),
-    (r"out of memory", MEMORY),
-    (r"too big|disk is full|too many|at most|too large|disk I/O error", TOO_BIG),
-    (r"unable to open|not a database|malformed|locked", DATABASE),
-    (r"embedded null|surrogates not allowed|can't encode", SYNTAX),
+# Parts of SQLite's messages, in lower case; the first class with a part that occurs wins.
+_MESSAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        SYNTAX,
+        ("syntax error", "unrecognized token", "incomplete input", "parser stack overflow"),
+    ),
+    (NO_SUCH_TABLE, ("no such table", "no such view")),
+    (NO_SUCH_COLUMN, ("no such column", "has no column named", "no such index")),
+    (AMBIGUOUS_COLUMN, ("ambiguous column",)),
+    (NO_SUCH_FUNCTION, ("no such function", "wrong number of arguments to function")),
+    (MISUSE, ("misuse of aggregate", "misuse of window")),
+    (MULTIPLE_STATEMENTS, ("one statement at a time",)),
+    (PARAMETERS, ("number of bindings", "did not supply a value")),
+    (FORBIDDEN, ("not authorized", "prohibited", "readonly", "read-only")),
+    (TIMEOUT, ("interrupted",)),
+    (MEMORY, ("out of memory",)),
+    (
+        TOO_BIG,
+        ("too big", "disk is full", "too many", "at most", "too large", "disk i/o error"),
+    ),
+    (DATABASE, ("unable to open", "not a database", "malformed", "locked")),
+    (SYNTAX, ("embedded null", "surrogates not allowed", "can't encode")),
 )
 
 
@@ -67,7 +73,8 @@ def classify(error: BaseException) -> QueryError:
     if isinstance(error, MemoryError):
         return QueryError(MEMORY, "the query needs more memory than the limit allows")
     message = str(error)
-    for pattern, kind in _MESSAGES:
-        if re.search(pattern, message, re.IGNORECASE):
+    lower = message.lower()
+    for kind, parts in _MESSAGES:
+        if any(part in lower for part in parts):
             return QueryError(kind, message)
     return QueryError(SYNTAX if isinstance(error, sqlite3.Warning) else OTHER, message)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from .em_ast import (
@@ -136,8 +136,8 @@ def _without_values(sql: ParsedSql) -> ParsedSql:
     """Drops the values of all conditions, set operations and condition sub-queries included."""
     intersect, except_, union = (part and _without_values(part) for part in sql.set_operands)
     on, where, having = map(_condition_without_values, sql.conditions)
-    return replace(
-        sql, on=on, where=where, having=having, intersect=intersect, except_=except_, union=union
+    return sql.replace(
+        on=on, where=where, having=having, intersect=intersect, except_=except_, union=union
     )
 
 
@@ -149,7 +149,7 @@ def _condition_without_values(condition: Condition) -> Condition:
             _without_values(value) if isinstance(value, ParsedSql) else None
             for value in (item.value, item.second_value)
         ]
-        return replace(item, value=kept[0], second_value=kept[1])
+        return item.replace(value=kept[0], second_value=kept[1])
 
     return _at_comparison_places(condition, strip)
 
@@ -170,7 +170,7 @@ def _mapped(sql: ParsedSql, column: Callable[[str], str]) -> ParsedSql:
         return ValueUnit(old.operation, unit(old.left), old.right and unit(old.right))
 
     def comparison(old: Comparison | str) -> Comparison | str:
-        return replace(old, left=value(old.left)) if isinstance(old, Comparison) else old
+        return old.replace(left=value(old.left)) if isinstance(old, Comparison) else old
 
     on, where, having = (_at_comparison_places(each, comparison) for each in sql.conditions)
     intersect, except_, union = (part and _mapped(part, column) for part in sql.set_operands)

@@ -23,8 +23,6 @@ from .errors import QueryError
 from .pool import Failure, Pool
 from .sandbox import Session
 
-#: Seconds after the deadline before the kernel kills the worker.
-GRACE = 1.0
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_MAX_ROWS = 100_000
 DEFAULT_MAX_MEMORY = 1 << 30
@@ -63,7 +61,7 @@ def make_handler(_config: dict[str, Any]) -> Callable[[Any], Any]:
     def handle(task: tuple[str, str, float, int]) -> tuple[Any, ...]:
         path, sql, timeout, max_rows = task
         start = time.monotonic()
-        worker.set_alarm(timeout + GRACE)
+        worker.set_alarm(timeout + worker.GRACE)
         session.set_deadline(timeout)
         try:
             rows, names, complete = session.run(path, sql, max_rows)

@@ -7,15 +7,17 @@ query alone is kept; predictions are always executed.
 
 from __future__ import annotations
 
-import contextlib
 import marshal
 import os
 import sqlite3
-from typing import Any
 
-from .databases import digest
+from .databases import content_key
 
-_FORMAT = 1
+TYPE_CHECKING = False  # importing typing takes milliseconds
+if TYPE_CHECKING:
+    from typing import Any
+
+_FORMAT = 2
 #: Larger results are executed again: loading them would not be quicker.
 _MAX_CELLS = 20_000
 
@@ -42,7 +44,7 @@ class GoldCache:
     def _load(self, path: str) -> dict[tuple[str, str], Any]:
         found = self._entries.get(path)
         if found is None:
-            name = f"{digest(path, 'blake2b').hex()[:40]}-{sqlite3.sqlite_version}-{_FORMAT}.gold"
+            name = f"{content_key(path).hex()}-{sqlite3.sqlite_version}-{_FORMAT}.gold"
             self._files[path] = os.path.join(self._folder, name)
             found = self._entries[path] = _read(self._files[path])
         return found
@@ -65,15 +67,20 @@ class GoldCache:
 
     def save(self) -> None:
         """Write what is new; a cache that cannot be written is no error."""
-        with contextlib.suppress(OSError):
+        try:
             for path in self._changed:
-                os.makedirs(self._folder, exist_ok=True)
-                target = self._files[path]
-                partial = f"{target}.{os.getpid()}.partial"
-                with open(partial, "wb") as file:
-                    file.write(marshal.dumps({**_read(target), **self._entries[path]}))
-                os.replace(partial, target)
+                self._save(path)
+        except OSError:
+            pass  # a full disk or a read-only home
         self._changed.clear()
+
+    def _save(self, path: str) -> None:
+        os.makedirs(self._folder, exist_ok=True)
+        target = self._files[path]
+        partial = f"{target}.{os.getpid()}.partial"
+        with open(partial, "wb") as file:
+            file.write(marshal.dumps({**_read(target), **self._entries[path]}))
+        os.replace(partial, target)
 
 
 def _read(path: str) -> dict[tuple[str, str], Any]:

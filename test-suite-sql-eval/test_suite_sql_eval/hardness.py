@@ -7,8 +7,6 @@ form of the official program (e97acc5), which differs from the paper in details 
 
 from __future__ import annotations
 
-from typing import Literal
-
 from .em_ast import (
     NO_OPERATION,
     Comparison,
@@ -19,7 +17,12 @@ from .em_ast import (
     nested_queries,
 )
 
-Hardness = Literal["easy", "medium", "hard", "extra"]
+TYPE_CHECKING = False  # importing typing takes milliseconds
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Hardness = Literal["easy", "medium", "hard", "extra"]
+
 LEVELS: tuple[Hardness, ...] = ("easy", "medium", "hard", "extra")
 
 

@@ -7,12 +7,9 @@ line ends the interaction.  A file without blank lines is single-turn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from .errors import InputError
 
 
-@dataclass(frozen=True)
 class Question:
     """One turn: where it stands and what is compared.
 
@@ -23,16 +20,19 @@ class Question:
         db_id: the database id.
         pred: the predicted query.
         gold_place: ``file:line`` of the gold query, for messages.
-        pred_place: the same for the prediction.
     """
 
-    session: int
-    turn: int
-    gold: str
-    db_id: str
-    pred: str
-    gold_place: str
-    pred_place: str
+    __slots__ = ("session", "turn", "gold", "db_id", "pred", "gold_place")
+
+    def __init__(
+        self, session: int, turn: int, gold: str, db_id: str, pred: str, gold_place: str
+    ) -> None:
+        self.session = session
+        self.turn = turn
+        self.gold = gold
+        self.db_id = db_id
+        self.pred = pred
+        self.gold_place = gold_place
 
 
 Line = tuple[str, int]
@@ -116,7 +116,7 @@ def read_questions(gold_path: str, pred_path: str) -> tuple[list[Question], int]
                 "one prediction"
             )
         pairs = zip(gold, pred, strict=True)
-        for turn, ((gold_line, gold_number), (pred_line, pred_number)) in enumerate(pairs):
+        for turn, ((gold_line, gold_number), (pred_line, _)) in enumerate(pairs):
             parts = gold_line.split("\t")
             if len(parts) != 2:
                 raise InputError(
@@ -131,7 +131,6 @@ def read_questions(gold_path: str, pred_path: str) -> tuple[list[Question], int]
                     parts[1],
                     pred_line.split("\t")[0],
                     f"{gold_path}:{gold_number}",
-                    f"{pred_path}:{pred_number}",
                 )
             )
     return questions, len(golds)

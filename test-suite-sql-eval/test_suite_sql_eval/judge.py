@@ -8,27 +8,25 @@ not run at all, and no more rows of a prediction are fetched than the gold query
 
 from __future__ import annotations
 
-import functools
-import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import errors, lexer, worker
-from .compare import Rows, bird_set_equal, difference, equivalent, strict_equal
+from .compare import difference, equivalent
 from .errors import QueryError
-from .executor import GRACE
 from .gold_cache import GoldCache
-from .plug_value import Plugged
 from .sandbox import Session
 
+TYPE_CHECKING = False  # importing typing takes milliseconds
 if TYPE_CHECKING:
+    from typing import Any
+
+    from .compare import Rows
     from .matching import MatchJudge
 
 #: Cells of gold results a worker keeps for the next questions.
 _MAX_CACHED_CELLS = 400_000
-_CURRENT_YEAR = re.compile(r"YEAR\s*\(\s*CURDATE\s*\(\s*\)\s*\)\s*", re.IGNORECASE)
 _VALUE_INDEPENDENT = frozenset(
     (errors.NO_SUCH_TABLE, errors.NO_SUCH_COLUMN, errors.AMBIGUOUS_COLUMN)
 )
@@ -42,26 +40,36 @@ def prepare(sql: str, keep_distinct: bool) -> str:
 
 def fix_year(sql: str) -> str:
     """Replace MySQL's current year by 2020, the year Spider's answers were made for."""
-    return _CURRENT_YEAR.sub("2020", sql) if "(" in sql and "urdate" in sql.lower() else sql
+    if "curdate" not in sql.lower():
+        return sql
+    import re
+
+    return re.sub(r"(?i)YEAR\s*\(\s*CURDATE\s*\(\s*\)\s*\)\s*", "2020", sql)
 
 
 class GoldError(Exception):
     """The gold query itself failed."""
 
 
-class Gold(NamedTuple):
+class Gold:
     """A gold result on one database."""
 
-    rows: Rows
-    width: int
+    __slots__ = ("rows", "width")
+
+    def __init__(self, rows: Rows, width: int) -> None:
+        self.rows = rows
+        self.width = width
 
 
-class Verdict(NamedTuple):
+class Verdict:
     """Execution verdict: right or wrong, and why."""
 
-    right: bool
-    kind: str | None = None
-    message: str | None = None
+    __slots__ = ("right", "kind", "message")
+
+    def __init__(self, right: bool, kind: str | None = None, message: str | None = None) -> None:
+        self.right = right
+        self.kind = kind
+        self.message = message
 
 
 class ExecutionJudge:
@@ -91,9 +99,10 @@ class ExecutionJudge:
         self._golds: OrderedDict[tuple[str, str], Gold] = OrderedDict()
         self._cells = 0
 
-    def _set_limits(self, seconds: float) -> None:
+    def set_limits(self, seconds: float) -> None:
+        """Stop every query ``seconds`` from now, and the process a little later."""
         self._session.set_deadline(seconds)
-        worker.set_alarm(max(seconds, 0.001) + GRACE)
+        worker.set_alarm(max(seconds, 0.001) + worker.GRACE)
 
     def gold(self, path: str, sql: str) -> Gold:
         """Return the gold result, executing the query at the first call.
@@ -119,15 +128,15 @@ class ExecutionJudge:
 
     def _execute_gold(self, path: str, sql: str) -> Gold:
         left = self._session.remaining()
-        self._set_limits(self._timeout)
+        self.set_limits(self._timeout)
         try:
             rows, names, _ = self._session.run(path, sql)
         except QueryError as error:
             raise GoldError(f"{error.message} (on {path})") from error
-        self._set_limits(left)
+        self.set_limits(left)
         found = Gold(rows, len(rows[0]) if rows else len(names))
         if self._cache:
-            self._cache.put(path, "rows", sql, tuple(found), len(rows) * found.width)
+            self._cache.put(path, "rows", sql, (rows, found.width), len(rows) * found.width)
         return found
 
     def judge(self, paths: list[str], gold_sql: str, pred_sql: str) -> Verdict:
@@ -135,7 +144,7 @@ class ExecutionJudge:
         gold_text = prepare(gold_sql, self._keep_distinct)
         pred_text = prepare(pred_sql, self._keep_distinct)
         order_matters = "order by" in gold_text.lower()
-        self._set_limits(self._timeout)
+        self.set_limits(self._timeout)
         first: Verdict | None = None
         for tried, candidate in enumerate(self._candidates(gold_text, pred_text)):
             verdict = self._on_all(paths, fix_year(gold_text), fix_year(candidate), order_matters)
@@ -145,8 +154,8 @@ class ExecutionJudge:
             if verdict.kind in (errors.TIMEOUT, errors.MEMORY):
                 if tried == 0:
                     return verdict
-                return verdict._replace(
-                    message=f"{verdict.message} after {tried} value assignments"
+                return Verdict(
+                    False, verdict.kind, f"{verdict.message} after {tried} value assignments"
                 )
             if tried > 0 and self._hopeless(verdict, gold_text):
                 break
@@ -156,6 +165,8 @@ class ExecutionJudge:
     def _candidates(self, gold_text: str, pred_text: str) -> Iterator[str]:
         yield pred_text
         if self._plug_value:
+            from .plug_value import Plugged  # here, because its expressions take time to compile
+
             yield from Plugged(gold_text, pred_text).candidates()
 
     @staticmethod
@@ -191,50 +202,6 @@ class ExecutionJudge:
                 return Verdict(False, errors.MEMORY, errors.classify(error).message)
         return Verdict(True)
 
-    def extra(self, paths: list[str], gold_sql: str, pred_sql: str) -> dict[str, Any]:
-        """Judge the further metrics: ``strict`` EX, BIRD's set EX, execution success.
-
-        Strict EX keeps DISTINCT and duplicates, wants the columns in the gold query's order, and
-        compares row order only if the gold query has an ORDER BY at its top level.
-        """
-        gold_text = fix_year(prepare(gold_sql, True))
-        pred_text = fix_year(prepare(pred_sql, True))
-        ordered = orders_result(gold_text)
-        out: dict[str, Any] = {"strict": 1, "bird_set": 1, "executes": 1, "both_empty": 0}
-        golds = [self.gold(path, gold_text) for path in paths]
-        out["gold_empty"] = int(not any(gold.rows for gold in golds))
-        self._set_limits(self._timeout)
-        for path, gold in zip(paths, golds, strict=True):
-            try:
-                rows, _, _ = self._session.run(path, pred_text)
-            except QueryError:
-                return {**out, "strict": 0, "bird_set": 0, "executes": 0}
-            out["strict"] &= int(strict_equal(gold.rows, rows, ordered))
-            out["bird_set"] &= int(bird_set_equal(gold.rows, rows))
-            out["both_empty"] |= int(not rows and out["gold_empty"] == 1)
-        return out
-
-
-def orders_result(sql: str) -> bool:
-    """Whether the query has an ORDER BY outside all parentheses."""
-    depth = 0
-    for token in lexer.first_statement(sql):
-        if token.text == "(":
-            depth += 1
-        elif token.text == ")":
-            depth -= 1
-        elif (
-            depth == 0
-            and token.kind == lexer.WORD
-            and token.text.upper().split()
-            == [
-                "ORDER",
-                "BY",
-            ]
-        ):
-            return True
-    return False
-
 
 def _explain(
     gold: Gold, rows: Rows, names: list[str], complete: bool, order_matters: bool
@@ -263,8 +230,9 @@ class _Handler:
     def __init__(self, config: dict[str, Any]) -> None:
         self._config = config
         self._cache = GoldCache(config["gold_cache"]) if config["gold_cache"] else None
+        self._session = Session()
         self._execution = ExecutionJudge(
-            Session(),
+            self._session,
             config["timeout"],
             config["plug_value"],
             config["keep_distinct"],
@@ -272,40 +240,50 @@ class _Handler:
         )
         self._want_exec = config["etype"] in ("all", "exec")
         self._want_match = config["etype"] in ("all", "match")
+        self._loaded: MatchJudge | None = None
 
-    @functools.cached_property
     def _match(self) -> MatchJudge:
         """The parser, loaded only if a question needs it."""
-        from .matching import MatchJudge
+        if self._loaded is None:
+            from .matching import MatchJudge
 
-        return MatchJudge(self._config["tables"], self._config["em"])
+            self._loaded = MatchJudge(
+                self._config["tables"], self._config["em"], self._session.connection
+            )
+        return self._loaded
 
     def _hardness(self, schema_path: str, db_id: str, gold_sql: str) -> dict[str, Any]:
         if self._cache is None:
-            return self._match.hardness(schema_path, db_id, gold_sql)
+            return self._match().hardness(schema_path, db_id, gold_sql)
         level = self._cache.get(schema_path, "hardness", gold_sql)
         if level is not None:
             return {"hardness": level}
-        found = self._match.hardness(schema_path, db_id, gold_sql)
+        found = self._match().hardness(schema_path, db_id, gold_sql)
         if found["hardness"] is not None:
             self._cache.put(schema_path, "hardness", gold_sql, found["hardness"])
         return found
 
-    def __call__(self, task: tuple[list[str], str, str, str, str]) -> dict[str, Any]:
-        paths, schema_path, db_id, gold_sql, raw_pred = task
+    def __call__(self, task: tuple[str, str, str]) -> dict[str, Any]:
+        db_id, gold_sql, raw_pred = task
+        schema_path, paths = self._config["databases"][db_id]
+        timeout = self._config["timeout"]
         start = time.monotonic()
-        worker.set_alarm(self._config["timeout"] + GRACE)
+        worker.set_alarm(timeout + worker.GRACE)
         pred_sql = raw_pred.replace("value", "1")
         out = self._hardness(schema_path, db_id, gold_sql)
         if self._want_match:
-            out.update(self._match.exact(schema_path, db_id, gold_sql, pred_sql))
+            out.update(self._match().exact(schema_path, db_id, gold_sql, pred_sql))
         if self._want_exec:
             try:
                 verdict = self._execution.judge(paths, gold_sql, pred_sql)
                 out["exec"] = int(verdict.right)
                 out["kind"], out["message"] = verdict.kind, verdict.message
                 if self._config["extra"]:
-                    out["extra"] = self._execution.extra(paths, gold_sql, pred_sql)
+                    from .further import further
+
+                    out["extra"] = further(
+                        self._execution, self._session, paths, gold_sql, pred_sql, timeout
+                    )
             except GoldError as error:
                 out["gold_error"] = str(error)
         out["seconds"] = time.monotonic() - start

@@ -6,13 +6,17 @@ Schemas, parsed gold queries and the foreign-key classes are kept, so each is re
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 from .em_ast import ParsedSql
-from .exact_match import exact_match
 from .hardness import hardness
 from .parser import ParseError, parse
 from .schema import EvalSchema, load_foreign_keys
+
+TYPE_CHECKING = False  # importing typing takes milliseconds
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+    from typing import Any
 
 load_tables = functools.cache(load_foreign_keys)
 
@@ -23,16 +27,26 @@ class MatchJudge:
     Args:
         tables: the tables.json file with the foreign keys, or None if only hardness is asked for.
         mode: ``official`` (the official grammar) or ``lenient``.
+        connect: gives the open connection to a database file, where there is one already.
     """
 
-    def __init__(self, tables: str | None, mode: str) -> None:
+    def __init__(
+        self,
+        tables: str | None,
+        mode: str,
+        connect: Callable[[str], sqlite3.Connection] | None = None,
+    ) -> None:
         self._foreign_keys = load_tables(tables) if tables else {}
         self._mode = mode
+        self._connect = connect
         self._schema = functools.cache(self._read_schema)
         self._gold = functools.lru_cache(maxsize=256)(self._parse_gold)
 
     def _read_schema(self, path: str, db_id: str) -> EvalSchema:
-        return EvalSchema.from_sqlite(path, self._foreign_keys.get(db_id))
+        foreign_keys = self._foreign_keys.get(db_id)
+        if self._connect is not None:
+            return EvalSchema.from_connection(self._connect(path), foreign_keys)
+        return EvalSchema.from_sqlite(path, foreign_keys)
 
     def _parse_gold(self, path: str, db_id: str, sql: str) -> ParsedSql | ParseError:
         try:
@@ -66,6 +80,8 @@ class MatchJudge:
         gold = self._gold(path, db_id, gold_sql)
         if isinstance(gold, ParseError):
             return {"exact": 0, "partial": None}
+        from .exact_match import exact_match  # here, because hardness alone does not need it
+
         schema = self._schema(path, db_id)
         result = exact_match(gold, self._parse_prediction(pred_sql, schema), schema)
         partial = {

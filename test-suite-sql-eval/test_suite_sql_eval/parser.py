@@ -44,6 +44,9 @@ CONDITION_ENDS = QUERY_ENDS | JOIN_WORDS
 VALUE_ENDS = CLAUSE_STARTS | JOIN_WORDS | {",", ")", "and"}
 
 
+_END = ""  # stands after the last word, so that looking at the next word needs no test
+
+
 class ParseError(ValueError):
     """A query outside the grammar; the message says where and why."""
 
@@ -89,7 +92,7 @@ class _Parser:
     """A recursive-descent parser over a list of words; `_position` is the next one."""
 
     def __init__(self, words: list[str], schema: EvalSchema, aliases: dict[str, str]) -> None:
-        self._words = words
+        self._words = [*words, _END]
         self._schema = schema
         self._aliases = aliases
         self._position = 0
@@ -99,21 +102,24 @@ class _Parser:
     @property
     def _word(self) -> str:
         """The next word; at the end of the text an error."""
-        if self._position >= len(self._words):
+        word = self._words[self._position]
+        if not word:
             raise ParseError("unexpected end of the query")
-        return self._words[self._position]
+        return word
 
     def _at_end(self) -> bool:
-        return self._position >= len(self._words)
+        return not self._words[self._position]
 
     def _next_is(self, *words: str) -> bool:
-        return not self._at_end() and self._words[self._position] in words
+        return self._words[self._position] in words
 
     def _next_in(self, words: frozenset[str]) -> bool:
-        return not self._at_end() and self._words[self._position] in words
+        return self._words[self._position] in words
 
     def _take(self) -> str:
-        word = self._word
+        word = self._words[self._position]
+        if not word:
+            raise ParseError("unexpected end of the query")
         self._position += 1
         return word
 
@@ -304,7 +310,7 @@ class _Parser:
     def _column_value(self, start: int, scope: list[str]) -> ColumnUnit:
         """Reads a column in a value's place and skips what follows it up to the value's end."""
         end = self._position
-        while end < len(self._words) and self._words[end] not in VALUE_ENDS:
+        while (word := self._words[end]) and word not in VALUE_ENDS:
             end += 1
         # The column must lie wholly within the stretch, bracket included.
         stretch = _Parser(self._words[start:end], self._schema, self._aliases)

@@ -33,7 +33,7 @@ _SPACING_MATTERS = re.compile(r";|--|/\*|[xX]'|\d[A-Za-z_$]|(?<!\w)\d+\.[eE]|[^\
 def _spaced(sql: str) -> str:
     """Put one blank between all tokens of the first statement and drop the alias of a star."""
     sql = sql.strip().replace(";", "").replace("\t", "")
-    text = " ".join(t.text for t in lexer.first_statement(sql) if t.kind != lexer.SPACE)
+    text = " ".join(word for kind, word in lexer.first_statement(sql) if kind != lexer.SPACE)
     for star in _STARS:
         text = text.replace(star, "*")
     if _GO.search(text):
@@ -45,11 +45,11 @@ def _glue_after_go(text: str) -> str:
     """Drop the blanks after the word GO, as the official program's re-formatting step does."""
     out: list[str] = []
     after_go = False
-    for token in lexer.tokens(text):
-        if after_go and token.kind == lexer.SPACE:
+    for kind, word in lexer.tokens(text):
+        if after_go and kind == lexer.SPACE:
             continue
-        after_go = token.kind == lexer.WORD and token.text.split()[0].upper() == "GO"
-        out.append(token.text.upper() if after_go else token.text)
+        after_go = kind == lexer.WORD and word.split()[0].upper() == "GO"
+        out.append(word.upper() if after_go else word)
     return "".join(out)
 
 
@@ -58,10 +58,10 @@ def _slots_and_values(sql: str) -> tuple[list[str], list[str]]:
     text = _spaced(sql)
     values: list[str] = []
     if "'" in text or '"' in text:
-        for token in lexer.first_statement(text):
-            if token.kind in (lexer.STRING, lexer.SYMBOL):
-                values.append(token.text)
-                text = text.replace(token.text.strip(), _SLOT)
+        for kind, word in lexer.first_statement(text):
+            if kind in (lexer.STRING, lexer.SYMBOL):
+                values.append(word)
+                text = text.replace(word.strip(), _SLOT)
     words = text.split()
     decimals = set(_DECIMAL.findall(text))
     values += [word for word in words if word in decimals]
@@ -115,8 +115,8 @@ class Plugged:
         if _SPACING_MATTERS.search(pred):
             return None
         quoted = (lexer.STRING, lexer.SYMBOL)
-        parts = (t for t in lexer.tokens(pred) if t.kind != lexer.SPACE)
-        return " ".join(t.text if t.kind in quoted else t.text.lower() for t in parts)
+        parts = (token for token in lexer.tokens(pred) if token[0] != lexer.SPACE)
+        return " ".join(word if kind in quoted else word.lower() for kind, word in parts)
 
     def candidates(self) -> Iterator[str]:
         """Yield every plugged query once; the gold query's own order of values comes first.

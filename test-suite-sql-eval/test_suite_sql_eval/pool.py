@@ -1,32 +1,30 @@
 """A pool of killable worker processes.
 
-Tasks go out in batches and results come back one by one, in order within a batch; so when a
-worker dies, the first task of its batch without a result is the guilty one.  It gets the verdict
-``timeout`` (killed by its alarm) or ``worker_crash``; the others go back to the queue.
+Tasks go out in batches.  When a worker dies, the task it was working on gets ``timeout``
+(killed by its alarm), ``memory`` or ``worker_crash``; the others of its batch without a result go
+back to the queue.
 """
 
 from __future__ import annotations
 
-import contextlib
+import mmap
 import os
 import select
-import signal
 import sys
-import threading
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from . import worker
 from .errors import CRASH, MEMORY, TIMEOUT
 
-Task = tuple[int, Any]
+TYPE_CHECKING = False  # importing typing takes milliseconds
+if TYPE_CHECKING:
+    from typing import Any
+
+    Task = tuple[int, Any]
+
 #: A batch must fit into a pipe, so that sending one never blocks.
 _MAX_BATCH_CHARS = 16_000
-#: With this many tasks left at every worker, results are collected every _PAUSE seconds.
-_QUIET = 6
-_PAUSE = 0.004
 
 
 class Failure:
@@ -44,17 +42,21 @@ class Failure:
 
 def _may_fork() -> bool:
     """Forking is quick, but only safe without threads and without a CUDA or BLAS runtime."""
-    return threading.active_count() == 1 and not {"torch", "numpy"} & set(sys.modules)
+    threading = sys.modules.get("threading")  # where nobody imported it there is one thread
+    alone = threading is None or threading.active_count() == 1
+    return alone and not {"torch", "numpy"} & set(sys.modules)
 
 
 class _Worker:
     def __init__(self, kind: str, config: dict[str, Any], inherited: Sequence[int]) -> None:
-        self.pending: deque[Task] = deque()
+        self.pending: dict[int, Any] = {}
         self.buffer = bytearray()
         self.ready = False
+        self._running: mmap.mmap | None = None
         task_read, self.task_fd = os.pipe()
         self.result_fd, result_write = os.pipe()
         if _may_fork():
+            self._running = mmap.mmap(-1, worker.INDEX_SIZE)
             sys.stdout.flush()
             sys.stderr.flush()
             self.pid = os.fork()
@@ -88,7 +90,7 @@ class _Worker:
         try:
             for fd in (self.task_fd, self.result_fd, *inherited):
                 os.close(fd)
-            worker.serve(task_read, result_write, kind, config)
+            worker.serve(task_read, result_write, kind, config, self._running)
             code = 0
         except BrokenPipeError:
             code = 0
@@ -98,7 +100,7 @@ class _Worker:
             os._exit(code)
 
     def send(self, batch: list[Task]) -> None:
-        self.pending.extend(batch)
+        self.pending.update(batch)
         try:
             worker.write_frame(self.task_fd, batch)
         except BrokenPipeError:
@@ -111,13 +113,24 @@ class _Worker:
         except OSError:
             chunk = b""
         self.buffer += chunk
-        return worker.split_frames(self.buffer), not chunk
+        frames = worker.split_frames(self.buffer)
+        return [result for frame in frames for result in frame], not chunk
+
+    def guilty(self) -> int:
+        """Return the index of the task a dead worker was working on."""
+        if self._running is not None:
+            index = int.from_bytes(self._running[: worker.INDEX_SIZE], "little")
+            if index in self.pending:
+                return index
+        return next(iter(self.pending))
 
     def stop(self, kill: bool) -> int:
         """Close the pipes, wait for the process and return its status."""
         if kill:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+            try:
+                os.kill(self.pid, worker.signal.SIGKILL)
+            except ProcessLookupError:
+                kill = False  # it ended by itself
         for fd in (self.task_fd, self.result_fd):
             os.close(fd)
         try:
@@ -163,14 +176,16 @@ class Pool:
             RuntimeError: a worker process does not start.
         """
         queue = deque(part for batch in batches for part in _cut(batch))
+        if _may_fork():
+            worker.load(self._kind)  # once, before the forks
         while len(self._workers) < min(self._jobs, len(queue)):
             self._start()
         poll = select.poll()
         by_fd: dict[int, _Worker] = {}
 
         def feed(one: _Worker) -> None:
-            # The next batch is sent before the current one ends: about one batch ahead.
-            while queue and len(one.pending) <= len(queue[0]):
+            # Never ahead: a batch that waits behind a slow query could run on another core.
+            if queue and not one.pending:
                 one.send(queue.popleft())
 
         for one in self._workers:
@@ -179,8 +194,6 @@ class Pool:
             feed(one)
         try:
             while any(one.pending for one in self._workers):
-                if all(len(one.pending) >= _QUIET for one in self._workers):
-                    time.sleep(_PAUSE)  # many short tasks: collect results, leave them the cores
                 for fd, _event in poll.poll():
                     one = by_fd[fd]
                     results, gone = one.read()
@@ -188,7 +201,7 @@ class Pool:
                         if index == worker.READY:
                             one.ready = True
                             continue
-                        one.pending.popleft()
+                        del one.pending[index]
                         yield index, result
                     if not gone:
                         feed(one)
@@ -199,11 +212,12 @@ class Pool:
                     failure = _reason(one.stop(kill=False))
                     if not one.ready:
                         raise RuntimeError(f"a worker process does not start: {failure.message}")
-                    left = list(one.pending)
-                    if left:
-                        yield left[0][0], failure
-                        if left[1:]:
-                            queue.appendleft(left[1:])
+                    if one.pending:
+                        guilty = one.guilty()
+                        del one.pending[guilty]
+                        yield guilty, failure
+                        if one.pending:
+                            queue.appendleft(list(one.pending.items()))
                     if queue:
                         fresh = self._start()
                         by_fd[fresh.result_fd] = fresh
@@ -238,9 +252,9 @@ def _cut(batch: list[Task]) -> Iterator[list[Task]]:
 def _reason(status: int) -> Failure:
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        if number == signal.SIGALRM:
+        if number == worker.signal.SIGALRM:
             return Failure(TIMEOUT, "time limit reached; the worker was killed")
-        if number == signal.SIGKILL:
+        if number == worker.signal.SIGKILL:
             return Failure(MEMORY, "the worker was killed by the system, most likely for memory")
         return Failure(CRASH, f"the worker died of signal {number}")
     return Failure(CRASH, f"the worker ended with exit status {os.waitstatus_to_exitcode(status)}")

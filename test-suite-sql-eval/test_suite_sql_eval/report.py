@@ -9,7 +9,12 @@ Source: Yu et al., Spider (arXiv 1809.08887); Zhong, Yu and Klein (arXiv 2010.02
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+
+TYPE_CHECKING = False  # importing typing takes milliseconds
+if TYPE_CHECKING:
+    from typing import Any
+
+    Scores = dict[str, dict[str, Any]]
 
 LEVELS = ("easy", "medium", "hard", "extra", "all")
 TURNS = ("turn 1", "turn 2", "turn 3", "turn 4", "turn > 4")
@@ -25,7 +30,6 @@ PARTIAL_TYPES = (
     "IUEN",
     "keywords",
 )
-Scores = dict[str, dict[str, Any]]
 
 
 def turn_name(turn: int) -> str:
@@ -46,13 +50,14 @@ def compute(verdicts: Iterable[dict[str, Any]], sessions: int, etype: str) -> Sc
         For each level and turn: count, exec, exact, and for levels the partial scores.
     """
     partial = lambda: {t: {"acc": 0.0, "rec": 0.0, "f1": 0.0} for t in PARTIAL_TYPES}  # noqa: E731
-    scores: Scores = {
-        name: {"count": 0, "exec": 0.0, "exact": 0.0, "partial": partial()}
-        for name in (*LEVELS, "joint_all")
-    }
-    scores.update({name: {"count": 0, "exec": 0.0, "exact": 0.0} for name in TURNS})
-    collected: dict[str, list[dict[str, Any]]] = {name: [] for name in LEVELS}
     kinds = [kind for kind in ("exec", "exact") if etype in ("all", _ETYPE[kind])]
+    scores: Scores = {
+        name: {"count": 0, **dict.fromkeys(kinds, 0.0)} for name in (*LEVELS, "joint_all", *TURNS)
+    }
+    if "exact" in kinds:
+        for name in (*LEVELS, "joint_all"):
+            scores[name]["partial"] = partial()
+    collected: dict[str, list[dict[str, Any]]] = {name: [] for name in LEVELS}
     failed: dict[str, set[int]] = {kind: set() for kind in kinds}
     for verdict in verdicts:
         names = ["all", turn_name(verdict["turn"])]

@@ -23,10 +23,13 @@ import os
 import sqlite3
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any
 
 from .errors import DATABASE, FORBIDDEN, TIMEOUT, QueryError, classify
+
+TYPE_CHECKING = False  # importing typing takes milliseconds
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 #: Longest string or blob a query may build, in bytes (SQLite's default is 1,000,000,000).
 MAX_VALUE_BYTES = 64_000_000
@@ -60,9 +63,10 @@ def _decode_leniently(data: bytes) -> str:
     return data.decode(errors="ignore")
 
 
-def _quoted(path: str) -> str:
-    """Escape what has a meaning in a SQLite URI."""
-    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+def readonly_uri(path: str) -> str:
+    """Return the SQLite URI that opens a file read-only and immutable."""
+    quoted = os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{quoted}?mode=ro&immutable=1"
 
 
 def open_readonly(path: str) -> sqlite3.Connection:
@@ -75,7 +79,7 @@ def open_readonly(path: str) -> sqlite3.Connection:
         raise QueryError(DATABASE, f"no database file {path}")
     try:
         connection = sqlite3.connect(
-            f"file:{_quoted(os.path.abspath(path))}?mode=ro&immutable=1",
+            readonly_uri(path),
             uri=True,
             isolation_level=None,
             check_same_thread=False,

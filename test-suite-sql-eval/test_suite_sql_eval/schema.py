@@ -6,32 +6,41 @@ columns that foreign keys make equal come from ``tables.json`` alone.
 
 from __future__ import annotations
 
-import json
+import os
 import sqlite3
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+
+from .sandbox import readonly_uri
+
+TYPE_CHECKING = False  # importing these takes milliseconds
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    Path = str | os.PathLike[str]
 
 STAR = "*"
 
 
-@dataclass(frozen=True)
 class EvalSchema:
     """The names a query of one database may use.
 
     Attributes:
         tables: lower-case table name -> lower-case column names, in the database's order.
         foreign_keys: ``table.column`` -> the column that stands for its foreign-key class.
+        names: all tables, all columns as ``table.column``, and ``*``.
     """
 
-    tables: Mapping[str, tuple[str, ...]]
-    foreign_keys: Mapping[str, str] = field(default_factory=dict)
-    names: frozenset[str] = field(init=False, repr=False, compare=False)
+    __slots__ = ("tables", "foreign_keys", "names")
 
-    def __post_init__(self) -> None:
-        columns = {f"{table}.{name}" for table, names in self.tables.items() for name in names}
-        object.__setattr__(self, "names", frozenset({STAR, *self.tables, *columns}))
+    def __init__(
+        self,
+        tables: Mapping[str, tuple[str, ...]],
+        foreign_keys: Mapping[str, str] | None = None,
+    ) -> None:
+        self.tables = tables
+        self.foreign_keys = foreign_keys or {}
+        columns = {f"{table}.{name}" for table, names in tables.items() for name in names}
+        self.names = frozenset({STAR, *tables, *columns})
 
     @classmethod
     def from_sqlite(
@@ -47,13 +56,22 @@ class EvalSchema:
             FileNotFoundError: there is no such file.
             sqlite3.Error: the file is not a readable SQLite database.
         """
-        file = Path(path)
-        if not file.is_file():
+        if not os.path.isfile(path):
             raise FileNotFoundError(f"no such database: {path}")
-        uri = file.resolve().as_uri() + "?mode=ro&immutable=1"
-        connection = sqlite3.connect(uri, uri=True)
+        connection = sqlite3.connect(readonly_uri(os.fspath(path)), uri=True)
         try:
-            connection.text_factory = lambda raw: raw.decode("utf-8", errors="replace")
+            return cls.from_connection(connection, foreign_keys)
+        finally:
+            connection.close()
+
+    @classmethod
+    def from_connection(
+        cls, connection: sqlite3.Connection, foreign_keys: Mapping[str, str] | None = None
+    ) -> EvalSchema:
+        """Reads the tables and columns of an open database; else as `from_sqlite`."""
+        usual = connection.text_factory
+        connection.text_factory = lambda raw: raw.decode("utf-8", errors="replace")
+        try:
             found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             tables = {}
             for (name,) in found.fetchall():
@@ -61,12 +79,12 @@ class EvalSchema:
                 columns = connection.execute(f'PRAGMA table_info("{quoted}")').fetchall()
                 tables[name.lower()] = tuple(column[1].lower() for column in columns)
         finally:
-            connection.close()
+            connection.text_factory = usual
         return cls(tables, dict(foreign_keys or {}))
 
     def with_foreign_keys(self, foreign_keys: Mapping[str, str]) -> EvalSchema:
         """Returns the same names with other foreign-key classes."""
-        return replace(self, foreign_keys=foreign_keys)
+        return EvalSchema(self.tables, foreign_keys)
 
 
 def load_schemas(tables_json: str | Path) -> dict[str, EvalSchema]:
@@ -89,8 +107,11 @@ def load_foreign_keys(tables_json: str | Path) -> dict[str, dict[str, str]]:
 
 
 def _read_entries(tables_json: str | Path) -> list[dict[str, Any]]:
+    import json  # here, because hardness alone does not need it
+
     try:
-        entries = json.loads(Path(tables_json).read_text(encoding="utf-8"))
+        with open(tables_json, encoding="utf-8") as file:
+            entries = json.load(file)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{tables_json}: not a JSON file ({error})") from error
     if not isinstance(entries, list):

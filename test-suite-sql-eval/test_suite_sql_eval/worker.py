@@ -6,25 +6,34 @@ whose default action is to kill the process; it works even if the parent is gone
 the closed pipe, gives the task the verdict "timeout" and starts another worker.
 
 Limits set here: memory (address space), size of temporary files, no core dumps.
-Messages are length-prefixed ``marshal`` frames: a list of (index, task) in, (index, result) out,
-after one (READY, None).
+Messages are length-prefixed ``marshal`` frames: lists of (index, task) in and of (index, result)
+out, after one [(READY, None)].  Results of short tasks are sent together; which task is running
+stands in memory shared with the parent, so that a death is blamed on the right one.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import marshal
 import os
 import resource
-import signal
 import sqlite3
-import struct
 import sys
+import time
 from collections.abc import Callable
-from typing import Any
 
-Handler = Callable[[Any], Any]
+try:
+    import _signal as signal  # the same functions; ``signal`` takes milliseconds to make enums
+except ImportError:
+    import signal
+
+TYPE_CHECKING = False  # importing typing takes milliseconds
+if TYPE_CHECKING:
+    from mmap import mmap
+    from typing import Any
+
+    Handler = Callable[[Any], Any]
+
 
 #: Handlers a worker can run: name -> module and function that makes the handler from a config.
 HANDLERS = {
@@ -33,14 +42,20 @@ HANDLERS = {
 }
 #: Index of the first message of a worker: its handler is made.
 READY = -1
-_HEADER = struct.Struct("<I")
+#: Seconds after a task's deadline before the kernel kills the worker.
+GRACE = 1.0
+_HEADER_SIZE = 4
+#: Bytes of a task's index in the memory shared with the parent.
+INDEX_SIZE = 8
+#: Results wait no longer than this (seconds) for others to be sent with.
+_MAX_WAIT = 0.02
 _MAX_TEMP_FILE = 2 << 30
 
 
 def write_frame(fd: int, message: Any) -> None:
     """Write one message to a pipe."""
     body = marshal.dumps(message)
-    data = memoryview(_HEADER.pack(len(body)) + body)
+    data = memoryview(len(body).to_bytes(_HEADER_SIZE, "little") + body)
     while data:
         data = data[os.write(fd, data) :]
 
@@ -49,11 +64,11 @@ def split_frames(buffer: bytearray) -> list[Any]:
     """Take all complete messages off the front of ``buffer``."""
     messages = []
     start = 0
-    while len(buffer) - start >= _HEADER.size:
-        (size,) = _HEADER.unpack_from(buffer, start)
-        if len(buffer) - start - _HEADER.size < size:
+    while len(buffer) - start >= _HEADER_SIZE:
+        size = int.from_bytes(buffer[start : start + _HEADER_SIZE], "little")
+        if len(buffer) - start - _HEADER_SIZE < size:
             break
-        start += _HEADER.size
+        start += _HEADER_SIZE
         messages.append(marshal.loads(memoryview(buffer)[start : start + size].tobytes()))
         start += size
     del buffer[:start]
@@ -69,22 +84,35 @@ def _limit(name: int, value: int) -> None:
     _, hard = resource.getrlimit(name)
     if hard != resource.RLIM_INFINITY:
         value = min(value, hard)
-    with contextlib.suppress(ValueError, OSError):
+    try:
         resource.setrlimit(name, (value, hard))
+    except (ValueError, OSError):
+        return  # the system does not know this limit
 
 
 def _apply_limits(max_memory: int) -> None:
     in_use = 0
-    with contextlib.suppress(OSError), open("/proc/self/statm") as file:
-        in_use = int(file.read().split()[0]) * resource.getpagesize()
+    if os.path.exists("/proc/self/statm"):
+        with open("/proc/self/statm") as file:
+            in_use = int(file.read().split()[0]) * resource.getpagesize()
     _limit(resource.RLIMIT_AS, in_use + max_memory)
     _limit(resource.RLIMIT_FSIZE, _MAX_TEMP_FILE)
     _limit(resource.RLIMIT_CORE, 0)
-    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        connection.execute(f"PRAGMA hard_heap_limit={max_memory * 3 // 4}")
+    connection = sqlite3.connect(":memory:")
+    connection.execute(f"PRAGMA hard_heap_limit={max_memory * 3 // 4}")
+    connection.close()
 
 
-def serve(read_fd: int, write_fd: int, kind: str, config: dict[str, Any]) -> None:
+def load(kind: str) -> Callable[[dict[str, Any]], Handler]:
+    """Return the function that makes the handler, importing its module."""
+    module, function = HANDLERS[kind]
+    maker: Callable[[dict[str, Any]], Handler] = getattr(importlib.import_module(module), function)
+    return maker
+
+
+def serve(
+    read_fd: int, write_fd: int, kind: str, config: dict[str, Any], running: mmap | None = None
+) -> None:
     """Handle batches from ``read_fd`` until it is closed.
 
     Args:
@@ -92,41 +120,50 @@ def serve(read_fd: int, write_fd: int, kind: str, config: dict[str, Any]) -> Non
         write_fd: pipe for results.
         kind: a key of ``HANDLERS``.
         config: settings for the handler; ``max_memory`` (bytes) is read here.
+        running: shared memory for the index of the running task; without it every result is sent
+            at once.
     """
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _apply_limits(config["max_memory"])
-    module, function = HANDLERS[kind]
-    handler: Handler = getattr(importlib.import_module(module), function)(config)
-    write_frame(write_fd, (READY, None))
-    _loop(read_fd, write_fd, handler)
+    handler = load(kind)(config)
+    write_frame(write_fd, [(READY, None)])
+    buffer = bytearray()
+    while chunk := os.read(read_fd, 1 << 16):
+        buffer += chunk
+        for batch in split_frames(buffer):
+            _handle(batch, write_fd, handler, running)
     close = getattr(handler, "close", None)
     if close is not None:
         close()
 
 
-def _loop(read_fd: int, write_fd: int, handler: Handler) -> None:
-    buffer = bytearray()
-    while True:
-        chunk = os.read(read_fd, 1 << 16)
-        if not chunk:
-            return
-        buffer += chunk
-        for batch in split_frames(buffer):
-            for index, task in batch:
-                try:
-                    result = handler(task)
-                finally:
-                    set_alarm(0)
-                write_frame(write_fd, (index, result))
+def _handle(
+    batch: list[tuple[int, Any]], write_fd: int, handler: Handler, running: mmap | None
+) -> None:
+    results: list[tuple[int, Any]] = []
+    sent = time.monotonic()
+    for index, task in batch:
+        if running is not None:
+            running[:INDEX_SIZE] = index.to_bytes(INDEX_SIZE, "little")
+        try:
+            results.append((index, handler(task)))
+        finally:
+            set_alarm(0)
+        if running is None or time.monotonic() - sent > _MAX_WAIT:
+            write_frame(write_fd, results)
+            results = []
+            sent = time.monotonic()
+    if results:
+        write_frame(write_fd, results)
 
 
 def main() -> None:
     """Entry point of a worker started as a program; the first message is (kind, config)."""
     head = b""
-    while len(head) < _HEADER.size:
-        head += os.read(0, _HEADER.size - len(head))
-    (size,) = _HEADER.unpack(head)
+    while len(head) < _HEADER_SIZE:
+        head += os.read(0, _HEADER_SIZE - len(head))
+    size = int.from_bytes(head, "little")
     body = b""
     while len(body) < size:
         body += os.read(0, size - len(body))

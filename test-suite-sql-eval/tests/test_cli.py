@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from test_suite_sql_eval import cli
 from test_suite_sql_eval.cli import main
 
 from .conftest import make_database
@@ -176,3 +177,111 @@ def test_timeout_is_said(files: dict[str, str], capsys: pytest.CaptureFixture[st
     captured = capsys.readouterr()
     assert captured.out.splitlines()[3].split()[-1] == "0.500"
     assert "question 2: no verdict within 0.3 s" in captured.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--etype", "all", "--plug_value", "--jobs", "3"],
+        ["--etype=match", "--timeout=2.5", "--gold_cache=none"],
+        ["--keep_distinct", "--output", "out file.json", "--em=lenient", "--text"],
+        [],
+    ],
+)
+def test_plain_flags_mean_what_argparse_reads(words: list[str]) -> None:
+    argv = ["--gold", "g", "--pred=p=q", "--db", "d", *words]
+    assert cli._parse_plain(argv) == vars(cli._parser().parse_args(argv))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--etype", "both"], "invalid choice: 'both'"),
+        (["--jobs", "many"], "invalid int value: 'many'"),
+        (["--timeout"], "expected one argument"),
+        (["--nothing"], "unrecognized arguments: --nothing"),
+        (["--plug_value=1"], "ignored explicit argument '1'"),
+    ],
+)
+def test_wrong_flags_are_left_to_argparse(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--gold", "g", "--pred", "p", "--db", "d", *words])
+    assert message in capsys.readouterr().err
+
+
+def test_shortened_flags_are_known(files: dict[str, str]) -> None:
+    assert main([*_arguments(files), "--plug", "--keep"]) == 0
+
+
+def test_output_holds_only_what_was_judged(files: dict[str, str], tmp_path: Path) -> None:
+    for etype, absent in (("exec", ("exact", "partial")), ("match", ("exec",))):
+        out = tmp_path / f"{etype}.json"
+        assert main(_arguments(files, "--etype", etype, "--output", str(out))) == 0
+        scores = json.loads(out.read_text())["scores"]
+        assert all(name not in level for level in scores.values() for name in absent)
+        assert {"exec": "exec", "match": "exact"}[etype] in scores["all"]
+
+
+def test_lenient_without_sqlglot_is_one_line(files: dict[str, str]) -> None:
+    command = [sys.executable, "-S", str(SCRIPT), *_arguments(files, "--etype=all", "--em=lenient")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "error: --em lenient needs sqlglot: pip install sqlglot\n"
+
+
+def test_text_metrics_are_printed_with_match(
+    files: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in ("sqlparse", "sacrebleu", "rouge_score"):
+        pytest.importorskip(module, reason=f"the extra 'text' ({module}) is not installed")
+    assert main(_arguments(files, "--etype", "match", "--text")) == 0
+    assert "text " in capsys.readouterr().out
+
+
+def test_text_without_its_packages_is_one_line(files: dict[str, str]) -> None:
+    command = [sys.executable, "-S", str(SCRIPT), *_arguments(files, "--etype=match", "--text")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_gold_query_outside_the_grammar_counts_in_all_only(
+    files: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    outside = "SELECT CASE WHEN age > 30 THEN 1 END FROM singer"
+    Path(files["--gold"]).write_text(f"{GOLD[0]}\tmusic\n{outside}\tmusic\n")
+    Path(files["--pred"]).write_text(f"{GOLD[0]}\n{outside}\n")
+    assert main(_arguments(files)) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[1].split() == ["count", "1", "0", "0", "0", "2"]
+    assert captured.out.splitlines()[3].split()[-1] == "1.000"
+    assert "gold.txt:2: the gold query is outside Spider's grammar" in captured.err
+
+
+def test_side_files_are_not_databases(
+    files: dict[str, str], db_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for ending in ("-journal", "-shm", "-wal"):
+        (db_dir / "music" / f"music.sqlite{ending}").write_bytes(b"")
+    assert main(_arguments(files)) == 0
+    (db_dir / "music" / "music.sqlite-wal").write_bytes(b"x")
+    assert main(_arguments(files)) == 0
+    captured = capsys.readouterr()
+    assert captured.out.count("EXECUTION ACCURACY") == 2
+    assert captured.err.count("music.sqlite-wal holds changes") == 1
+
+
+def test_text_that_is_not_utf8_loses_its_bad_bytes(
+    files: dict[str, str], db_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_database(
+        db_dir / "music" / "music.sqlite",
+        "INSERT INTO singer VALUES (9, CAST(x'46ff47' AS TEXT), 'x', 1);",
+    )
+    Path(files["--gold"]).write_text("SELECT name FROM singer WHERE age = 1\tmusic\n")
+    Path(files["--pred"]).write_text("SELECT 'FG'\n")
+    assert main(_arguments(files)) == 0
+    assert capsys.readouterr().out.splitlines()[3].split()[-1] == "1.000"

@@ -1,7 +1,17 @@
 """DISTINCT removal and token boundaries."""
 
+import random
+
 import pytest
-from test_suite_sql_eval import lexer
+from test_suite_sql_eval import em_lexer, lexer
+
+# What makes cutting a query hard: marks of comments, quotes, numbers and words that run together.
+HARD = r"""
+    select distinct DISTINCT Distinct GO go END end if x T1.a count( ( ) , ; ' '' " "" ` ´ [ ]
+    'distinct' distinct( (distinct) distinct_id count_distinct "distinct" -- /* */ # $ $a$ %
+    %s %( 0x 0xA 1 1.5 1e5 @ : :: = ! < > ? \ é İ Σ cannot wanna a,1 ,1 .. - * + & { }
+    CATEGORY as from union !=
+"""
 
 
 @pytest.mark.parametrize(
@@ -28,7 +38,7 @@ def test_remove_distinct(sql: str, expected: str) -> None:
 
 def test_tokens_give_the_text_back() -> None:
     sql = "select a.*,'x''y',\"z\",`b` from [t] where é >= -1.5e3 and x!=:p -- end\n/* c */ #"
-    assert "".join(t.text for t in lexer.tokens(sql)) == sql
+    assert "".join(text for _, text in lexer.tokens(sql)) == sql
 
 
 def test_long_input_is_no_problem() -> None:
@@ -43,4 +53,26 @@ def test_same_tokens_as_sqlparse(predictions) -> None:  # type: ignore[no-untype
     lines = (predictions / "baseline.txt").read_text().splitlines()
     for sql in {line.strip() for line in lines if line.strip()}:
         wanted = [token.value for token in sqlparse.parse(sql)[0].flatten()]
-        assert [token.text for token in lexer.first_statement(sql)] == wanted
+        assert [text for _, text in lexer.first_statement(sql)] == wanted
+
+
+def _random_queries(count: int) -> list[str]:
+    chance = random.Random(5)
+    pieces = HARD.split()
+    return [
+        "".join(
+            chance.choice(pieces) + chance.choice(("", " ", " ", "\n"))
+            for _ in range(chance.randint(1, 14))
+        )
+        for _ in range(count)
+    ]
+
+
+def test_quick_removal_of_distinct_equals_removal_by_tokens() -> None:
+    for sql in _random_queries(20_000):
+        assert lexer.remove_distinct(sql) == lexer.remove_distinct_tokens(sql), repr(sql)
+
+
+def test_quick_cut_for_exact_match_equals_the_cut_by_expressions() -> None:
+    for sql in _random_queries(20_000):
+        assert em_lexer._cut(sql) == em_lexer._cut_any(sql), repr(sql)

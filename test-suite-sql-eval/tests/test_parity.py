@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_suite_sql_eval.api import Settings, evaluate
+from test_suite_sql_eval.api import evaluate
+from test_suite_sql_eval.settings import Settings
+from test_suite_sql_eval.worker import GRACE
 
 RUN_OFFICIAL = Path(__file__).resolve().parents[1] / "benchmarks" / "run_official.py"
 FILES = ("baseline", "full", "lora_r128")
@@ -33,6 +35,24 @@ def test_published_predictions(
     assert "".join(str(v["exec"]) for v in report.verdicts) == official[key]
     assert "".join(str(v["exact"]) for v in report.verdicts) == official["em"]
     assert "".join(LETTER[v["hardness"]] for v in report.verdicts) == official["hard"]
+
+
+def test_the_question_that_holds_the_official_program_up(spider: Path, predictions: Path) -> None:
+    """It tries all values in all slots of a join over 531,377 rows there: more than 10 minutes."""
+    official = json.loads((predictions / "official_verdicts.json").read_text())["baseline"]
+    report = evaluate(
+        str(predictions / "gold.txt"),
+        str(predictions / "baseline.txt"),
+        str(spider / "database"),
+        settings=Settings(plug_value=True, timeout=5.0),
+    )
+    slow = report.verdicts[483]
+    assert slow["db_id"] == "wta_1"
+    assert "FROM matches JOIN rankings" in slow["pred"]
+    assert slow["seconds"] < 5.0 + GRACE
+    assert slow["exec"] == 0
+    for verdict, wanted in zip(report.verdicts, official["ex_plug1_kd0"], strict=True):
+        assert verdict["error"] == "timeout" or verdict["exec"] == int(wanted)
 
 
 @pytest.mark.parametrize("plug_value", [False, True])

@@ -1,0 +1,64 @@
+"""Metrics from the same pass as execution accuracy: strict EX, BIRD's set EX, execution success."""
+
+from __future__ import annotations
+
+from . import lexer
+from .compare import bird_set_equal, strict_equal
+from .errors import QueryError
+from .judge import ExecutionJudge, fix_year, prepare
+from .sandbox import Session
+
+
+def further(
+    judge: ExecutionJudge,
+    session: Session,
+    paths: list[str],
+    gold_sql: str,
+    pred_sql: str,
+    timeout: float,
+) -> dict[str, int]:
+    """Judge one question by the further metrics.
+
+    Strict EX keeps DISTINCT and duplicates, wants the columns in the gold query's order, and
+    compares row order only if the gold query has an ORDER BY at its top level.
+
+    Args:
+        judge: gives the gold results.
+        session: where the prediction runs.
+        paths: the database files of the question.
+        gold_sql: the gold query.
+        pred_sql: the prediction.
+        timeout: seconds for everything the prediction needs.
+
+    Raises:
+        GoldError: the gold query failed.
+    """
+    gold_text = fix_year(prepare(gold_sql, True))
+    pred_text = fix_year(prepare(pred_sql, True))
+    ordered = orders_result(gold_text)
+    out = {"strict": 1, "bird_set": 1, "executes": 1, "both_empty": 0}
+    golds = [judge.gold(path, gold_text) for path in paths]
+    out["gold_empty"] = int(not any(gold.rows for gold in golds))
+    judge.set_limits(timeout)
+    for path, gold in zip(paths, golds, strict=True):
+        try:
+            rows, _, _ = session.run(path, pred_text)
+        except QueryError:
+            return {**out, "strict": 0, "bird_set": 0, "executes": 0}
+        out["strict"] &= int(strict_equal(gold.rows, rows, ordered))
+        out["bird_set"] &= int(bird_set_equal(gold.rows, rows))
+        out["both_empty"] |= int(not rows and out["gold_empty"] == 1)
+    return out
+
+
+def orders_result(sql: str) -> bool:
+    """Whether the query has an ORDER BY outside all parentheses."""
+    depth = 0
+    for kind, text in lexer.first_statement(sql):
+        if text == "(":
+            depth += 1
+        elif text == ")":
+            depth -= 1
+        elif depth == 0 and kind == lexer.WORD and text.upper().split() == ["ORDER", "BY"]:
+            return True
+    return False

@@ -1,0 +1,100 @@
+"""How to judge: the settings of an evaluation."""
+
+from __future__ import annotations
+
+import os
+
+from .errors import InputError
+
+TYPE_CHECKING = False  # importing typing takes milliseconds
+if TYPE_CHECKING:
+    from typing import Any
+
+ETYPES = ("exec", "match", "all")
+EM_MODES = ("official", "lenient")
+DEFAULT_TIMEOUT = 60.0
+DEFAULT_MAX_MEMORY = 1 << 30
+
+
+def default_jobs() -> int:
+    """Return the number of cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Settings:
+    """How to judge.
+
+    Attributes:
+        etype: ``exec``, ``match`` or ``all``.
+        plug_value: also try the gold query's values in each prediction.
+        keep_distinct: leave DISTINCT in both queries (the official default removes it).
+        em: ``official`` or ``lenient`` exact match parser.
+        extra: also compute strict EX, BIRD's set EX and the execution success rate.
+        jobs: worker processes; by default as many as there are cores.
+        timeout: seconds for a gold query, and again for all that one prediction needs.
+        max_memory: bytes a worker may use.
+        gold_cache: folder for gold results kept between runs, or None.
+        allow_gold_errors: count a question whose gold query fails as wrong instead of stopping.
+    """
+
+    __slots__ = (
+        "etype",
+        "plug_value",
+        "keep_distinct",
+        "em",
+        "extra",
+        "jobs",
+        "timeout",
+        "max_memory",
+        "gold_cache",
+        "allow_gold_errors",
+    )
+
+    def __init__(
+        self,
+        etype: str = "exec",
+        plug_value: bool = False,
+        keep_distinct: bool = False,
+        em: str = "official",
+        extra: bool = False,
+        jobs: int | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        max_memory: int = DEFAULT_MAX_MEMORY,
+        gold_cache: str | None = None,
+        allow_gold_errors: bool = False,
+    ) -> None:
+        """Take the settings.
+
+        Raises:
+            InputError: a setting has no meaning, or needs a package that is not installed.
+        """
+        self.etype = etype
+        self.plug_value = plug_value
+        self.keep_distinct = keep_distinct
+        self.em = em
+        self.extra = extra
+        self.jobs = default_jobs() if jobs is None else jobs
+        self.timeout = timeout
+        self.max_memory = max_memory
+        self.gold_cache = gold_cache
+        self.allow_gold_errors = allow_gold_errors
+        self._check()
+
+    def _check(self) -> None:
+        if self.etype not in ETYPES:
+            raise InputError(f"etype must be one of {', '.join(ETYPES)}, not {self.etype!r}")
+        if self.em not in EM_MODES:
+            raise InputError(f"em must be one of {', '.join(EM_MODES)}, not {self.em!r}")
+        if self.em == "lenient":
+            from importlib.util import find_spec
+
+            if find_spec("sqlglot") is None:
+                raise InputError("--em lenient needs sqlglot: pip install sqlglot")
+        if self.jobs < 1 or self.timeout <= 0:
+            raise InputError("jobs must be at least 1 and timeout more than 0 seconds")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
