@@ -16,14 +16,13 @@ from text2sql.data.config import DataConfig, resolve, spider_folder
 from text2sql.data.decontaminate import Decontaminator
 from text2sql.data.download import download
 from text2sql.data.prepare import SchemaTexts, prepare
-from text2sql.data.report import data_report
 from text2sql.data.rows import Reject, Row, read_rows
 from text2sql.data.sample import ensure_sample_databases
 from text2sql.data.spider import HOME, as_table, check_spider
 from text2sql.data.translate import Translator, check_ddl, extract_ddl, parse_prose
 from text2sql.errors import UserError
 from text2sql.files import atomic_directory, atomic_open, read_json, read_jsonl, write_json
-from text2sql.paths import build_root, config_path
+from text2sql.paths import build_root, config_name, config_path
 from text2sql.schema import render_schema
 
 PATH = click.Path(path_type=Path)
@@ -61,9 +60,11 @@ def prepare_command(
 ) -> None:
     """Write training files and evaluation questions for the config NAME."""
     config = load_config(config_path("data", name), DataConfig, {"max_rejects": max_rejects})
-    with atomic_directory(output or build_root() / "data" / Path(name).stem) as folder:
+    target = output or build_root() / "data" / config_name(name)
+    with atomic_directory(target) as folder:
         summary = prepare(config, folder, limit)
     click.echo(json.dumps(summary, indent=2))
+    click.echo(f"wrote {target}", err=True)
 
 
 @data.command("check")
@@ -134,16 +135,40 @@ def _store_row(row: Row) -> dict[str, str]:
 
 
 @data.command("report")
-@click.argument("folder", type=PATH)
-@click.option("--output", type=PATH, help="Folder for the report; default FOLDER.")
+@click.argument("source", metavar="NAME_OR_FOLDER")
+@click.option("--output", type=PATH, help="Folder for the report; default the prepared folder.")
 @click.option("--cutoff-len", type=click.IntRange(min=1), default=1024, show_default=True)
 @click.option("--template", default="qwen3", show_default=True)
-@click.option("--tokenizer", help="Folder that holds the model's tokenizer.json.")
+@click.option("--tokenizer", help="A model's folder with tokenizer.json; else lengths are guesses.")
 def report_command(
-    folder: Path, output: Path | None, cutoff_len: int, template: str, tokenizer: str | None
+    source: str, output: Path | None, cutoff_len: int, template: str, tokenizer: str | None
 ) -> None:
-    """Describe a prepared dataset: lengths, keywords, tables, share cut by cutoff_len."""
-    click.echo(data_report(folder, output or folder, cutoff_len, template, tokenizer))
+    """Describe a prepared folder, or the dataset of config NAME (prepared now if it is not).
+
+    Shows lengths, hardness, keywords, tables a query and the share cut by cutoff_len.
+    """
+    from text2sql.data.report import data_report  # needs the evaluator; the other commands do not
+
+    folder = Path(source) if (Path(source) / "train.json").is_file() else _prepared(source)
+    output = output or folder
+    text = data_report(folder, output, cutoff_len, template, tokenizer)
+    click.echo(f"{text}\nwrote {output / 'data_report.md'}\nwrote {output / 'data_report.png'}")
+
+
+def _prepared(name: str) -> Path:
+    """Return the prepared folder of a config; prepare it where its sources are newer."""
+    path = config_path("data", name)
+    config = load_config(path, DataConfig)
+    config.require_sources()
+    folder = build_root() / "data" / config_name(name)
+    made = folder / "summary.json"
+    files = [f for s in config.source_files() for f in (s.rglob("*") if s.is_dir() else [s])]
+    newest = max(file.stat().st_mtime for file in [path, *files])
+    if not made.is_file() or made.stat().st_mtime < newest:
+        click.echo(f"preparing {name} in {folder}", err=True)
+        with atomic_directory(folder) as partial:
+            prepare(config, partial)
+    return folder
 
 
 @data.command("translate-ddl")
