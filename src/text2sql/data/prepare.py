@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 from array import array
@@ -177,14 +178,14 @@ def _spool(
             if isinstance(row, Reject):
                 rejects.add(row)
                 continue
-            leak = judge.check(row)
-            if leak:
-                rejects.note(Reject(row.source, row.number, f"leak: {leak}", row.question))
-                continue
             try:
                 text = row.schema or schemas.text(row.db_id, row.question)
             except UserError as error:
                 rejects.add(Reject(row.source, row.number, f"no schema: {error}", row.question))
+                continue
+            leak = judge.check(row)
+            if leak:
+                rejects.note(Reject(row.source, row.number, f"leak: {leak}", row.question))
                 continue
             messages = render_messages(row.question, text, config.system)
             opening = messages.pop()["content"] if messages[-1]["role"] == "assistant" else ""
@@ -197,7 +198,13 @@ def _spool(
 
 def _train_rows(config: DataConfig) -> Iterator[Row | Reject]:
     for name in config.train:
-        yield from read_rows(resolve(name), config.fields, config.max_characters, config.parse_sql)
+        yield from read_rows(
+            resolve(name),
+            config.fields,
+            config.max_characters,
+            config.parse_sql,
+            workers=len(os.sched_getaffinity(0)),
+        )
 
 
 def _write_training(

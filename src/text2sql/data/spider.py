@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-HOME = "https://yale-lily.github.io/spider"
+# Databases whose tables, all or some, have no rows in the 1.0 release itself.
+RELEASED_EMPTY = frozenset(
+    {
+        "academic",
+        "formula_1",
+        "geo",
+        "imdb",
+        "music_2",
+        "restaurants",
+        "sakila_1",
+        "scholar",
+        "yelp",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -72,12 +87,46 @@ def _databases(folder: Path, split: str, files: tuple[str, ...]) -> Part:
     label = f"database/ ({split})"
     if not wanted:
         return Part(label, "unknown: no questions", f"{split} databases")
-    missing = sorted(i for i in wanted if not (folder / "database" / i / f"{i}.sqlite").is_file())
-    state = f"{len(wanted) - len(missing)} of {len(wanted)}"
-    if not missing:
-        return Part(label, state, "")
-    shown = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
-    return Part(label, f"{state}; missing: {shown}", f"execution and values on {len(missing)}")
+    paths = {i: folder / "database" / i / f"{i}.sqlite" for i in sorted(wanted)}
+    missing = [i for i, path in paths.items() if not path.is_file()]
+    faults = [
+        fault
+        for i, path in paths.items()
+        if i not in missing and i not in RELEASED_EMPTY
+        for fault in _faults(path)
+    ]
+    state = f"{len(paths) - len(missing)} of {len(paths)}"
+    lost = []
+    if missing:
+        state += f"; missing: {_few(missing)}"
+        lost.append(f"execution and values on {len(missing)}")
+    if faults:
+        state += f"; no rows in: {_few(faults)}"
+        lost.append(f"results and values from {len(faults)} of their tables")
+    return Part(label, state, "; ".join(lost))
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+
+
+def _faults(path: Path) -> list[str]:
+    """Tables of a database that hold no rows, as ``database.table``."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as base:
+            query = (
+                "SELECT name FROM sqlite_master"
+                " WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_'"
+            )
+            names = [name for (name,) in base.execute(query)]
+            quoted = {name: name.replace('"', '""') for name in names}
+            return [
+                f"{path.stem}.{name}"
+                for name in names
+                if not base.execute(f'SELECT EXISTS (SELECT 1 FROM "{quoted[name]}")').fetchone()[0]
+            ]
+    except sqlite3.Error as error:
+        return [f"{path.stem} ({error})"]
 
 
 def as_table(parts: list[Part]) -> str:
