@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/data_prepare.py --rows 1000000 --folder FOLDER --output result.json
 
-The folder is made, filled (about 4 GB for a million rows) and removed again. Each piece of work runs
-in a process of its own; its memory is the kernel's peak of that process plus, for each worker, the
+The folder is made, filled (about 3 GB for a million rows) and removed again. Each piece of work is
+run in its own process; its memory is the kernel's peak of that process plus, for each worker, the
 peak of the largest one, which is never less than what they held together.
 """
 
