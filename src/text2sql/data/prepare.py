@@ -94,7 +94,8 @@ class RejectFile:
 
     def note(self, reject: Reject) -> None:
         """Write a row that is left out for another reason than being bad."""
-        self._stream.write(json.dumps(asdict(reject), ensure_ascii=False, default=str) + "\n")
+        record = {"place": reject.place, **asdict(reject)}
+        self._stream.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
 
 
 class SchemaTexts:
@@ -135,7 +136,7 @@ def _questions(config: DataConfig, schemas: SchemaTexts, rejects: RejectFile) ->
     rows = []
     for row in read_rows(resolve(config.evaluation), parse_sql=False):
         if isinstance(row, Reject):
-            raise UserError(f"{resolve(config.evaluation)}: row {row.line}: {row.reason}")
+            raise UserError(f"{resolve(config.evaluation).parent / row.place}: {row.reason}")
         rows.append(row)
     return rows
 
