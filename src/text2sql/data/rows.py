@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import ijson
-import pyarrow.parquet as pq
 import sqlglot
 from sqlglot.errors import SqlglotError
 
@@ -197,6 +196,8 @@ def _csv(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
+    import pyarrow.parquet as pq  # large, and the processes that check rows do without it
+
     number = 0
     try:
         with pq.ParquetFile(path) as file:

@@ -12,8 +12,6 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from text2sql.data.download import download
 from text2sql.data.spider import Part
 from text2sql.errors import UserError
@@ -130,6 +128,8 @@ def check_others() -> list[Part]:
     use = "training on the 126k set (text2sql dataset download text2sql_126k)"
     if not path.is_file():
         return [*parts, Part("text2sql_126k", "missing", use)]
+    import pyarrow.parquet as pq
+
     try:
         rows = pq.ParquetFile(path).metadata.num_rows
     except (OSError, ValueError):
