@@ -13,8 +13,9 @@ import yaml
 from click.testing import CliRunner, Result
 
 from text2sql.data.cli import data
-from text2sql.data.config import DataConfig, DecontaminationConfig, Level
+from text2sql.data.config import DataConfig, DecontaminationConfig, Level, resolve
 from text2sql.data.rows import Row, read_rows
+from text2sql.data.sources import downloads
 from text2sql.paths import build_root, config_path
 from text2sql.schema import Column, Schema, Table, render_schema
 
@@ -94,14 +95,9 @@ def test_check_names_what_is_missing(spider: Path) -> None:
     assert "no rows in: owls.owl | results and values from 1 of their tables |" in result.output
     assert "| data/sample | complete | nothing |" in result.output
     assert "| text2sql_126k | missing |" in result.output
-    pq.write_table(pa.Table.from_pylist([CLEAN]), _downloads() / "text2sql_dataset.parquet")
+    downloads().mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist([CLEAN]), downloads() / "text2sql_dataset.parquet")
     assert "| text2sql_126k | 1 rows | nothing |" in run("check").output
-
-
-def _downloads() -> Path:
-    folder = build_root() / "data" / "downloads"
-    folder.mkdir(parents=True)
-    return folder
 
 
 def test_check_without_spider_says_how_to_get_it(spider: Path, tmp_path: Path) -> None:
@@ -167,7 +163,7 @@ def test_text2sql_126k_config_on_parquet_of_its_shape(spider: Path, tmp_path: Pa
     pq.write_table(pa.Table.from_pylist(rows), parquet)
     config = tmp_path / "own.yaml"
     config.write_text(yaml.safe_dump(values | {"train": [str(parquet)]}))
-    assert DataConfig(**values).train[0].endswith(parquet.name)
+    assert resolve(DataConfig(**values).train[0]) == downloads() / parquet.name
     result = run("prepare", config, "--output", tmp_path / "out")
     assert result.exit_code == 0, result.output
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
