@@ -1,8 +1,10 @@
 """Rate and peak memory of `prepare` on generated rows, against json.load of the same file.
 
-Usage: python benchmarks/data_prepare.py --rows 1000000 --folder FOLDER
+Usage: python benchmarks/data_prepare.py --rows 1000000 --folder FOLDER --output result.json
 
-The folder is made, filled (about 2.5 GB for a million rows) and removed again.
+The folder is made, filled (about 3 GB for a million rows) and removed again. Each piece of work is
+run in its own process; its memory is the kernel's peak of that process plus, for each worker, the
+peak of the largest one, which is never less than what they held together.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
+import platform
 import random
 import resource
 import shutil
@@ -21,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from text2sql.data import DataConfig, prepare
-from text2sql.data.config import DecontaminationConfig
+from text2sql.data.config import DecontaminationConfig, Level
+from text2sql.files import write_json
 
 NOUNS = [
     "bird",
@@ -103,13 +108,14 @@ def write_evaluation(folder: Path, questions: int = 1000) -> None:
     (folder / "dev.json").write_text(json.dumps(rows), encoding="utf-8")
 
 
-def measured(work: Callable[..., Any], *arguments: Any) -> tuple[float, int]:
-    """Seconds and peak MiB of a call in a process of its own."""
+def measured(work: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+    """Run a call in a process of its own; return its seconds and peak memory."""
     parent, child = multiprocessing.Pipe()
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=_measure, args=(child, work, arguments))
     process.start()
-    result: tuple[float, int] = parent.recv()
+    child.close()
+    result: dict[str, Any] = parent.recv()  # EOFError when the work failed; it told why
     process.join()
     return result
 
@@ -117,12 +123,24 @@ def measured(work: Callable[..., Any], *arguments: Any) -> tuple[float, int]:
 def _measure(pipe: Any, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     started = time.perf_counter()
     work(*arguments)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    pipe.send((time.perf_counter() - started, peak))
+    seconds = time.perf_counter() - started
+    own, largest = (
+        resource.getrusage(who).ru_maxrss / 1024
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    workers = len(os.sched_getaffinity(0)) if largest else 0
+    pipe.send(
+        {
+            "seconds": round(seconds, 1),
+            "peak_mib": round(own + workers * largest),
+            "peak_mib_of_main": round(own),
+            "peak_mib_of_largest_worker": round(largest),
+        }
+    )
 
 
 def run_prepare(folder: Path, parse_sql: bool) -> None:
-    levels = ("exact", "normalized", "ngram", "minhash", "skeleton", "schema")
+    levels: tuple[Level, ...] = ("exact", "normalized", "ngram", "minhash", "skeleton", "schema")
     config = DataConfig(
         train=(str(folder / "train.json"),),
         evaluation=str(folder / "dev.json"),
@@ -143,23 +161,41 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--no-parse", action="store_true", help="leave sqlglot's check out")
+    parser.add_argument("--output", type=Path, help="JSON file for the figures")
     arguments = parser.parse_args()
     folder = arguments.folder.resolve()
     folder.mkdir(parents=True)
+    result: dict[str, Any] = {
+        "rows": arguments.rows,
+        "parse_sql": not arguments.no_parse,
+        "python": platform.python_version(),
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "load_before": [round(load, 1) for load in os.getloadavg()],
+    }
     try:
         write_source(folder / "train.json", arguments.rows)
         write_evaluation(folder)
-        size = (folder / "train.json").stat().st_size / 2**20
-        print(f"{arguments.rows} rows, {size:.0f} MiB")
+        result["mib"] = round((folder / "train.json").stat().st_size / 2**20)
         for name, work, values in (
-            ("json.load alone", load_plainly, (folder / "train.json",)),
-            ("prepare, all levels", run_prepare, (folder, not arguments.no_parse)),
+            ("json_load", load_plainly, (folder / "train.json",)),
+            ("prepare", run_prepare, (folder, not arguments.no_parse)),
         ):
-            seconds, peak = measured(work, *values)
-            rate = arguments.rows / seconds
-            print(f"{name}: {seconds:.1f} s, {rate:.0f} rows/s, peak {peak} MiB", flush=True)
+            found = measured(work, *values)
+            result[name] = {"rows_per_second": round(arguments.rows / found["seconds"]), **found}
+        result["summary"] = json.loads((folder / "out" / "summary.json").read_text())
     finally:
         shutil.rmtree(folder)
+    result["load_after"] = [round(load, 1) for load in os.getloadavg()]
+    print(json.dumps(result, indent=2))
+    if arguments.output:
+        write_json(arguments.output, result)
+
+
+def processor() -> str:
+    """The processor's name as Linux gives it."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return next((line.split(": ", 1)[1] for line in lines if "model name" in line), "unknown")
 
 
 if __name__ == "__main__":

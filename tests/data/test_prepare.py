@@ -48,6 +48,7 @@ def test_files_and_counts(sources: dict[str, Any], tmp_path: Path) -> None:
         assert len(json.loads((out / entry["file_name"]).read_text())) == 28
     rejects = [json.loads(line) for line in (out / "rejects.jsonl").read_text().splitlines()]
     assert [(r["line"], r["reason"]) for r in rejects] == [(29, "empty sql"), (30, "leak: exact")]
+    assert [r["place"] for r in rejects] == ["train.json: row 29", "train.json: row 30"]
     question = json.loads((out / "questions.jsonl").read_text())
     assert "CREATE TABLE owls (id INTEGER PRIMARY KEY, name TEXT);" in str(question["messages"])
     assert (out / "gold.sql").read_text() == "SELECT count(*) FROM owls\towls\n"
@@ -96,3 +97,10 @@ def test_sample_databases_are_built_once_and_whole(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"owls\.sql"):
         ensure_sample_databases(tmp_path / "sql", tmp_path / "out")
     assert built.stat().st_mtime_ns == before
+
+
+def test_bad_evaluation_question_is_named(sources: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "dev.jsonl"
+    path.write_text('\n{"question": "q", "query": "", "db_id": "owls"}\n')
+    with pytest.raises(UserError, match=r"dev\.jsonl:2: empty sql"):
+        prepare(DataConfig(**sources | {"evaluation": str(path)}), tmp_path / "out")

@@ -1,56 +1,120 @@
-"""The statistics page says what is in the rows."""
+"""The statistics of a prepared dataset, counted by hand on a few rows."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from text2sql.data.report import UNKNOWN_LEVEL, data_report, level_of
+from text2sql.data.cli import data
+
+pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+
+from text2sql.data.report import data_report, hardness_of, keywords_of, tables_of
 from text2sql.errors import UserError
+from text2sql.prompt import render_messages, render_text
 
-DDL = "CREATE TABLE singer (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);"
+DDL = (
+    "CREATE TABLE owl (id INTEGER PRIMARY KEY, name TEXT, weight REAL, nest_id INT);\n"
+    "CREATE TABLE nest (id INTEGER PRIMARY KEY, town TEXT);"
+)
+EASY = "SELECT name FROM owl"
+MEDIUM = "SELECT name, weight FROM owl WHERE weight > 2"
+HARD = "SELECT name FROM owl WHERE nest_id IN (SELECT id FROM nest)"
+EXTRA = (
+    "SELECT T2.town, count(*) FROM owl AS T1 JOIN nest AS T2 ON T1.nest_id = T2.id"
+    " WHERE T1.weight > 2 GROUP BY T2.town ORDER BY count(*) DESC LIMIT 1"
+)
+FOREIGN = "SELECT name, row_number() OVER (ORDER BY weight) FROM owl"
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    """A prepared folder of five training rows and one evaluation question."""
+    rows = []
+    for sql in (EASY, MEDIUM, HARD, EXTRA, FOREIGN):
+        system, user = render_messages("Which owls?", DDL, "short")
+        turns = [
+            {"from": "human", "value": user["content"]},
+            {"from": "gpt", "value": sql},
+        ]
+        rows.append({"conversations": turns, "system": system["content"]})
+    (tmp_path / "train.json").write_text(json.dumps(rows))
+    asked = {"messages": render_messages("All owls?", DDL, "short"), "gold": EASY}
+    (tmp_path / "questions.jsonl").write_text(json.dumps(asked) + "\n")
+    return tmp_path
 
 
 @pytest.mark.parametrize(
-    ("sql", "level"),
+    ("sql", "level", "tables"),
     [
-        ("SELECT count(*) FROM singer", "easy"),
-        ("SELECT name, age FROM singer WHERE age > 3", "medium"),
-        ("SELECT name FROM singer WHERE age > (SELECT avg(age) FROM singer)", "hard"),
-        ("SELECT name FROM singer WHERE age > 3 GROUP BY name ORDER BY age LIMIT 1", "extra"),
-        ("SELECT nothing FROM singer", UNKNOWN_LEVEL),
-        ("WITH x AS (SELECT 1) SELECT * FROM x", UNKNOWN_LEVEL),
+        (EASY, "easy", 1),
+        (MEDIUM, "medium", 1),
+        (HARD, "hard", 2),
+        (EXTRA, "extra", 2),
+        (FOREIGN, "not parsed", 1),
+        ("WITH a AS (SELECT id FROM owl) SELECT * FROM a, nest", "not parsed", 2),
+        ("SELECT FROM (", "not parsed", "not parsed"),
     ],
 )
-def test_hardness_of_a_row_by_the_schema_in_its_prompt(sql: str, level: str) -> None:
-    assert level_of(sql, f"[SCHEMA]\n{DDL}\n[QUESTION]\nHow many?") == level
+def test_hardness_and_tables(sql: str, level: str, tables: int | str) -> None:
+    assert (hardness_of(sql, DDL), tables_of(sql)) == (level, tables)
 
 
-def test_page_counts_levels_keywords_tables_and_rows_cut(tmp_path: Path) -> None:
-    queries = ["SELECT count(*) FROM singer", "SELECT DISTINCT name, age FROM singer WHERE age > 3"]
-    rows = [
-        {
-            "conversations": [
-                {"from": "human", "value": DDL * (1 + 40 * number)},
-                {"from": "gpt", "value": sql},
-            ],
-            "system": "",
-        }
-        for number, sql in enumerate(queries)
+def test_keywords_are_not_looked_for_in_literals() -> None:
+    assert keywords_of("SELECT a FROM t WHERE b = 'order by, limit'") == ["WHERE"]
+    assert keywords_of("select a from t where b in ( select c from u ) limit 1") == [
+        "WHERE",
+        "LIMIT",
+        "IN (SELECT",
     ]
-    (tmp_path / "train.json").write_text(json.dumps(rows))
-    text = data_report(tmp_path, tmp_path, cutoff_len=200)
-    assert "2 rows. 1 (50.0%) are longer than cutoff_len 200 and are cut." in text
-    assert "estimated: no tokenizer given" in text
-    for line in ("| easy | 1 | 50.0% |", "| medium | 1 | 50.0% |", "| DISTINCT | 1 | 50.0% |"):
+
+
+def test_page_and_chart(prepared: Path) -> None:
+    text = data_report(prepared, prepared / "out", cutoff_len=100)
+    assert "- training: 5 rows; 5 (100.0%) are longer than cutoff_len 100 and are cut." in text
+    assert "**estimated** tokens" in text
+    for line in ("| easy | 1 | 20.0% | 1 | 100.0% |", "| hard | 1 | 20.0% | 0 | 0.0% |"):
         assert line in text
-    assert "| 1 | 2 | 100.0% |" in text
-    assert (tmp_path / "data_report.md").read_text() == text
-    assert (tmp_path / "data_report.png").read_bytes()[:4] == b"\x89PNG"
+    assert "| not parsed | 1 | 20.0% | 0 | 0.0% |" in text
+    assert (prepared / "out" / "data_report.md").read_text() == text
+    assert (prepared / "out" / "data_report.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_folder_without_a_dataset_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="run 'text2sql dataset prepare' first"):
-        data_report(tmp_path, tmp_path, 100)
+def test_lengths_are_those_of_the_tokenizer(prepared: Path, tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed")
+    model = tmp_path / "model"
+    model.mkdir()
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel({"?": 0}, unk_token="?"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    made.save(str(model / "tokenizer.json"))
+    text = data_report(prepared, prepared, 100, template="qwen3", tokenizer=str(model))
+    sent = render_text(render_messages("All owls?", DDL, "short"), "qwen3") + EASY
+    words = len(sent.split())
+    assert "estimated" not in text and "tokens of `model`" in text
+    assert f"| evaluation | {words} | {words} |" in text
+
+
+def test_mistakes_are_one_line(prepared: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot load tokenizer\.json"):
+        data_report(prepared, prepared, 100, tokenizer=str(tmp_path / "none"))
+    (prepared / "train.json").unlink()
+    with pytest.raises(UserError, match="no prepared dataset"):
+        data_report(prepared, prepared, 100)
+
+
+def test_name_is_prepared_when_it_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEXT2SQL_BUILD", str(tmp_path))
+    folder = tmp_path / "data" / "sample"
+    outputs = [CliRunner().invoke(data, ["report", "sample"]) for _ in range(2)]
+    assert [result.exit_code for result in outputs] == [0, 0], outputs[0].output
+    assert [f"preparing sample in {folder}" in r.output for r in outputs] == [True, False]
+    assert f"wrote {folder / 'data_report.png'}" in outputs[0].output
+    assert "| not parsed | 0 | 0.0% | 0 | 0.0% |" in outputs[0].output
+    shutil.rmtree(folder)
+    result = CliRunner().invoke(data, ["report", "no-such-config"])
+    assert result.exit_code == 2
+    assert len(result.output.strip().splitlines()) == 1

@@ -85,3 +85,24 @@ def test_broken_off_json_names_the_row(tmp_path: Path) -> None:
     path.write_text("[" + json.dumps(GOOD) + ', {"question": ')
     with pytest.raises(UserError, match="after row 1"):
         list(read_rows(path))
+
+
+def test_processes_give_the_same_rows_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "rows.json"
+    bad = {"question": "q", "query": "SELECT FROM (", "db_id": "d"}
+    rows = [bad if n % 100 == 7 else GOOD | {"query": f"SELECT {n}"} for n in range(1500)]
+    path.write_text(json.dumps(rows))
+    alone = list(read_rows(path))
+    monkeypatch.setattr("text2sql.data.rows.LARGE_FILE", 0)
+    assert list(read_rows(path, workers=2)) == alone
+    assert [type(row) for row in alone].count(Reject) == 15
+
+
+def test_processes_pass_on_a_broken_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text("[" + json.dumps(GOOD) + ', {"question": ')
+    monkeypatch.setattr("text2sql.data.rows.LARGE_FILE", 0)
+    with pytest.raises(UserError, match="after row 1"):
+        list(read_rows(path, workers=2))

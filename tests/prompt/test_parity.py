@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from text2sql.paths import build_root
 from text2sql.prompt import TEMPLATES, Example, render_messages, render_text, stop_words
 
 pytest.importorskip("llamafactory", reason="LLaMA-Factory is not installed")
@@ -114,3 +115,34 @@ def test_smollm2_trains_on_the_tokens_it_is_asked_with(smollm2_tokenizer: Any) -
     )
     assert smollm2_tokenizer.encode(sent, add_special_tokens=False) == prompt
     assert smollm2_tokenizer.decode(response) == f"{SQL}<|im_end|>\n"
+
+
+def thought(tokenizer: Any, template: str) -> bool:
+    """Whether the ids that LLaMA-Factory trains on hold the empty think block."""
+    prompt, response = trained_on(tokenizer, template, "", QUESTION, SQL)
+    return "<think>\n\n</think>\n\n" in tokenizer.decode(prompt + response)
+
+
+def test_only_qwen3_trains_on_the_think_block(tokenizer: Any) -> None:
+    assert [t for t in TEMPLATES if thought(tokenizer, t)] == ["qwen3"]
+
+
+@pytest.mark.parametrize("preset", ["p1", "p2", "p3", "short"])
+def test_real_smollm2(preset: str) -> None:
+    """The published tokenizer: its own ids, and the text of its own chat template."""
+    from transformers import AutoTokenizer
+
+    folder = build_root() / "models" / "smollm2-135m-instruct"
+    if not (folder / "tokenizer.json").is_file():
+        pytest.skip(f"no tokenizer at {folder}; 'make model' gets it, TEXT2SQL_BUILD moves build/")
+    real = AutoTokenizer.from_pretrained(folder)
+    messages = render_messages(QUESTION, SCHEMA, preset)
+    sent = render_text(messages, "smollm2")
+    opening = messages[2]["content"] if preset == "p3" else ""
+    system, user = messages[0]["content"], messages[1]["content"]
+    prompt, response = trained_on(real, "smollm2", system, user, opening + SQL)
+    ids = real.encode(f"{sent}{SQL}<|im_end|>\n", add_special_tokens=False)
+    assert prompt + response == ids
+    assert real.decode(prompt + response) == f"{sent}{SQL}<|im_end|>\n"
+    theirs = real.apply_chat_template(messages[:2], tokenize=False, add_generation_prompt=True)
+    assert sent == theirs + opening

@@ -8,10 +8,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from text2sql.errors import UserError
 from text2sql.schema import (
     STYLES,
+    ForeignKey,
     Schema,
     prune_schema,
     read_schema,
@@ -85,6 +87,38 @@ def test_ddl_styles_run_in_sqlite(database: Path, style: str) -> None:
 
 def test_url_and_file_give_the_same(database: Path) -> None:
     assert read_schema(f"sqlite:///{database}", db_id="owls") == read_schema(database)
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("variable", ["TEXT2SQL_TEST_POSTGRESQL", "TEXT2SQL_TEST_MYSQL"])
+def test_schema_from_a_server(variable: str) -> None:
+    url = os.environ.get(variable)
+    if not url:
+        pytest.skip(f"set {variable} to the SQLAlchemy URL of an empty database")
+    engine = sa.create_engine(url)
+    metadata = sa.MetaData()
+    sa.Table("nest", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    sa.Table(
+        "owl",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String(20)),
+        sa.Column("nest_id", sa.Integer, sa.ForeignKey("nest.id")),
+    )
+    metadata.create_all(engine)
+    try:
+        with engine.begin() as connection:
+            connection.execute(metadata.tables["nest"].insert().values(id=1))
+            connection.execute(metadata.tables["owl"].insert().values(id=1, name="Ann", nest_id=1))
+        schema = read_schema(url, samples=2, db_id="owls")
+    finally:
+        metadata.drop_all(engine)
+        engine.dispose()
+    tables = {table.name: table for table in schema.tables}
+    assert [column.name for column in tables["owl"].columns] == ["id", "name", "nest_id"]
+    assert tables["owl"].primary_key == ("id",)
+    assert tables["owl"].columns[1].examples == ("Ann",)
+    assert schema.foreign_keys == (ForeignKey("owl", "nest_id", "nest", "id"),)
 
 
 @pytest.mark.parametrize("target", ["missing.sqlite", "nosuch://host/db"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import urllib.parse
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,16 @@ import click
 from tqdm import tqdm
 
 from text2sql.config import load_config
+from text2sql.data.clean import decontaminate_files
 from text2sql.data.config import DataConfig, resolve, spider_folder
-from text2sql.data.decontaminate import Decontaminator
 from text2sql.data.download import download
-from text2sql.data.prepare import SchemaTexts, prepare
-from text2sql.data.report import data_report
-from text2sql.data.rows import Reject, Row, read_rows
-from text2sql.data.sample import ensure_sample_databases
-from text2sql.data.sources import fetch_source
-from text2sql.data.spider import HOME, as_table, check_spider
+from text2sql.data.prepare import prepare
+from text2sql.data.sources import SOURCES, check_others, download_source, downloads
+from text2sql.data.spider import as_table, check_spider
 from text2sql.data.translate import Translator, check_ddl, extract_ddl, parse_prose
 from text2sql.errors import UserError
 from text2sql.files import atomic_directory, atomic_open, read_json, read_jsonl, write_json
-from text2sql.paths import build_root, config_path
+from text2sql.paths import build_root, config_name, config_path
 from text2sql.schema import render_schema
 
 PATH = click.Path(path_type=Path)
@@ -62,94 +58,122 @@ def prepare_command(
 ) -> None:
     """Write training files and evaluation questions for the config NAME."""
     config = load_config(config_path("data", name), DataConfig, {"max_rejects": max_rejects})
-    with atomic_directory(output or build_root() / "data" / Path(name).stem) as folder:
+    target = output or build_root() / "data" / config_name(name)
+    with atomic_directory(target) as folder:
         summary = prepare(config, folder, limit)
     click.echo(json.dumps(summary, indent=2))
+    click.echo(f"wrote {target}", err=True)
 
 
 @data.command("check")
 @click.option("--folder", type=PATH, help="Spider's folder; default $SPIDER_DIR.")
 def check_command(folder: Path | None) -> None:
-    """List what of Spider is there, what is missing and what that disables."""
+    """List what of the data is there, what is missing and what that disables."""
     folder = folder or spider_folder()
-    parts = check_spider(folder)
-    click.echo(as_table(parts))
-    if not all(part.present for part in parts):
-        click.echo(f"\nSpider's home is {HOME}; unpack it and set SPIDER_DIR.", err=True)
+    spider = check_spider(folder)
+    click.echo(as_table(check_others() + spider))
+    if not all(part.present for part in spider):
+        click.echo(
+            f"\nSpider was looked for in {folder}; to get it, run 'text2sql dataset download"
+            f" spider' or unpack {SOURCES['spider'].page} and set SPIDER_DIR.",
+            err=True,
+        )
 
 
 @data.command("download")
-@click.argument("source")
-@click.option("--output", type=PATH, help="File to write; default build/data/downloads/NAME.")
-@click.option("--sha256", help="What the file must hash to; else only its length is verified.")
+@click.argument("source", metavar=f"{'|'.join(SOURCES)}|URL")
+@click.option("--output", type=PATH, help="For a URL: file to write; default in build/data.")
+@click.option("--sha256", help="For a URL: its checksum; else only its length is verified.")
 def download_command(source: str, output: Path | None, sha256: str | None) -> None:
-    """Download SOURCE: spider, text2sql_126k, or one file by URL. Broken downloads go on."""
-    downloads = build_root() / "data" / "downloads"
-    if "://" not in source:
-        click.echo(fetch_source(source, downloads))
+    """Download a public data set, or one file from URL, into build/data/downloads.
+
+    A broken download goes on where it stopped; a file appears whole and verified or not at all.
+    """
+    if source in SOURCES:
+        if output or sha256:
+            raise UserError(f"{source}: --output and --sha256 are for a URL")
+        click.echo("\n".join(download_source(source)))
         return
-    url = source
-    name = Path(urllib.parse.urlparse(url).path).name
+    if "://" not in source:
+        raise UserError(f"{source}: neither a URL nor one of {', '.join(SOURCES)}")
+    name = Path(urllib.parse.urlparse(source).path).name
     if not name and not output:
-        raise UserError(f"{url}: names no file; give --output")
-    path = output or downloads / name
-    click.echo(f"{path}: SHA-256 {download(url, path, sha256)}")
+        raise UserError(f"{source}: names no file; give --output")
+    path = output or downloads() / name
+    found = download(source, path, sha256)
+    standing = "as given" if sha256 else "not verified: no --sha256 given"
+    click.echo(f"wrote {path}: SHA-256 {found}, {standing}")
 
 
 @data.command("decontaminate")
 @click.argument("name")
 @click.argument("rows", type=PATH, required=False)
-@click.option("--report", type=PATH, help="Where to write; default build/data/NAME-leaks.json.")
-@click.option("--clean", type=PATH, help="Write the rows that do not leak here, as JSON Lines.")
+@click.option("--report", type=PATH, help="Report to write; default build/data/leaks/NAME.json.")
+@click.option("--clean", type=PATH, help="Rows that do not leak; default beside the report.")
 def decontaminate_command(
     name: str, rows: Path | None, report: Path | None, clean: Path | None
 ) -> None:
-    """Judge the training rows of config NAME, or a file of ROWS for a RAG store, and report."""
+    """Judge the training rows of config NAME, or the file ROWS of a RAG store.
+
+    Writes a report (JSON), the rows that do not leak, and the rows that do with the evaluation
+    question they give away (both JSON Lines).
+    """
     config = load_config(config_path("data", name), DataConfig)
-    if config.database_form == "sql":
-        ensure_sample_databases(resolve(config.database))
-    read = list(read_rows(resolve(config.evaluation), parse_sql=False))
-    questions = [row for row in read if not isinstance(row, Reject)]
-    judge = Decontaminator(config.decontamination, questions, SchemaTexts(config).names)
-    rejects: list[Reject] = []
-    with ExitStack() as stack:
-        output = stack.enter_context(atomic_open(clean)) if clean else None
-        for path in [rows] if rows else [resolve(source) for source in config.train]:
-            for row in tqdm(read_rows(path, config.fields, parse_sql=False), unit="row"):
-                if isinstance(row, Reject):
-                    rejects.append(row)
-                elif judge.check(row) is None and output:
-                    output.write(json.dumps(_store_row(row), ensure_ascii=False) + "\n")
-    result = judge.report()
-    result["rejected"] = len(rejects)
-    result["rejects"] = [{"source": r.source, "line": r.line, "why": r.reason} for r in rejects]
-    path = report or build_root() / "data" / f"{Path(name).stem}-leaks.json"
-    write_json(path, result)
-    found = result["found_by_level"]
-    click.echo(
-        f"{judge.checked} rows checked, {judge.removed} leak: {found};"
-        f" {len(rejects)} bad rows left out; see {path}"
-    )
-
-
-def _store_row(row: Row) -> dict[str, str]:
-    """Return a row under column names that `read_rows` recognises."""
-    if row.schema:
-        return {"question": row.question, "context": row.schema, "answer": row.sql}
-    return {"question": row.question, "query": row.sql, "db_id": row.db_id}
+    stem = config_name(name) + (f"-{rows.stem}" if rows else "")
+    report = report or build_root() / "data" / "leaks" / f"{stem}.json"
+    clean = clean or report.with_name(f"{report.stem}-clean.jsonl")
+    removed = report.with_name(f"{report.stem}-removed.jsonl")
+    sources = [rows] if rows else [resolve(source) for source in config.train]
+    result = decontaminate_files(config, sources, clean, removed)
+    write_json(report, result)
+    click.echo(f"{result['checked']} rows checked, {result['removed']} leak:\n")
+    click.echo("| level | leaks |\n|---|---|")
+    for level, count in result["found_by_level"].items():
+        click.echo(f"| {level} | {count} |")
+    click.echo(f"\n{result['rejected']} bad rows left out")
+    for path, what in (
+        (clean, f"the {result['checked'] - result['removed']} rows that do not leak"),
+        (removed, f"the {result['removed']} rows that do"),
+        (report, "settings, counts, examples"),
+    ):
+        click.echo(f"wrote {path}: {what}")
 
 
 @data.command("report")
-@click.argument("folder", type=PATH)
-@click.option("--output", type=PATH, help="Folder for the report; default FOLDER.")
+@click.argument("source", metavar="NAME_OR_FOLDER")
+@click.option("--output", type=PATH, help="Folder for the report; default the prepared folder.")
 @click.option("--cutoff-len", type=click.IntRange(min=1), default=1024, show_default=True)
 @click.option("--template", default="qwen3", show_default=True)
-@click.option("--tokenizer", help="Folder that holds the model's tokenizer.json.")
+@click.option("--tokenizer", help="A model's folder with tokenizer.json; else lengths are guesses.")
 def report_command(
-    folder: Path, output: Path | None, cutoff_len: int, template: str, tokenizer: str | None
+    source: str, output: Path | None, cutoff_len: int, template: str, tokenizer: str | None
 ) -> None:
-    """Describe a prepared dataset: lengths, keywords, tables, share cut by cutoff_len."""
-    click.echo(data_report(folder, output or folder, cutoff_len, template, tokenizer))
+    """Describe a prepared folder, or the dataset of config NAME (prepared now if it is not).
+
+    Shows lengths, hardness, keywords, tables a query and the share cut by cutoff_len.
+    """
+    from text2sql.data.report import data_report  # needs the evaluator; the other commands do not
+
+    folder = Path(source) if (Path(source) / "train.json").is_file() else _prepared(source)
+    output = output or folder
+    text = data_report(folder, output, cutoff_len, template, tokenizer)
+    click.echo(f"{text}\nwrote {output / 'data_report.md'}\nwrote {output / 'data_report.png'}")
+
+
+def _prepared(name: str) -> Path:
+    """Return the prepared folder of a config; prepare it where its sources are newer."""
+    path = config_path("data", name)
+    config = load_config(path, DataConfig)
+    config.require_sources()
+    folder = build_root() / "data" / config_name(name)
+    made = folder / "summary.json"
+    files = [f for s in config.source_files() for f in (s.rglob("*") if s.is_dir() else [s])]
+    newest = max(file.stat().st_mtime for file in [path, *files])
+    if not made.is_file() or made.stat().st_mtime < newest:
+        click.echo(f"preparing {name} in {folder}", err=True)
+        with atomic_directory(folder) as partial:
+            prepare(config, partial)
+    return folder
 
 
 @data.command("translate-ddl")

@@ -29,8 +29,9 @@ class DecontaminationConfig(StrictModel):
 class DataConfig(StrictModel):
     """Sources and how they become training rows and evaluation questions.
 
-    A path may begin with ``{spider}``: the folder named by SPIDER_DIR, or ``../shared/spider``
-    beside the checkout. Other relative paths start at the checkout.
+    A path may begin with ``{spider}``, the folder named by SPIDER_DIR, or ``../shared/spider``
+    beside the checkout, or with ``{build}``, the folder of generated files.
+    Other relative paths start at the checkout.
     """
 
     train: tuple[str, ...] = Field(min_length=1)
@@ -105,4 +106,6 @@ def resolve(name: str) -> Path:
     """Return the path that a config names."""
     if name.startswith("{spider}"):
         return spider_folder() / name.removeprefix("{spider}").lstrip("/")
+    if name.startswith("{build}"):
+        return build_root() / name.removeprefix("{build}").lstrip("/")
     return repository_root() / name

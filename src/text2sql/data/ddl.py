@@ -15,6 +15,7 @@ CREATE = re.compile(
 )
 NAME = re.compile(r"\s*(?:\"([^\"]+)\"|`([^`]+)`|\[([^\]]+)\]|([^\s(,]+))")
 CONSTRAINT = frozenset({"primary", "foreign", "unique", "check", "constraint", "key", "index"})
+BREAK = re.compile(r"[(),]")
 COMMENT = re.compile(r"--[^\n]*")
 
 
@@ -41,15 +42,15 @@ def _parts(text: str, start: int) -> list[str]:
     """Comma-separated parts from `start` to the closing bracket, inner brackets kept whole."""
     parts: list[str] = []
     depth, begin = 0, start
-    for position in range(start, len(text)):
-        character = text[position]
+    for match in BREAK.finditer(text, start):
+        character, position = match[0], match.start()
         if character == "(":
             depth += 1
         elif character == ")":
             if depth == 0:
                 return [*parts, text[begin:position]]
             depth -= 1
-        elif character == "," and depth == 0:
+        elif depth == 0:
             parts.append(text[begin:position])
             begin = position + 1
     return [*parts, text[begin:]]

@@ -14,6 +14,7 @@ from datasketch import MinHash, MinHashLSH
 from text2sql.data.config import DecontaminationConfig
 from text2sql.data.ddl import schema_names
 from text2sql.data.rows import Row
+from text2sql.data.similar import SimilarSets
 
 EXAMPLES_PER_LEVEL = 5
 PERMUTATIONS = 64
@@ -98,13 +99,23 @@ class Decontaminator:
 
         The report then holds the row; ask once per row.
         """
+        found = self.find(row)
+        return found["level"] if found else None
+
+    def find(self, row: Row) -> dict[str, str] | None:
+        """As `check`, but with the evaluation question: level and that question's text and SQL."""
+        hits = {level: judge(row) for level, judge in self._levels.items()}
         self.checked += 1
         found = None
-        for level, judge in self._levels.items():
-            index = judge(row)
+        for level, index in hits.items():
             if index is None:
                 continue
-            found = found or level
+            question = self._questions[index]
+            given_away = {
+                "evaluation_question": question.question,
+                "evaluation_sql": question.sql,
+            }
+            found = found or {"level": level, **given_away}
             self._hits[level] += 1
             if len(self._examples[level]) < EXAMPLES_PER_LEVEL:
                 self._examples[level].append(
@@ -113,8 +124,7 @@ class Decontaminator:
                         "row": row.number,
                         "question": row.question,
                         "sql": row.sql,
-                        "evaluation_question": self._questions[index].question,
-                        "evaluation_sql": self._questions[index].sql,
+                        **given_away,
                     }
                 )
         self.removed += found is not None
@@ -156,6 +166,7 @@ class Decontaminator:
                 names = self._names(row)
                 self._skeletons.setdefault((skeleton(row.sql), names), index)
                 self._schemas.setdefault(names, index)
+        self._similar = SimilarSets(self._shingles, self._config.minhash_similarity)
 
     def _exact(self, row: Row) -> int | None:
         return self._exact_index.get(row.question)
@@ -174,12 +185,10 @@ class Decontaminator:
 
     def _minhash(self, row: Row) -> int | None:
         shingles = _shingles(row.question)
-        for index in sorted(self._lsh.query(_minhash(shingles))):
-            other = self._shingles[index]
-            similarity = len(shingles & other) / (len(shingles | other) or 1)
-            if similarity >= self._config.minhash_similarity:
-                return int(index)
-        return None
+        similar = self._similar.find(shingles)
+        if not similar:  # nearly always; spares the hashing
+            return None
+        return min(similar & set(self._lsh.query(_minhash(shingles))), default=None)
 
     def _skeleton(self, row: Row) -> int | None:
         names = self._names(row)
@@ -198,6 +207,7 @@ class Decontaminator:
         return {hash(tuple(words[i : i + size])) for i in range(len(words) - size + 1) if size}
 
 
+@lru_cache(maxsize=1024)
 def normalize(question: str) -> str:
     """Return a question in lower case, words only, one space between them."""
     return " ".join(WORD.findall(unicodedata.normalize("NFKC", question).lower()))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import urllib.error
-import urllib.request
-from http.client import HTTPException
 from pathlib import Path
+from typing import IO
 
+import httpx
 from tqdm import tqdm
 
 from text2sql.errors import UserError
 from text2sql.files import PARTIAL, sha256_file
 
-CHUNK = 1 << 20
 TIMEOUT = 30.0
+RANGE_NOT_SATISFIABLE = 416
 
 
 def download(url: str, path: Path, sha256: str | None = None) -> str:
@@ -31,17 +30,23 @@ def download(url: str, path: Path, sha256: str | None = None) -> str:
     Raises:
         UserError: the server or network refuses, the body breaks off, or the checksum is wrong.
     """
-    if path.is_file() and (sha256 is None or sha256_file(path) == sha256):
-        return sha256_file(path)
+    if path.is_file():
+        found = sha256_file(path)
+        if sha256 in (None, found):
+            return found
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + PARTIAL)
     try:
         _fetch(url, partial)
-    except urllib.error.HTTPError as error:
-        raise UserError(f"{url}: the server answered {error.code} {error.reason}") from None
-    except (OSError, HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        raise UserError(f"{url}: cannot download: {reason}; run it again to go on") from None
+    except httpx.HTTPStatusError as error:
+        reply = error.response
+        raise UserError(
+            f"{url}: the server answered {reply.status_code} {reply.reason_phrase}"
+        ) from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise UserError(f"{url}: cannot download: {error}; run it again to go on") from None
+    except OSError as error:
+        raise UserError(f"{partial}: cannot write: {error.strerror}") from None
     found = sha256_file(partial)
     if sha256 is not None and found != sha256:
         partial.unlink()
@@ -52,24 +57,29 @@ def download(url: str, path: Path, sha256: str | None = None) -> str:
 
 def _fetch(url: str, partial: Path) -> None:
     have = partial.stat().st_size if partial.is_file() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    try:
-        response = urllib.request.urlopen(request, timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        if error.code != 416:  # 416: what is there is no shorter than the file; start anew
-            raise
-        partial.unlink()
-        _fetch(url, partial)
-        return
-    with response, partial.open("ab" if response.status == 206 else "wb") as stream:
-        have = stream.tell()
-        length = response.headers.get("Content-Length")
-        total = have + int(length) if length else None
-        with tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=partial.stem) as bar:
-            while data := response.read(CHUNK):
-                stream.write(data)
-                bar.update(len(data))
-        stream.flush()
-        os.fsync(stream.fileno())
-        if total is not None and stream.tell() < total:
-            raise OSError(f"the body ended after {stream.tell()} of {total} bytes")
+    # Compressed transfer would make byte offsets and lengths those of another file.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    with httpx.stream("GET", url, headers=headers, timeout=TIMEOUT, follow_redirects=True) as reply:
+        if have and reply.status_code == RANGE_NOT_SATISFIABLE:
+            partial.unlink()  # what is there is no shorter than the file: start anew
+            return _fetch(url, partial)
+        reply.raise_for_status()
+        if "text/html" in reply.headers.get("Content-Type", ""):
+            raise UserError(f"{url}: the server sent a web page, not a file; try it in a browser")
+        with partial.open(
+            "ab" if reply.status_code == httpx.codes.PARTIAL_CONTENT else "wb"
+        ) as out:
+            _write(reply, out)
+    return None
+
+
+def _write(reply: httpx.Response, out: IO[bytes]) -> None:
+    have = out.tell()
+    length = reply.headers.get("Content-Length")
+    total = have + int(length) if length else None
+    with tqdm(total=total, initial=have, unit="B", unit_scale=True, desc="download") as bar:
+        for data in reply.iter_raw():
+            out.write(data)
+            bar.update(len(data))
+    out.flush()
+    os.fsync(out.fileno())

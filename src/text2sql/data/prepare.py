@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 from array import array
@@ -93,7 +94,8 @@ class RejectFile:
 
     def note(self, reject: Reject) -> None:
         """Write a row that is left out for another reason than being bad."""
-        self._stream.write(json.dumps(asdict(reject), ensure_ascii=False, default=str) + "\n")
+        record = {"place": reject.place, **asdict(reject)}
+        self._stream.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
 
 
 class SchemaTexts:
@@ -134,7 +136,7 @@ def _questions(config: DataConfig, schemas: SchemaTexts, rejects: RejectFile) ->
     rows = []
     for row in read_rows(resolve(config.evaluation), parse_sql=False):
         if isinstance(row, Reject):
-            raise UserError(f"{resolve(config.evaluation)}: row {row.line}: {row.reason}")
+            raise UserError(f"{resolve(config.evaluation).parent / row.place}: {row.reason}")
         rows.append(row)
     return rows
 
@@ -177,14 +179,14 @@ def _spool(
             if isinstance(row, Reject):
                 rejects.add(row)
                 continue
-            leak = judge.check(row)
-            if leak:
-                rejects.note(Reject(row.source, row.number, f"leak: {leak}", row.question))
-                continue
             try:
                 text = row.schema or schemas.text(row.db_id, row.question)
             except UserError as error:
                 rejects.add(Reject(row.source, row.number, f"no schema: {error}", row.question))
+                continue
+            leak = judge.check(row)
+            if leak:
+                rejects.note(Reject(row.source, row.number, f"leak: {leak}", row.question))
                 continue
             messages = render_messages(row.question, text, config.system)
             opening = messages.pop()["content"] if messages[-1]["role"] == "assistant" else ""
@@ -197,7 +199,13 @@ def _spool(
 
 def _train_rows(config: DataConfig) -> Iterator[Row | Reject]:
     for name in config.train:
-        yield from read_rows(resolve(name), config.fields, config.max_characters, config.parse_sql)
+        yield from read_rows(
+            resolve(name),
+            config.fields,
+            config.max_characters,
+            config.parse_sql,
+            workers=len(os.sched_getaffinity(0)),
+        )
 
 
 def _write_training(

@@ -7,14 +7,16 @@ import csv
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import starmap
 from pathlib import Path
 from typing import IO, Any
 
 import ijson
-import pyarrow.parquet as pq
 import sqlglot
 from sqlglot.errors import SqlglotError
 
+from text2sql.data.parallel import ordered_map
 from text2sql.errors import UserError
 
 # Column names of the datasets we know, by the names we use.
@@ -26,6 +28,7 @@ SHAPES: tuple[dict[str, str], ...] = (
     {"question": "input", "schema": "instruction", "sql": "output"},  # Alpaca, DB-GPT-Hub
 )
 BATCH = 1024
+LARGE_FILE = 16 << 20  # bytes; below it, starting processes costs more than they save
 READ_SIZE = 1 << 16
 DAMAGED = "\ufffd"  # stands where bytes were not UTF-8
 
@@ -64,6 +67,7 @@ def read_rows(
     fields: dict[str, str] | None = None,
     max_characters: int = 20_000,
     parse_sql: bool = True,
+    workers: int = 1,
 ) -> Iterator[Row | Reject]:
     """Yield the rows of a .json, .jsonl, .csv or .parquet file, bad ones as `Reject`.
 
@@ -75,6 +79,7 @@ def read_rows(
             default they are recognised (Spider, gretel, sql-create-context, Alpaca and alike).
         max_characters: longest question, schema or SQL taken.
         parse_sql: also refuse SQL that sqlglot cannot parse as SQLite.
+        workers: processes that check the rows of a large file, when `parse_sql` is on.
 
     Raises:
         UserError: file missing or of another kind, or JSON that breaks off (with the row).
@@ -84,8 +89,14 @@ def read_rows(
         raise UserError(f"{path}: unknown kind of file; known: {', '.join(readers)}")
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    for number, value in readers[path.suffix](path):
-        yield _check(path.name, number, value, fields, max_characters, parse_sql)
+    check = partial(
+        _check, path.name, fields=fields, max_characters=max_characters, parse_sql=parse_sql
+    )
+    read = readers[path.suffix](path)
+    if workers > 1 and parse_sql and path.stat().st_size >= LARGE_FILE:
+        yield from ordered_map(check, read, workers)
+    else:
+        yield from starmap(check, read)
 
 
 def _check(
@@ -121,11 +132,15 @@ def _fault(taken: dict[str, Any], max_characters: int, parse_sql: bool) -> str |
             return f"{name} has {len(value)} characters, more than {max_characters}"
         if DAMAGED in value:
             return f"{name} is not UTF-8"
-    if parse_sql:
-        try:
-            sqlglot.parse(taken["sql"], read="sqlite")
-        except (SqlglotError, RecursionError) as error:
-            return f"SQL does not parse: {str(error).splitlines()[0]}"
+    return _parse_fault(taken["sql"]) if parse_sql else None
+
+
+@lru_cache(maxsize=4096)  # data sets ask for the same SQL in several wordings, close together
+def _parse_fault(sql: str) -> str | None:
+    try:
+        sqlglot.parse(sql, read="sqlite")
+    except (SqlglotError, RecursionError) as error:
+        return f"SQL does not parse: {str(error).splitlines()[0]}"
     return None
 
 
@@ -181,6 +196,8 @@ def _csv(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
+    import pyarrow.parquet as pq  # large, and the processes that check rows do without it
+
     number = 0
     try:
         with pq.ParquetFile(path) as file:

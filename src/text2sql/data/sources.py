@@ -1,131 +1,137 @@
-"""Datasets by name: where they live in public, and how to get them whole and verified."""
+"""The public data sets that `text2sql dataset download` knows, and where they go.
+
+The SHA-256 of Spider's archive is the one that several public projects recorded of the file behind
+the link on Spider's page. Of the 126k set none is known to us: the first download's is recorded and
+later downloads are held to it.
+"""
 
 from __future__ import annotations
 
+import shutil
 import zipfile
-from pathlib import Path, PurePosixPath
-
-import pyarrow.parquet as pq
-from tqdm import tqdm
+from dataclasses import dataclass
+from pathlib import Path
 
 from text2sql.data.download import download
-from text2sql.data.spider import HOME, release_checksums
+from text2sql.data.spider import Part
 from text2sql.errors import UserError
-from text2sql.files import atomic_directory, atomic_open, sha256_file
+from text2sql.files import atomic_directory, read_json, sha256_file, write_json
+from text2sql.paths import build_root, repository_root
 
-# The archive that Spider's page links to (Google Drive, by way of its plain download address).
-SPIDER_ARCHIVE = (
-    "https://drive.usercontent.google.com/download"
-    "?id=1403EGqzIDoHMdQF4c9Bkyl7dZLZ5Wt6J&export=download&confirm=t"
-)
-TEXT2SQL_126K = "fahmiaziz/text2sql-dataset"
-SOURCES = ("spider", "text2sql_126k")
-WANTED = (".json", ".sqlite", ".sql")
+RECORD = "checksums.json"
 
 
-def fetch_source(name: str, downloads: Path, archive: str = SPIDER_ARCHIVE) -> Path:
-    """Download a dataset by name.
+@dataclass(frozen=True)
+class Source:
+    """A data set: its page for readers, its file, the file's SHA-256 if known, its licence."""
+
+    page: str
+    url: str
+    file: str
+    sha256: str | None
+    licence: str
+
+
+SOURCES = {
+    "spider": Source(
+        page="https://yale-lily.github.io/spider",
+        url="https://drive.usercontent.google.com/download"
+        "?id=1403EGqzIDoHMdQF4c9Bkyl7dZLZ5Wt6J&export=download&confirm=t",
+        file="spider_data.zip",
+        sha256="00636695dabed6b5f4b8328a16b13e069a2f16591d5efcce57660669c85b121b",
+        licence="CC BY-SA 4.0",
+    ),
+    "text2sql_126k": Source(
+        page="https://huggingface.co/datasets/fahmiaziz/text2sql-dataset",
+        # The hub's own Parquet copy, whatever the files of the data set are called.
+        url="https://huggingface.co/datasets/fahmiaziz/text2sql-dataset/resolve"
+        "/refs%2Fconvert%2Fparquet/default/train/0000.parquet",
+        file="text2sql_dataset.parquet",
+        sha256=None,
+        licence="see its page",
+    ),
+}
+
+
+def downloads() -> Path:
+    """Return the folder that downloads go to."""
+    return build_root() / "data" / "downloads"
+
+
+def download_source(name: str) -> list[str]:
+    """Download a known data set, unpack it where it is an archive, and verify it.
 
     Args:
-        name: ``spider`` or ``text2sql_126k``.
-        downloads: folder that downloads go into.
-        archive: where Spider's archive is.
+        name: a key of `SOURCES`.
 
     Returns:
-        Spider's folder (for SPIDER_DIR), or the Parquet file.
+        Lines that say what was written and what it was verified against.
 
     Raises:
-        UserError: no such dataset, the network refuses, or what came is not what was published.
+        UserError: as `download`, or the archive is damaged.
     """
-    if name == "spider":
-        return unpack_spider(fetch_archive(archive, downloads), downloads / "spider")
-    if name == "text2sql_126k":
-        return fetch_126k(downloads)
-    raise UserError(f"no dataset '{name}' to download; there are: {', '.join(SOURCES)}")
-
-
-def fetch_archive(url: str, downloads: Path) -> Path:
-    """Download Spider's archive; it is verified file by file when it is unpacked."""
-    path = downloads / "spider.zip"
+    source = SOURCES[name]
+    path = downloads() / source.file
+    record = downloads() / RECORD
+    recorded = read_json(record) if record.is_file() else {}
+    expected = source.sha256 or recorded.get(source.file)
+    if path.is_file() and expected and sha256_file(path) != expected:
+        raise UserError(f"{path}: is not the file that was recorded; delete it and run this again")
     try:
-        download(url, path)
+        found = download(source.url, path, expected)
     except UserError as error:
-        raise UserError(f"{error}; or get it by hand from {HOME} and set SPIDER_DIR") from None
-    if not zipfile.is_zipfile(path):
-        path.unlink()
-        raise UserError(f"{url}: gave a page, not the archive; get it by hand from {HOME}")
-    return path
+        raise UserError(f"{error}; the data set's page is {source.page}") from None
+    lines = [f"wrote {path} ({source.licence}), SHA-256 {found}, {_standing(source, expected)}"]
+    write_json(record, recorded | {source.file: found})
+    if path.suffix == ".zip":
+        folder = _unpack(path, downloads() / name)
+        lines.append(f"wrote {folder}; use it by: export SPIDER_DIR={folder}")
+    return lines
 
 
-def unpack_spider(archive: Path, folder: Path) -> Path:
-    """Unpack Spider's questions, schemas and databases; verify those whose SHA-256 is known.
-
-    The folder appears only when nothing is changed and nothing is missing.
-
-    Raises:
-        UserError: a file is missing or is not that of the release.
-    """
-    known = release_checksums()
-    with zipfile.ZipFile(archive) as packed, atomic_directory(folder) as target:
-        for member in tqdm(packed.infolist(), desc="unpacking", unit="file"):
-            place = _place(member)
-            if place is not None:
-                with packed.open(member) as source, atomic_open(target / place, "wb") as stream:
-                    while data := source.read(1 << 20):
-                        stream.write(data)
-        for name, digest in known.items():
-            path = target / name
-            if not path.is_file():
-                raise UserError(f"{archive}: holds no {name}; it is not Spider 1.0")
-            if sha256_file(path) != digest:
-                raise UserError(f"{archive}: {name} is not that of Spider 1.0 (SHA-256 differs)")
-    return folder
+def _standing(source: Source, expected: str | None) -> str:
+    if source.sha256:
+        return "as pinned"
+    if expected:
+        return "as recorded by the first download"
+    return "recorded now: no checksum of it is known, so only its length was verified"
 
 
-def _place(member: zipfile.ZipInfo) -> PurePosixPath | None:
-    """Where a member goes below the folder, without the archive's top folder; None to skip it."""
-    path = PurePosixPath(member.filename)
-    inner = PurePosixPath(*path.parts[1:])
-    unsafe = path.is_absolute() or ".." in path.parts
-    skipped = member.is_dir() or path.parts[0] == "__MACOSX" or path.name.startswith(".")
-    if unsafe or skipped or path.suffix not in WANTED or not inner.parts:
-        return None
-    return inner
+def _unpack(archive: Path, target: Path) -> Path:
+    """Unpack an archive, without the folder around it; return the folder that holds dev.json."""
+    try:
+        with zipfile.ZipFile(archive) as packed, atomic_directory(target) as folder:
+            names = [n for n in packed.namelist() if not n.startswith("__MACOSX/")]
+            packed.extractall(folder, names)
+            inner = [p for p in folder.iterdir() if p.is_dir()]
+            if not (folder / "dev.json").is_file() and len(inner) == 1:
+                for part in inner[0].iterdir():
+                    shutil.move(part, folder / part.name)
+                inner[0].rmdir()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UserError(f"{archive}: cannot unpack: {error}") from None
+    return target
 
 
-def fetch_126k(downloads: Path) -> Path:
-    """Download the Parquet files of the 126k training set from the hub, as one file.
-
-    The hub's client resumes broken downloads and checks what it stores.
-    """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+def check_others() -> list[Part]:
+    """Return the state of the sample set and of the 126k set, as `check_spider` does Spider's."""
+    sample = repository_root() / "data" / "sample"
+    lost = [n for n in ("train.json", "dev.json", "tables.json") if not (sample / n).is_file()]
+    parts = [
+        Part(
+            "data/sample",
+            f"missing: {', '.join(lost)}" if lost else "complete",
+            "the quick start and every command on 'sample'" if lost else "",
+        )
+    ]
+    path = downloads() / SOURCES["text2sql_126k"].file
+    use = "training on the 126k set (text2sql dataset download text2sql_126k)"
+    if not path.is_file():
+        return [*parts, Part("text2sql_126k", "missing", use)]
+    import pyarrow.parquet as pq
 
     try:
-        folder = snapshot_download(
-            TEXT2SQL_126K,
-            repo_type="dataset",
-            allow_patterns="*.parquet",
-            local_dir=downloads / "text2sql_126k",
-        )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"dataset '{TEXT2SQL_126K}' cannot be downloaded ({reason}); set HF_ENDPOINT for a"
-            f" mirror, or put its Parquet file at {downloads / 'text2sql_dataset.parquet'}"
-        ) from None
-    files = sorted(Path(folder).rglob("*.parquet"))
-    if not files:
-        raise UserError(f"dataset '{TEXT2SQL_126K}' holds no Parquet file any more")
-    return join_parquet(files, downloads / "text2sql_dataset.parquet")
-
-
-def join_parquet(files: list[Path], target: Path) -> Path:
-    """Write Parquet files of the same columns as one, a batch at a time."""
-    schema = pq.read_schema(files[0])
-    with atomic_open(target, "wb") as stream, pq.ParquetWriter(stream, schema) as writer:
-        for file in files:
-            with pq.ParquetFile(file) as source:
-                for batch in source.iter_batches():
-                    writer.write_batch(batch)
-    return target
+        rows = pq.ParquetFile(path).metadata.num_rows
+    except (OSError, ValueError):
+        return [*parts, Part("text2sql_126k", "not a Parquet file", use)]
+    return [*parts, Part("text2sql_126k", f"{rows} rows", "")]

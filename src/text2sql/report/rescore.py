@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ from text2sql.files import read_json
 from text2sql.report.formats import Table, markdown_text
 from text2sql.report.record import LEVEL_TITLES, LEVELS
 
-MODES = {
-    "EX": Settings(extra=True),
-    "EX + keep_distinct": Settings(keep_distinct=True),
-    "EX + plug_value": Settings(plug_value=True),
+MODES: dict[str, Callable[[float], Settings]] = {
+    "EX": lambda timeout: Settings(timeout=timeout, extra=True),
+    "EX + keep_distinct": lambda timeout: Settings(timeout=timeout, keep_distinct=True),
+    "EX + plug_value": lambda timeout: Settings(timeout=timeout, plug_value=True),
 }
 
 
@@ -63,7 +62,7 @@ def _rows(
     timeout: float,
 ) -> Iterator[list[str]]:
     for name, settings in MODES.items():
-        report = _evaluate(file, gold, databases, tables, replace(settings, timeout=timeout))
+        report = _evaluate(file, gold, databases, tables, settings(timeout))
         yield [file.stem, name, *(_percent(report, level, "exec") for level in LEVELS)]
         if name == "EX":
             yield [file.stem, "strict EX", *_strict(report)]
