@@ -81,7 +81,7 @@ class SqlExecutor:
     """
 
     def __init__(self, jobs: int = 1, max_memory: int = DEFAULT_MAX_MEMORY) -> None:
-        self._pool = Pool("query", {"max_memory": max_memory}, jobs)
+        self._pool = Pool("test_suite_sql_eval.executor", {"max_memory": max_memory}, jobs)
         self._lock = threading.Lock()
 
     def __enter__(self) -> SqlExecutor:

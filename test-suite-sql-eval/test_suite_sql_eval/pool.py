@@ -48,7 +48,7 @@ def _may_fork() -> bool:
 
 
 class _Worker:
-    def __init__(self, kind: str, config: dict[str, Any], inherited: Sequence[int]) -> None:
+    def __init__(self, handler: str, config: dict[str, Any], inherited: Sequence[int]) -> None:
         self.pending: dict[int, Any] = {}
         self.buffer = bytearray()
         self.ready = False
@@ -61,7 +61,7 @@ class _Worker:
             sys.stderr.flush()
             self.pid = os.fork()
             if self.pid == 0:
-                self._child(task_read, result_write, kind, config, inherited)
+                self._child(task_read, result_write, handler, config, inherited)
         else:
             import subprocess  # here, because start-up must be quick
 
@@ -74,7 +74,7 @@ class _Worker:
                 env={**os.environ, "PYTHONPATH": path},
             )
             self.pid = self._process.pid
-            worker.write_frame(self.task_fd, (kind, config))
+            worker.write_frame(self.task_fd, (handler, config))
         os.close(task_read)
         os.close(result_write)
 
@@ -82,7 +82,7 @@ class _Worker:
         self,
         task_read: int,
         result_write: int,
-        kind: str,
+        handler: str,
         config: dict[str, Any],
         inherited: Sequence[int],
     ) -> None:
@@ -90,7 +90,7 @@ class _Worker:
         try:
             for fd in (self.task_fd, self.result_fd, *inherited):
                 os.close(fd)
-            worker.serve(task_read, result_write, kind, config, self._running)
+            worker.serve(task_read, result_write, handler, config, self._running)
             code = 0
         except BrokenPipeError:
             code = 0
@@ -143,13 +143,13 @@ class Pool:
     """Worker processes that share a stream of tasks.
 
     Args:
-        kind: which handler the workers run (``worker.HANDLERS``).
+        handler: module whose ``make_handler`` makes what the workers run from ``config``.
         config: settings for the handler; must hold ``max_memory`` in bytes.
         jobs: how many workers.
     """
 
-    def __init__(self, kind: str, config: dict[str, Any], jobs: int) -> None:
-        self._kind = kind
+    def __init__(self, handler: str, config: dict[str, Any], jobs: int) -> None:
+        self._handler = handler
         self._config = config
         self._jobs = max(1, jobs)
         self._workers: list[_Worker] = []
@@ -162,7 +162,7 @@ class Pool:
 
     def _start(self) -> _Worker:
         inherited = [fd for w in self._workers for fd in (w.task_fd, w.result_fd)]
-        made = _Worker(self._kind, self._config, inherited)
+        made = _Worker(self._handler, self._config, inherited)
         self._workers.append(made)
         return made
 
@@ -177,7 +177,7 @@ class Pool:
         """
         queue = deque(part for batch in batches for part in _cut(batch))
         if _may_fork():
-            worker.load(self._kind)  # once, before the forks
+            worker.load(self._handler)  # once, before the forks
         while len(self._workers) < min(self._jobs, len(queue)):
             self._start()
         poll = select.poll()

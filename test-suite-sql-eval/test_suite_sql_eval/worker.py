@@ -35,11 +35,6 @@ if TYPE_CHECKING:
     Handler = Callable[[Any], Any]
 
 
-#: Handlers a worker can run: name -> module and function that makes the handler from a config.
-HANDLERS = {
-    "query": ("test_suite_sql_eval.executor", "make_handler"),
-    "judge": ("test_suite_sql_eval.judge", "make_handler"),
-}
 #: Index of the first message of a worker: its handler is made.
 READY = -1
 #: Seconds after a task's deadline before the kernel kills the worker.
@@ -103,22 +98,21 @@ def _apply_limits(max_memory: int) -> None:
     connection.close()
 
 
-def load(kind: str) -> Callable[[dict[str, Any]], Handler]:
-    """Return the function that makes the handler, importing its module."""
-    module, function = HANDLERS[kind]
-    maker: Callable[[dict[str, Any]], Handler] = getattr(importlib.import_module(module), function)
+def load(module: str) -> Callable[[dict[str, Any]], Handler]:
+    """Return a module's ``make_handler``, importing the module."""
+    maker: Callable[[dict[str, Any]], Handler] = importlib.import_module(module).make_handler
     return maker
 
 
 def serve(
-    read_fd: int, write_fd: int, kind: str, config: dict[str, Any], running: mmap | None = None
+    read_fd: int, write_fd: int, module: str, config: dict[str, Any], running: mmap | None = None
 ) -> None:
     """Handle batches from ``read_fd`` until it is closed.
 
     Args:
         read_fd: pipe with batches.
         write_fd: pipe for results.
-        kind: a key of ``HANDLERS``.
+        module: one whose ``make_handler`` makes the handler from a config.
         config: settings for the handler; ``max_memory`` (bytes) is read here.
         running: shared memory for the index of the running task; without it every result is sent
             at once.
@@ -126,7 +120,7 @@ def serve(
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _apply_limits(config["max_memory"])
-    handler = load(kind)(config)
+    handler = load(module)(config)
     write_frame(write_fd, [(READY, None)])
     buffer = bytearray()
     while chunk := os.read(read_fd, 1 << 16):
@@ -159,7 +153,7 @@ def _handle(
 
 
 def main() -> None:
-    """Entry point of a worker started as a program; the first message is (kind, config)."""
+    """Entry point of a worker started as a program; the first message is (module, config)."""
     head = b""
     while len(head) < _HEADER_SIZE:
         head += os.read(0, _HEADER_SIZE - len(head))
@@ -167,11 +161,11 @@ def main() -> None:
     body = b""
     while len(body) < size:
         body += os.read(0, size - len(body))
-    kind, config = marshal.loads(body)
+    module, config = marshal.loads(body)
     write_fd = os.dup(1)
     os.dup2(2, 1)  # whatever prints must not end up in the pipe
     try:
-        serve(0, write_fd, kind, config)
+        serve(0, write_fd, module, config)
     except BrokenPipeError:
         sys.exit(0)
 
