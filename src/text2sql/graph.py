@@ -148,6 +148,7 @@ class _Builder:
                     "profile": self.profile.name,
                     "dataset": self.selection.dataset_label,
                     "rows": [row.model_dump(include={"name", "label"}) for row in self.rows],
+                    "joint_all": self.profile.joint_all,
                 },
                 output=self.folder / "table",
                 inputs=evaluated,

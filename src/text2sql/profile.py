@@ -48,8 +48,10 @@ class Profile(StrictModel):
     """One run of the whole chain: model, rows, inference, evaluation and the machine it needs.
 
     `data` replaces keys of the dataset's config: how prompts look is the model's affair, whatever
-    the dataset. `workers` stages run side by side, each on `threads` cores. An environment ``x`` is
-    the folder ``.venv-x``; where none is named, stages run in the one that runs the command.
+    the dataset. `joint_all` adds the evaluator's column of that name to the table: interactions
+    with every turn right. `workers` stages run side by side, each on `threads` cores. An
+    environment ``x`` is the folder ``.venv-x``; where none is named, stages run in the one that
+    runs the command.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Profile(StrictModel):
     infer: str
     rows: list[RowConfig] = Field(min_length=1)
     evaluation: EvalConfig = EvalConfig()
+    joint_all: bool = False
     hardware: Hardware = Hardware()
     workers: int = Field(default=1, ge=1)
     threads: int = Field(default=1, ge=1)

@@ -14,7 +14,7 @@ from text2sql.report import publish
 from text2sql.report.evidence import evidence_table, marks
 from text2sql.report.figure import draw_accuracy, draw_errors, draw_losses, draw_speed
 from text2sql.report.formats import csv_text, latex_text, markdown_text
-from text2sql.report.record import LEVELS, count_parameters
+from text2sql.report.record import JOINT, LEVELS, _row, count_parameters
 from text2sql.report.table import accuracy_table, render_table
 
 
@@ -151,3 +151,19 @@ def test_csv_and_latex_hold_the_same_numbers() -> None:
     latex = latex_text(table, "50 % of a_b")
     assert r"Tuned & \textbf{50.0} & 25.0 & 0.0 & 12.3 & \textbf{30.1} \\" in latex
     assert r"\caption{50 \% of a\_b}" in latex
+
+
+def test_joint_all_is_a_column_when_asked_for() -> None:
+    judged = {
+        "scores": {level: {"count": 4, "exec": 0.25} for level in (*LEVELS, JOINT)},
+        "metrics": {},
+    }
+    named = {"name": "baseline", "label": "Baseline"}
+    verdicts = [{"exec": 1}, {"exec": 0}]
+    plain = record() | {"levels": ["easy"] * 2, "rows": [_row(named, judged, verdicts, False)]}
+    assert JOINT not in accuracy_table(plain).header
+    asked = plain | {"rows": [_row(named, judged, verdicts, True)]}
+    table = accuracy_table(asked)
+    assert table.header[-1] == JOINT
+    assert table.rows[0][-1] == "4"
+    assert table.rows[1][-1] == "25.0"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LEVELS = ("easy", "medium", "hard", "extra", "all")
 LEVEL_TITLES = ("Easy", "Medium", "Hard", "Extra", "All")
+JOINT = "joint_all"
 
 
 def build_record(table: Stage) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def build_record(table: Stage) -> dict[str, Any]:
         "database_set": first["database_set"],
         "levels": [verdict["hardness"] for verdict in next(iter(verdicts.values()))],
         "rows": [
-            _row(row, evaluations[row["name"]], verdicts[row["name"]])
+            _row(row, evaluations[row["name"]], verdicts[row["name"]], table.config[JOINT])
             | {"cost": _cost(table.inputs[row["name"]])}
             for row in table.config["rows"]
         ],
@@ -92,14 +93,15 @@ def metric_name(evaluation: dict[str, Any]) -> str:
 
 
 def _row(
-    row: dict[str, str], evaluation: dict[str, Any], verdicts: list[dict[str, Any]]
+    row: dict[str, str], evaluation: dict[str, Any], verdicts: list[dict[str, Any]], joint: bool
 ) -> dict[str, Any]:
     scores = evaluation["scores"]
+    levels = (*LEVELS, JOINT) if joint else LEVELS
     return {
         "name": row["name"],
         "label": row["label"],
-        "questions": {level: scores[level]["count"] for level in LEVELS},
-        "accuracy": {level: round(100 * scores[level]["exec"], 2) for level in LEVELS},
+        "questions": {level: scores[level]["count"] for level in levels},
+        "accuracy": {level: round(100 * scores[level]["exec"], 2) for level in levels},
         "outcomes": "".join(str(int(verdict["exec"])) for verdict in verdicts),
         "further_metrics": evaluation["metrics"],
     }

@@ -9,7 +9,14 @@ from text2sql.files import read_jsonl, write_json, write_text
 from text2sql.report.errors import error_report
 from text2sql.report.evidence import evidence_table, marks
 from text2sql.report.formats import Table, csv_text, latex_text, markdown_text
-from text2sql.report.record import LEVEL_TITLES, LEVELS, build_record, commits, total_seconds
+from text2sql.report.record import (
+    JOINT,
+    LEVEL_TITLES,
+    LEVELS,
+    build_record,
+    commits,
+    total_seconds,
+)
 
 if TYPE_CHECKING:
     from text2sql.graph import Stage
@@ -58,14 +65,15 @@ def accuracy_table(record: dict[str, Any]) -> Table:
     """Return accuracy in per cent by difficulty, a row a model, with the number of questions."""
     counts = record["rows"][0]["questions"]
     marked = {level: marks(record, level) for level in LEVELS}
-    rows = [["*questions*", *(str(counts[level]) for level in LEVELS)]]
+    joint = [JOINT] if JOINT in counts else []
+    rows = [["*questions*", *(str(counts[level]) for level in (*LEVELS, *joint))]]
     for row in record["rows"]:
         cells = [
             marked[level].get(row["name"], "{}").format(f"{row['accuracy'][level]:.1f}")
             for level in LEVELS
         ]
-        rows.append([row["label"], *cells])
-    return Table(["Model", *LEVEL_TITLES], rows)
+        rows.append([row["label"], *cells, *(f"{row['accuracy'][level]:.1f}" for level in joint)])
+    return Table(["Model", *LEVEL_TITLES, *joint], rows)
 
 
 def caption(record: dict[str, Any]) -> str:
