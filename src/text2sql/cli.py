@@ -88,10 +88,14 @@ def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Any:
             raise UserError("--row goes with infer and eval; a table has all rows of its profile")
         wanted = [f"{wanted[0]}:{options['row']}"]
     stages = select(graph, wanted)
-    hardware.require(selection.profile.hardware, selection.profile.name)
+    profile = selection.profile
+    hardware.require(profile.hardware, profile.name)
     for stage in stages:
         stage_module(stage.kind)
-    Runner(selection, selection.profile.workers).run(stages)
+    workers = hardware.affordable_workers(profile.workers, profile.worker_memory_gb)
+    if workers < profile.workers:
+        click.echo(f"little memory: {workers} stages at a time instead of {profile.workers}")
+    Runner(selection, workers).run(stages)
     return selection
 
 

@@ -54,12 +54,24 @@ def require(needed: Hardware, profile: str) -> None:
     )
 
 
+def memory_gb() -> float:
+    """Memory of this machine in GiB."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
+def affordable_workers(workers: int, worker_memory_gb: float) -> int:
+    """Return how many of the workers this machine has memory for; at least one."""
+    if not worker_memory_gb:
+        return workers
+    return max(1, min(workers, int(memory_gb() / worker_memory_gb)))
+
+
 def describe() -> dict[str, Any]:
     """Facts about this machine for a run record: CPU, cores, memory (GiB), GPUs, system."""
     return {
         "cpu": _cpu_name(),
         "cores": len(os.sched_getaffinity(0)),
-        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "memory_gb": round(memory_gb(), 1),
         "gpus": [f"{name} {memory:.0f} GB" for name, memory in visible_gpus()],
         "system": f"{platform.system()} {platform.machine()}",
     }

@@ -49,9 +49,9 @@ class Profile(StrictModel):
 
     `data` replaces keys of the dataset's config: how prompts look is the model's affair, whatever
     the dataset. `joint_all` adds the evaluator's column of that name to the table: interactions
-    with every turn right. `workers` stages run side by side, each on `threads` cores. An
-    environment ``x`` is the folder ``.venv-x``; where none is named, stages run in the one that
-    runs the command.
+    with every turn right. `workers` stages run side by side, each on `threads` cores; fewer where
+    the machine lacks `worker_memory_gb` (GiB) for each. An environment ``x`` is the folder
+    ``.venv-x``; where none is named, stages run in the one that runs the command.
     """
 
     name: str
@@ -65,6 +65,7 @@ class Profile(StrictModel):
     joint_all: bool = False
     hardware: Hardware = Hardware()
     workers: int = Field(default=1, ge=1)
+    worker_memory_gb: float = Field(default=0.0, ge=0)
     threads: int = Field(default=1, ge=1)
     device: Literal["cpu", "cuda"] = "cpu"
     train_environment: str | None = None
