@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from text2sql import hardware
 
 

@@ -100,11 +100,21 @@ def test_publishing_fills_the_readmes_and_check_notices_a_typed_number(checkout:
     readme = checkout / "README.md"
     text = readme.read_text(encoding="utf-8")
     assert "| Tuned " in text and text.endswith("rest\n")
-    assert (checkout / "figs" / "accuracy_by_size.png").is_file()
     publish.check_readmes()
     readme.write_text(text.replace("30.1 |", "39.1 |"), encoding="utf-8")
     with pytest.raises(UserError, match=r"README\.md: results are not those in results/"):
         publish.check_readmes()
+
+
+def test_sizes_are_drawn_once_there_are_several(checkout: Path) -> None:
+    chart = checkout / "figs" / "accuracy_by_size.png"
+    write_json(checkout / "run" / "table" / "record.json", record())
+    publish.publish(checkout / "run")
+    assert not chart.exists()
+    larger = record() | {"profile": "q", "parameters": 1_700_000_000}
+    write_json(checkout / "run" / "table" / "record.json", larger)
+    publish.publish(checkout / "run")
+    assert chart.is_file()
 
 
 def test_a_run_from_uncommitted_code_is_not_published(checkout: Path) -> None:

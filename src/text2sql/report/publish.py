@@ -60,10 +60,19 @@ def publish(run_folder: Path) -> Path:
     target = repository_root() / "results" / record_name(record)
     write_json(target, record)
     append_to_ledger(target.parent, record)
-    (repository_root() / "figs").mkdir(exist_ok=True)
-    draw_sizes(_published(), repository_root() / "figs" / "accuracy_by_size.png")
+    if (run_folder / "figures" / CHART).is_file():
+        copy_chart(run_folder, record["profile"], record["dataset"])
+    _draw_sizes()
     update_readmes()
     return target
+
+
+def _draw_sizes() -> None:
+    """Draw accuracy against model size, where models of several sizes are published."""
+    records = _published()
+    if len({record["parameters"] for record in records} - {None}) > 1:
+        (repository_root() / "figs").mkdir(exist_ok=True)
+        draw_sizes(records, repository_root() / "figs" / "accuracy_by_size.png")
 
 
 def _published() -> list[dict[str, Any]]:
