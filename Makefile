@@ -4,14 +4,17 @@
 PROFILE ?= smollm2-135m
 # DATASET=sample|spider|... (default: the profile's), LIMIT=n for a quick look,
 # RECIPE=name of a configs/train/*.yaml for the train targets, ROW=a row for infer and eval,
-# SPIDER_DIR=folder of Spider 1.0.
-export SPIDER_DIR
+# SPIDER_DIR=folder of Spider 1.0. With the train targets: SET="key=value ..." replaces keys of the
+# recipe, DRY_RUN=1 (GPU=rtx-4090 ROWS=n) only describes; NNODES, NODE_RANK, MASTER_ADDR and
+# MASTER_PORT train on several machines.
+export SPIDER_DIR NNODES NODE_RANK MASTER_ADDR MASTER_PORT
 
 PYTHON := .venv/bin/python
 RUN := .venv/bin/text2sql
 OPTIONS := --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET)) \
 	$(if $(LIMIT),--limit $(LIMIT)) $(if $(RECIPE),--recipe $(RECIPE)) \
-	$(if $(ROW),--row $(ROW))
+	$(if $(ROW),--row $(ROW)) $(foreach pair,$(SET),--set $(pair))
+TRAIN_OPTIONS := $(if $(DRY_RUN),--dry-run) $(if $(GPU),--gpu $(GPU)) $(if $(ROWS),--rows $(ROWS))
 STAGES := data model train-lora train-qlora train-full mg2hf merge knowledge-base retrieve infer \
 	eval table figures text-metrics
 LATER := hf2mg quantize create-data serve
@@ -71,7 +74,7 @@ create-data: ## training data from a private database
 serve: ## start the web service
 
 $(STAGES): setup
-	@$(RUN) $@ $(OPTIONS)
+	@$(RUN) $@ $(OPTIONS) $(if $(filter train-%,$@),$(TRAIN_OPTIONS))
 
 $(LATER): setup
 	@$(RUN) $@
