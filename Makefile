@@ -15,12 +15,12 @@ OPTIONS := --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET)) \
 	$(if $(LIMIT),--limit $(LIMIT)) $(if $(RECIPE),--recipe $(RECIPE)) \
 	$(if $(ROW),--row $(ROW)) $(foreach pair,$(SET),--set $(pair))
 TRAIN_OPTIONS := $(if $(DRY_RUN),--dry-run) $(if $(GPU),--gpu $(GPU)) $(if $(ROWS),--rows $(ROWS))
-STAGES := data model train-lora train-qlora train-full mg2hf merge knowledge-base retrieve infer \
+STAGES := data model train-lora train-qlora train-full mg2hf hf2mg merge knowledge-base retrieve infer \
 	eval table figures text-metrics
-LATER := hf2mg quantize create-data serve
+LATER := quantize create-data serve
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu test test-slow check data-report decontaminate reproduce plan publish \
+.PHONY: help setup setup-gpu setup-megatron test test-slow check data-report decontaminate reproduce plan publish \
 	results clean $(STAGES) $(LATER)
 
 help: ## list the targets
@@ -34,6 +34,9 @@ setup: ## make the Python environment (.venv); a second run does nothing
 setup-gpu: setup ## make the environments of the GPU profiles as well
 	@scripts/setup.sh gpu-train
 	@scripts/setup.sh gpu-vllm
+
+setup-megatron: ## add Megatron training: MCORE_ADAPTER=<git URL or folder of ROLL> [VENV=.venv]
+	@scripts/setup_megatron.sh "$(MCORE_ADAPTER)" $(or $(VENV),.venv-train)
 
 test: setup ## run the tests
 	@$(PYTHON) -m pytest

@@ -23,6 +23,7 @@ STAGE_COMMANDS = {
     "train-qlora": "4-bit QLoRA fine-tuning by LLaMA-Factory.",
     "train-full": "Full fine-tuning by LLaMA-Factory.",
     "mg2hf": "Convert a Megatron checkpoint to Hugging Face.",
+    "hf2mg": "Convert the base model to a Megatron checkpoint.",
     "merge": "Fold LoRA adapters into the base model.",
     "knowledge-base": "Build the retrieval store of solved questions.",
     "retrieve": "Find few-shot examples for every question.",
@@ -34,7 +35,6 @@ STAGE_COMMANDS = {
 }
 # What later releases bring; until then these say so and fail.
 PLANNED_COMMANDS = {
-    "hf2mg": "Convert a Hugging Face model to Megatron.",
     "quantize": "Convert a model to GGUF and quantize it.",
     "create-data": "Make training data from a private database.",
     "serve": "Start the text-to-SQL web service.",

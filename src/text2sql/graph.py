@@ -270,6 +270,22 @@ class _Builder:
                     settings=self._settings(self.profile.train_environment),
                 )
             )
+            # The other way, for trainings outside of this pipeline that start from Megatron's form.
+            sizes = {
+                "tensor_parallel": recipe.tensor_parallel,
+                "pipeline_parallel": recipe.pipeline_parallel,
+                "bf16": bool(recipe.llamafactory.get("bf16", False)),
+            }
+            self._add(
+                Stage(
+                    f"hf2mg:{name}",
+                    "hf2mg",
+                    sizes,
+                    self.folder / "hf2mg" / name,
+                    inputs={"model": model},
+                    settings=self._settings(self.profile.train_environment),
+                )
+            )
         if recipe.method == "full":
             return trained
         return self._add(

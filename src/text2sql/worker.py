@@ -28,6 +28,8 @@ STAGE_MODULES = {
     "train-qlora": "text2sql.train.stage",
     "train-full": "text2sql.train.stage",
     "merge": "text2sql.convert.merge",
+    "mg2hf": "text2sql.convert.megatron",
+    "hf2mg": "text2sql.convert.megatron",
     "infer": "text2sql.infer.stage",
     "eval": "text2sql.evaluate",
     "table": "text2sql.report.table",

@@ -19,6 +19,13 @@ from text2sql.worker import Job
 
 TRAIN_DATASET = "train"  # its name in the data stage's dataset_info.json
 TRAINER_LOG = "trainer_log.jsonl"
+# Megatron's fused kernels exist for CUDA only.
+MEGATRON_WITHOUT_KERNELS = {
+    "transformer_impl": "local",
+    "bias_activation_fusion": False,
+    "apply_rope_fusion": False,
+    "dataloader_pin_memory": False,
+}
 CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 
@@ -98,6 +105,8 @@ def training_arguments(job: Job, recipe: Recipe, checkpoint: Path | None) -> dic
         arguments["use_cpu"] = True
         if recipe.launch.backend != "single":
             arguments["ddp_backend"] = "gloo"
+        if recipe.launch.backend == "megatron":
+            arguments |= MEGATRON_WITHOUT_KERNELS
     if checkpoint:
         arguments["resume_from_checkpoint"] = str(checkpoint)
     return arguments
