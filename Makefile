@@ -20,7 +20,7 @@ STAGES := data model train-lora train-qlora train-full mg2hf hf2mg merge knowled
 LATER := quantize create-data serve
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu setup-megatron test test-slow check data-report decontaminate reproduce plan publish \
+.PHONY: help setup setup-gpu setup-megatron test test-slow test-megatron check data-report decontaminate reproduce plan publish \
 	results clean $(STAGES) $(LATER)
 
 help: ## list the targets
@@ -43,6 +43,9 @@ test: setup ## run the tests
 
 test-slow: setup ## run the tests that train and convert real models (minutes)
 	@$(PYTHON) -m pytest -m slow
+
+test-megatron: setup ## run the tests of Megatron training (make setup-megatron VENV=.venv first)
+	@$(PYTHON) -m pytest -m megatron
 
 check: setup ## lint, types, sample data and README tables in step
 	@$(PYTHON) -m ruff check
