@@ -93,7 +93,7 @@ class Selection:
         name = config_name(self.recipe or "")
         if not self.overrides:
             return name
-        label = re.sub(r"[^A-Za-z0-9=,.+-]+", "-", overrides_label(self.overrides))
+        label = re.sub(r"[^A-Za-z0-9_=,.+-]+", "-", overrides_label(self.overrides))
         if len(label) > LONGEST_LABEL:
             label = sha256_text(label)[:12]
         return f"{name}+{label}"

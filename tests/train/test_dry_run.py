@@ -38,7 +38,7 @@ def line(text: str, name: str) -> str:
     return next(row for row in text.splitlines() if row.startswith(f"{name}:")).split(":", 1)[1]
 
 
-@pytest.mark.parametrize(("profile", "billions"), zip(PROFILES, BILLIONS, strict=True))
+@pytest.mark.parametrize(("profile", "billions"), [*zip(PROFILES, BILLIONS, strict=True)])
 def test_parameters_are_those_of_the_model_cards(profile: str, billions: float) -> None:
     model = Architecture.from_config(load_profile(profile).model.architecture)
     assert model.parameters / 1e9 == pytest.approx(billions, rel=0.003)
@@ -153,7 +153,7 @@ def test_what_no_setting_helps_names_another_method() -> None:
         describe(
             "deepseek-coder-6.7b_lora-r16_1gpu",
             "deepseek-coder-6.7b",
-            overrides={"per_device_train_batch_size": 1, "cutoff_len": 64_000},
+            overrides={"per_device_train_batch_size": 1, "lora_rank": 1024},
         )
 
 
@@ -229,7 +229,7 @@ def test_overrides(texts: list[str], expected: dict[str, Any]) -> None:
 
 
 def test_an_override_that_does_not_go_with_the_recipe() -> None:
-    with pytest.raises(UserError, match=r"qwen3-1\.7b_lora.* finetuning_type: lora"):
+    with pytest.raises(UserError, match=r"qwen3-1\.7b_lora.*finetuning_type: lora"):
         load_recipe("qwen3-1.7b_lora-r32_4gpu", {"finetuning_type": "full"})
     with pytest.raises(UserError, match="expected key=value"):
         parse_overrides(["learning_rate"])

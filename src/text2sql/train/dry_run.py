@@ -5,6 +5,7 @@ It refuses a recipe that cannot fit, and names a change with which it would.
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Iterator
@@ -165,9 +166,18 @@ def _fit_lines(
         per_device = int(tried.llamafactory.get("per_device_train_batch_size", 8))
         return ordered[int(TYPICAL_QUANTILE * (len(ordered) - 1))] * per_device
 
+    def longest(tried: Recipe) -> int:
+        return plan_schedule(tried, lengths, nodes).micro_batch_tokens
+
     least = estimate_memory(recipe, model, usual(recipe), nodes)
     most = estimate_memory(recipe, model, schedule.micro_batch_tokens, nodes)
-    change = next(changes_that_fit(recipe, model, usual, machine.memory, nodes), None)
+    change = next(
+        itertools.chain(
+            changes_that_fit(recipe, model, longest, machine.memory, nodes),
+            changes_that_fit(recipe, model, usual, machine.memory, nodes),
+        ),
+        None,
+    )
     hint = (
         f'SET="{overrides_label(change[0]).replace(",", " ")}" would'
         f" ({change[1].total / GIB:.1f} GiB)"
