@@ -255,7 +255,8 @@ def _add_train_command(kind: str, text: str) -> None:
     @click.option("--gpu", help="With --dry-run: the GPU to plan for, such as rtx-4090 or h100.")
     @click.option("--rows", type=click.IntRange(min=1), help="With --dry-run: rows to assume.")
     def command(dry_run: bool, gpu: str | None, rows: int | None, **options: Any) -> None:
-        from text2sql.train.nodes import this_node, train_with_node_0
+        from text2sql.train.join import train_with_node_0
+        from text2sql.train.nodes import this_node
 
         if dry_run:
             from text2sql.graph import select

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,11 @@ class Trained:
         found: dict[str, Any] = {}
         for path in sorted(self.output.glob("*.safetensors")):
             found |= load_file(path)
+        # DeepSpeed also writes the output layer where it is the embedding.
+        head = found.pop("lm_head.weight", None)
+        embedding = found.get("model.embed_tokens.weight")
+        if head is not None and not (embedding is not None and head.equal(embedding)):
+            found["lm_head.weight"] = head
         return found
 
 
@@ -234,6 +239,69 @@ def start_stage() -> Callable[..., subprocess.Popen[str]]:
         )
 
     return start
+
+
+class Trainer:
+    """Trains as the train stage would, in forks of one process (see programs/train_server.py).
+
+    What this leaves out of the stage, its checks and its launch, tests with `run_stage` go through.
+    """
+
+    def __init__(self, **environment: str) -> None:
+        self.server = subprocess.Popen(
+            [sys.executable, str(ROOT / "tests/train/programs/train_server.py")],
+            env=stage_environment(DISABLE_VERSION_CHECK="1", **environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def __call__(self, output: Path, config: dict[str, Any], inputs: dict[str, Path]) -> Trained:
+        import yaml
+
+        from text2sql.graph import Stage
+        from text2sql.progress import Progress
+        from text2sql.train.recipe import recipe_of
+        from text2sql.train.stage import last_checkpoint, summarize, training_arguments
+        from text2sql.worker import Job
+
+        output.mkdir(parents=True, exist_ok=True)
+        stage = Stage("train:tiny", "train", config, output, settings={"device": "cpu"})
+        job, asked = Job(stage, inputs, output, Progress(output)), recipe_of(config)
+        arguments = output / "llamafactory.yaml"
+        given = training_arguments(job, asked, last_checkpoint(output))
+        arguments.write_text(yaml.safe_dump(given), encoding="utf-8")
+        log = output / "stage.log"
+        processes = asked.launch.processes
+        request = {"arguments": str(arguments), "processes": processes, "log": str(log)}
+        assert self.server.stdin is not None and self.server.stdout is not None
+        self.server.stdin.write(json.dumps(request) + "\n")
+        self.server.stdin.flush()
+        statuses = json.loads(self.server.stdout.readline())
+        text = log.read_text(encoding="utf-8", errors="replace")
+        assert statuses == [0] * processes, text[-8000:]
+        return Trained(output, summarize(output), text)
+
+    def close(self) -> None:
+        """End the server."""
+        self.server.communicate(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def train() -> Iterator[Trainer]:
+    """Trains a recipe on CPU with LLaMA-Factory and, where it says so, DeepSpeed."""
+    trainer = Trainer()
+    yield trainer
+    trainer.close()
+
+
+@pytest.fixture(scope="session")
+def train_megatron() -> Iterator[Trainer]:
+    """Trains a recipe on CPU with LLaMA-Factory over MCoreAdapter."""
+    trainer = Trainer(USE_MCA="1")
+    yield trainer
+    trainer.close()
 
 
 def stage_command(

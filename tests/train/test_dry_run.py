@@ -14,9 +14,10 @@ from text2sql.graph import Selection, build_graph
 from text2sql.profile import load_profile
 from text2sql.train.architecture import Architecture
 from text2sql.train.dry_run import dry_run
-from text2sql.train.launch import Nodes, launch_line
+from text2sql.train.launch import launch_line
 from text2sql.train.lengths import Lengths, count_cut, cut_lengths, packed_rows
 from text2sql.train.memory import GIB, deepspeed_states, estimate_memory
+from text2sql.train.nodes import Nodes
 from text2sql.train.recipe import Recipe, load_recipe, parse_overrides
 from text2sql.train.schedule import plan_schedule
 

@@ -41,78 +41,76 @@ def test_golden_losses(alone: Any, repository: Path) -> None:
 
 
 def test_same_seed_same_losses(
-    tiny: Any, recipe: Any, run_stage: Run, alone: Any, tmp_path: Path
+    tiny: Any, recipe: Any, train: Run, alone: Any, tmp_path: Path
 ) -> None:
-    again = run_stage(tmp_path, recipe(), tiny.inputs)
+    again = train(tmp_path, recipe(), tiny.inputs)
     assert again.losses == alone.losses
     assert largest_difference(again.weights(), alone.weights()) == 0.0
 
 
 @pytest.mark.parametrize("config", [ZERO2, ZERO3], ids=["zero2", "zero3"])
 def test_zero_on_two_processes_equals_one(
-    tiny: Any, recipe: Any, run_stage: Run, alone: Any, tmp_path: Path, config: str
+    tiny: Any, recipe: Any, train: Run, alone: Any, tmp_path: Path, config: str
 ) -> None:
     """Two rows on each of two processes are the four rows of one."""
     keys = {"deepspeed": config, "per_device_train_batch_size": 2}
-    sharded = run_stage(tmp_path, recipe(launch=TWO, **keys), tiny.inputs)
+    sharded = train(tmp_path, recipe(launch=TWO, **keys), tiny.inputs)
     assert sharded.losses == pytest.approx(alone.losses, abs=1e-3)
     assert largest_difference(sharded.weights(), alone.weights()) < 2e-3
 
 
 def test_autotp_on_two_processes_equals_one(
-    tiny: Any, recipe: Any, run_stage: Run, alone: Any, tmp_path: Path
+    tiny: Any, recipe: Any, train: Run, alone: Any, tmp_path: Path
 ) -> None:
-    split = run_stage(tmp_path, recipe(launch=TWO, deepspeed=AUTOTP), tiny.inputs)
+    split = train(tmp_path, recipe(launch=TWO, deepspeed=AUTOTP), tiny.inputs)
     assert split.losses == pytest.approx(alone.losses, abs=1e-3)
     assert largest_difference(split.weights(), alone.weights()) < 2e-3
 
 
-def test_zero3_in_bf16(tiny: Any, recipe: Any, run_stage: Run, alone: Any, tmp_path: Path) -> None:
-    """What accelerate does not set up on a CPU, `text2sql.train.cpu_entry` does."""
+def test_zero3_in_bf16(tiny: Any, recipe: Any, train: Run, alone: Any, tmp_path: Path) -> None:
+    """What accelerate does not set up on a CPU, `text2sql.train.entry` does."""
     keys = {"deepspeed": ZERO3, "per_device_train_batch_size": 2, "bf16": True, "max_steps": 4}
-    trained = run_stage(tmp_path, recipe(launch=TWO, **keys), tiny.inputs)
+    trained = train(tmp_path, recipe(launch=TWO, **keys), tiny.inputs)
     assert trained.losses == pytest.approx(alone.losses[:4], abs=0.05)
 
 
 def test_lora_trains_only_adapters(
-    tiny: Any, recipe: Any, run_stage: Run, tmp_path: Path, repository: Path
+    tiny: Any, recipe: Any, train: Run, tmp_path: Path, repository: Path
 ) -> None:
-    trained = run_stage(tmp_path, recipe("lora"), tiny.inputs, kind="train-lora")
+    trained = train(tmp_path, recipe("lora"), tiny.inputs)
     golden = json.loads((repository / "tests/train/golden_losses.json").read_text())
     assert trained.losses == pytest.approx(golden["lora"], abs=2e-3)
     assert all("lora_" in name for name in trained.weights())
 
 
 def test_lora_with_zero3_equals_one_process(
-    tiny: Any, recipe: Any, run_stage: Run, tmp_path: Path
+    tiny: Any, recipe: Any, train: Run, tmp_path: Path
 ) -> None:
-    one = run_stage(tmp_path / "one", recipe("lora", max_steps=6), tiny.inputs, kind="train-lora")
+    one = train(tmp_path / "one", recipe("lora", max_steps=6), tiny.inputs)
     keys = {"deepspeed": ZERO3, "per_device_train_batch_size": 2, "max_steps": 6}
-    two = run_stage(
-        tmp_path / "two", recipe("lora", launch=TWO, **keys), tiny.inputs, kind="train-lora"
-    )
+    two = train(tmp_path / "two", recipe("lora", launch=TWO, **keys), tiny.inputs)
     assert two.losses == pytest.approx(one.losses, abs=1e-3)
 
 
-def test_qlora_in_four_bits(tiny: Any, recipe: Any, run_stage: Run, tmp_path: Path) -> None:
+def test_qlora_in_four_bits(tiny: Any, recipe: Any, train: Run, tmp_path: Path) -> None:
     keys = {"quantization_bit": 4, "quantization_method": "bnb", "max_steps": 8}
-    trained = run_stage(tmp_path, recipe("qlora", **keys), tiny.inputs, kind="train-qlora")
+    trained = train(tmp_path, recipe("qlora", **keys), tiny.inputs)
     assert trained.losses[-1] < trained.losses[0]
     assert "4 bit" in trained.text
 
 
-def test_packing_drops_no_row(tiny: Any, recipe: Any, run_stage: Run, tmp_path: Path) -> None:
+def test_packing_drops_no_row(tiny: Any, recipe: Any, train: Run, tmp_path: Path) -> None:
     """Sequences that the dry run counts are those LLaMA-Factory makes."""
     from text2sql.train.lengths import measure_lengths, packed_rows
 
     keys = {"packing": True, "neat_packing": True, "max_steps": -1, "num_train_epochs": 1}
     keys |= {"per_device_train_batch_size": 1}
-    trained = run_stage(tmp_path, recipe(**keys), tiny.inputs)
+    trained = train(tmp_path, recipe(**keys), tiny.inputs)
     rows = measure_lengths(tiny.data, "qwen3_nothink", tiny.model).rows
     assert trained.details["steps"] == packed_rows(rows, 512)
 
 
-def test_early_stopping_stops(tiny: Any, recipe: Any, run_stage: Run, tmp_path: Path) -> None:
+def test_early_stopping_stops(tiny: Any, recipe: Any, train: Run, tmp_path: Path) -> None:
     """With a rate of nothing the held-out loss never improves: patience 2 ends it at step 3."""
     keys = {
         "val_size": 0.25,
@@ -129,15 +127,15 @@ def test_early_stopping_stops(tiny: Any, recipe: Any, run_stage: Run, tmp_path: 
         "early_stopping_steps": 2,
         "learning_rate": 0.0,
     }
-    trained = run_stage(tmp_path, recipe("lora", **keys), tiny.inputs, kind="train-lora")
+    trained = train(tmp_path, recipe("lora", **keys), tiny.inputs)
     assert trained.details["steps"] == 3
 
 
 def test_tensorboard_files_lie_beside_the_output(
-    tiny: Any, recipe: Any, run_stage: Run, tmp_path: Path
+    tiny: Any, recipe: Any, train: Run, tmp_path: Path
 ) -> None:
     pytest.importorskip("tensorboard", reason="tensorboard is not in this environment's lock")
     output = tmp_path / "tiny"
-    run_stage(output, recipe(max_steps=2, report_to="tensorboard"), tiny.inputs)
+    train(output, recipe(max_steps=2, report_to="tensorboard"), tiny.inputs)
     assert list((tmp_path / "tiny.tensorboard").rglob("events.out.tfevents.*"))
     assert not list(output.rglob("events.out.tfevents.*"))

@@ -41,19 +41,25 @@ WAYS = {
 
 
 @pytest.fixture(scope="module")
-def alone(tiny: Any, recipe: Any, run_stage: Callable[..., Any], tmp_path_factory: Any) -> Any:
+def alone(tiny: Any, recipe: Any, train: Callable[..., Any], tmp_path_factory: Any) -> Any:
     """The same training by Hugging Face."""
-    return run_stage(tmp_path_factory.mktemp("alone"), recipe(max_steps=STEPS), tiny.inputs)
+    return train(tmp_path_factory.mktemp("alone"), recipe(max_steps=STEPS), tiny.inputs)
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_training_equals_hugging_face(
-    tiny: Any, recipe: Any, run_stage: Callable[..., Any], alone: Any, tmp_path: Path, way: str
+    tiny: Any,
+    recipe: Any,
+    train_megatron: Callable[..., Any],
+    run_stage: Callable[..., Any],
+    alone: Any,
+    tmp_path: Path,
+    way: str,
 ) -> None:
     processes, sizes = WAYS[way]
     keys = {"max_steps": STEPS, "calculate_per_token_loss": True, **sizes}
     launch = {"backend": "megatron", "processes": processes}
-    trained = run_stage(tmp_path / "train", recipe(launch=launch, **keys), tiny.inputs)
+    trained = train_megatron(tmp_path / "train", recipe(launch=launch, **keys), tiny.inputs)
     assert trained.losses == pytest.approx(alone.losses, abs=1e-3)
 
     inputs = {"train": trained.output, "model": tiny.model}

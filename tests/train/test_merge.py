@@ -15,11 +15,11 @@ QUESTIONS = 16
 
 
 @pytest.fixture(scope="module")
-def adapter(tiny: Any, recipe: Any, run_stage: Callable[..., Any], tmp_path_factory: Any) -> Path:
+def adapter(tiny: Any, recipe: Any, train: Callable[..., Any], tmp_path_factory: Any) -> Path:
     """A LoRA adapter trained long enough that greedy answers differ from question to question."""
     folder = tmp_path_factory.mktemp("adapter")
     keys = {"max_steps": 60, "learning_rate": 5e-3}
-    return run_stage(folder, recipe("lora", **keys), tiny.inputs, kind="train-lora").output
+    return train(folder, recipe("lora", **keys), tiny.inputs).output
 
 
 @pytest.fixture(scope="module")

@@ -23,9 +23,10 @@ from text2sql.paths import shown
 from text2sql.profile import Profile
 from text2sql.records import read_manifest
 from text2sql.train.architecture import Architecture
-from text2sql.train.launch import Nodes, launch_line
+from text2sql.train.launch import launch_line
 from text2sql.train.lengths import Lengths, count_cut, measure_lengths
 from text2sql.train.memory import GIB, Memory, estimate_memory
+from text2sql.train.nodes import this_node
 from text2sql.train.recipe import Recipe, overrides_label, recipe_of
 from text2sql.train.schedule import GPUS, UTILIZATION, Schedule, plan_schedule, replicas
 
@@ -70,7 +71,7 @@ def dry_run(
         UserError: the recipe cannot run so: it does not fit, or its processes cannot be split.
     """
     recipe = recipe_of(stage.config)
-    nodes = Nodes.from_environment(os.environ)
+    nodes = this_node()
     lengths, source = _lengths(stage, rows)
     schedule = plan_schedule(recipe, lengths, nodes.count)
     model = _architecture(stage, profile)

@@ -16,6 +16,8 @@ import yaml
 from text2sql.errors import UserError
 from text2sql.files import write_text
 from text2sql.train.faults import explain
+from text2sql.train.nodes import Nodes
+from text2sql.train.recipe import Recipe
 
 ARGUMENTS = "llamafactory.yaml"
 POLL_SECONDS = 0.5
@@ -72,20 +74,25 @@ def run_llamafactory(
         raise UserError(explain(f"llamafactory-cli {command}", list(lines), status, folder))
 
 
-def cpu_program(recipe: Any, nodes: Any) -> list[str] | None:
-    """Return the program that trains with several processes on CPUs; None for a single process.
+def torchrun_program(recipe: Recipe, nodes: Nodes, on_cpu: bool) -> list[str] | None:
+    """Return the program to start in place of LLaMA-Factory's launcher; None where that will do.
 
-    LLaMA-Factory's own launcher would do but for what `text2sql.train.cpu_entry` sets right first.
+    It is torchrun with `text2sql.train.entry`: for Megatron, and for DeepSpeed on CPUs.
     """
-    if recipe.launch.backend == "single":
+    backend = recipe.launch.backend
+    if backend == "single" or (backend == "deepspeed" and not on_cpu):
         return None
+    launcher = [sys.executable, "-m", "torch.distributed.run"]
+    return [*launcher, *torchrun_arguments(recipe, nodes), "-m", "text2sql.train.entry"]
+
+
+def torchrun_arguments(recipe: Recipe, nodes: Nodes) -> list[str]:
+    """Return torchrun's arguments for one node."""
     network = ["--standalone"]
     if nodes.count > 1:
         network = [f"--nnodes={nodes.count}", f"--node_rank={nodes.rank}"]
         network += [f"--master_addr={nodes.master}", f"--master_port={nodes.port}"]
-    processes = f"--nproc_per_node={recipe.launch.processes}"
-    launcher = [sys.executable, "-m", "torch.distributed.run", *network, processes]
-    return [*launcher, "-m", "text2sql.train.cpu_entry"]
+    return [*network, f"--nproc_per_node={recipe.launch.processes}"]
 
 
 def _pass_on(stream: IO[str], lines: deque[str]) -> None:

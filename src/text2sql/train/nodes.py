@@ -1,61 +1,63 @@
-"""Training on several machines: node 0 runs the pipeline, the others join its trainings.
-
-All nodes work in one checkout (or one $TEXT2SQL_BUILD) on a shared file system, as checkpoints of
-sharded optimizers need anyway. Node 0 prepares data and model, and publishes the result; the others
-start the same program with the same arguments and write nothing but their part of checkpoints.
-"""
+"""The machines that train together, as torchrun's environment variables name them."""
 
 from __future__ import annotations
 
 import os
-import sys
-import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from text2sql.errors import UserError
-from text2sql.graph import Stage
-from text2sql.progress import Progress
-from text2sql.runner import KEY, is_current, partial_folder, stage_key
-from text2sql.train.launch import Nodes
 
-POLL_SECONDS = 1.0
-PATIENCE_SECONDS = 1800.0
+
+@dataclass(frozen=True)
+class Nodes:
+    """How many machines, which of them this is, and where the first one listens."""
+
+    count: int = 1
+    rank: int = 0
+    master: str = "127.0.0.1"
+    port: str | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Nodes:
+        """Read NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT.
+
+        Raises:
+            UserError: a value is no number, or one that several nodes need is missing.
+        """
+        count = _number(environment, "NNODES", 1)
+        rank = _number(environment, "NODE_RANK", 0)
+        if count < 1 or not 0 <= rank < count:
+            raise UserError(f"NODE_RANK {rank} with NNODES {count}: ranks go from 0 to NNODES - 1")
+        if count == 1:
+            return cls()
+        for name in ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT"):
+            if not environment.get(name):
+                raise UserError(
+                    f"NNODES={count} needs {name} as well; on node 0: make train-full"
+                    f" NNODES={count} NODE_RANK=0 MASTER_ADDR=<its address> MASTER_PORT=29500"
+                )
+        return cls(count, rank, environment["MASTER_ADDR"], environment["MASTER_PORT"])
+
+    def variables(self) -> dict[str, str]:
+        """The variables LLaMA-Factory's launcher reads; empty for one machine."""
+        if self.count == 1:
+            return {}
+        return {
+            "NNODES": str(self.count),
+            "NODE_RANK": str(self.rank),
+            "MASTER_ADDR": self.master,
+            "MASTER_PORT": str(self.port),
+        }
 
 
 def this_node() -> Nodes:
-    """Return what NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT say; raise UserError if wrong."""
+    """Return what the environment says; raise UserError if it is wrong."""
     return Nodes.from_environment(os.environ)
 
 
-def train_with_node_0(stage: Stage) -> None:
-    """Join the training that node 0 starts, and return when it has ended.
-
-    Raises:
-        UserError: node 0 has not begun within half an hour, or the training failed.
-    """
-    from text2sql.train.stage import join
-    from text2sql.worker import Job
-
-    print(f"{stage.name}: waiting for node 0", file=sys.stderr)
-    folder = partial_folder(stage)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not _has_begun(stage):
-        if is_current(stage):
-            print(f"{stage.name}: up to date", file=sys.stderr)
-            return
-        if time.monotonic() > deadline:
-            raise UserError(
-                f"node 0 has not started '{stage.name}' below {folder.parent}; start it with the"
-                " same options, on the same file system"
-            )
-        time.sleep(POLL_SECONDS)
-    job = Job(stage, {n: s.output for n, s in stage.inputs.items()}, folder, Progress(folder))
-    join(job, this_node().rank)
-    print(f"{stage.name}: done; node 0 has the result", file=sys.stderr)
-
-
-def _has_begun(stage: Stage) -> bool:
-    """Whether node 0 is at the stage; it writes the stage's key when its inputs are there."""
-    try:
-        return (partial_folder(stage) / KEY).read_text(encoding="utf-8") == stage_key(stage)
-    except OSError:
-        return False
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name) or str(default)
+    if not text.isdigit():
+        raise UserError(f"{name}={text}: expected a number")
+    return int(text)

@@ -12,8 +12,8 @@ from typing import Any
 from text2sql.files import read_jsonl
 from text2sql.progress import Progress
 from text2sql.train.checks import check_before_training
-from text2sql.train.launch import Nodes
-from text2sql.train.llamafactory import ARGUMENTS, cpu_program, run_llamafactory
+from text2sql.train.llamafactory import ARGUMENTS, run_llamafactory, torchrun_program
+from text2sql.train.nodes import this_node
 from text2sql.train.recipe import Recipe, recipe_of
 from text2sql.worker import Job
 
@@ -69,7 +69,7 @@ def _launch(
     job: Job, recipe: Recipe, checkpoint: Path | None, arguments_name: str, watch: bool
 ) -> None:
     on_cpu = job.settings["device"] == "cpu"
-    nodes = Nodes.from_environment(os.environ)
+    nodes = this_node()
     run_llamafactory(
         "train",
         training_arguments(job, recipe, checkpoint),
@@ -77,7 +77,7 @@ def _launch(
         recipe.environment() | nodes.variables() | _logging_folder(job),
         watch=(lambda: report_progress(job.output, job.progress)) if watch else (lambda: None),
         arguments_name=arguments_name,
-        program=cpu_program(recipe, nodes) if on_cpu else None,
+        program=torchrun_program(recipe, nodes, on_cpu),
     )
 
 

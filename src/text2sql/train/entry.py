@@ -1,10 +1,12 @@
-"""Run LLaMA-Factory's trainer in several processes on CPUs: what torchrun starts there.
+"""Run LLaMA-Factory's trainer in several processes: what torchrun starts where its own cannot.
 
-Usage: ``torchrun --nproc_per_node 2 -m text2sql.train.cpu_entry ARGUMENTS.yaml``
+Usage: ``torchrun --nproc_per_node 2 -m text2sql.train.entry ARGUMENTS.yaml``
 
-On GPUs LLaMA-Factory's own launcher does. Without one, two things must be right before transformers
-reads the arguments: DeepSpeed's communication must be up, since accelerate leaves that out where
-``use_cpu`` is set (which bf16 needs); and Megatron needs `text2sql.train.megatron_cpu`.
+For DeepSpeed on GPUs LLaMA-Factory's own launcher does. Elsewhere something must be set right
+before transformers reads the arguments. On CPUs, DeepSpeed's communication must be up, since
+accelerate leaves that out where ``use_cpu`` is set (which bf16 needs). Under Megatron,
+mcore_adapter needs two repairs on any machine, and megatron-core a shim where there is no CUDA
+(`text2sql.train.megatron_cpu`).
 """
 
 from __future__ import annotations
