@@ -1,8 +1,8 @@
 """Train again and again in forks of one process that has paid for the imports once.
 
-Reads one JSON request a line: ``{"arguments": YAML file, "processes": N, "log": file}``; answers each
-with the exit statuses of its processes. A fork does what a process of its own would do from there:
-a single one LLaMA-Factory's ``run_exp``, several of them `text2sql.train.entry`.
+Reads one JSON request a line, ``{"arguments": YAML file, "processes": N, "log": file}``, and
+answers each with the exit statuses of its processes. A fork does what a process of its own would do
+from there: a single one LLaMA-Factory's ``run_exp``, several `text2sql.train.entry`.
 """
 
 from __future__ import annotations
