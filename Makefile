@@ -4,20 +4,23 @@
 PROFILE ?= smollm2-135m
 # DATASET=sample|spider|... (default: the profile's), LIMIT=n for a quick look,
 # RECIPE=name of a configs/train/*.yaml for the train targets, ROW=a row for infer and eval,
-# SPIDER_DIR=folder of Spider 1.0.
-export SPIDER_DIR
+# SPIDER_DIR=folder of Spider 1.0. With the train targets: SET="key=value ..." replaces keys of the
+# recipe, DRY_RUN=1 (GPU=rtx-4090 ROWS=n) only describes; NNODES, NODE_RANK, MASTER_ADDR and
+# MASTER_PORT train on several machines.
+export SPIDER_DIR NNODES NODE_RANK MASTER_ADDR MASTER_PORT
 
 PYTHON := .venv/bin/python
 RUN := .venv/bin/text2sql
 OPTIONS := --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET)) \
 	$(if $(LIMIT),--limit $(LIMIT)) $(if $(RECIPE),--recipe $(RECIPE)) \
-	$(if $(ROW),--row $(ROW))
-STAGES := data model train-lora train-qlora train-full mg2hf merge knowledge-base retrieve infer \
+	$(if $(ROW),--row $(ROW)) $(foreach pair,$(SET),--set $(pair))
+TRAIN_OPTIONS := $(if $(DRY_RUN),--dry-run) $(if $(GPU),--gpu $(GPU)) $(if $(ROWS),--rows $(ROWS))
+STAGES := data model train-lora train-qlora train-full mg2hf hf2mg merge knowledge-base retrieve infer \
 	eval table figures text-metrics
-LATER := hf2mg quantize create-data serve
+LATER := quantize create-data serve
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu test test-slow check data-report decontaminate reproduce plan publish \
+.PHONY: help setup setup-gpu setup-megatron test test-slow test-megatron check data-report decontaminate reproduce plan publish \
 	results clean $(STAGES) $(LATER)
 
 help: ## list the targets
@@ -32,11 +35,17 @@ setup-gpu: setup ## make the environments of the GPU profiles as well
 	@scripts/setup.sh gpu-train
 	@scripts/setup.sh gpu-vllm
 
+setup-megatron: ## add Megatron training: MCORE_ADAPTER=<git URL or folder of ROLL> [VENV=.venv]
+	@scripts/setup_megatron.sh "$(MCORE_ADAPTER)" $(or $(VENV),.venv-train)
+
 test: setup ## run the tests
 	@$(PYTHON) -m pytest
 
 test-slow: setup ## run the tests that train and convert real models (minutes)
 	@$(PYTHON) -m pytest -m slow
+
+test-megatron: setup ## run the tests of Megatron training (make setup-megatron VENV=.venv first)
+	@$(PYTHON) -m pytest -m megatron
 
 check: setup ## lint, types, sample data and README tables in step
 	@$(PYTHON) -m ruff check
@@ -71,7 +80,7 @@ create-data: ## training data from a private database
 serve: ## start the web service
 
 $(STAGES): setup
-	@$(RUN) $@ $(OPTIONS)
+	@$(RUN) $@ $(OPTIONS) $(if $(filter train-%,$@),$(TRAIN_OPTIONS))
 
 $(LATER): setup
 	@$(RUN) $@

@@ -23,6 +23,7 @@ STAGE_COMMANDS = {
     "train-qlora": "4-bit QLoRA fine-tuning by LLaMA-Factory.",
     "train-full": "Full fine-tuning by LLaMA-Factory.",
     "mg2hf": "Convert a Megatron checkpoint to Hugging Face.",
+    "hf2mg": "Convert the base model to a Megatron checkpoint.",
     "merge": "Fold LoRA adapters into the base model.",
     "knowledge-base": "Build the retrieval store of solved questions.",
     "retrieve": "Find few-shot examples for every question.",
@@ -34,7 +35,6 @@ STAGE_COMMANDS = {
 }
 # What later releases bring; until then these say so and fail.
 PLANNED_COMMANDS = {
-    "hf2mg": "Convert a Hugging Face model to Megatron.",
     "quantize": "Convert a model to GGUF and quantize it.",
     "create-data": "Make training data from a private database.",
     "serve": "Start the text-to-SQL web service.",
@@ -52,6 +52,13 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--limit", type=click.IntRange(min=1), help="At most so many rows and questions."
         ),
         click.option("--recipe", help="A training recipe besides those of the profile."),
+        click.option(
+            "--set",
+            "assignments",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Replace a LLaMA-Factory key of --recipe; gives a row of its own.",
+        ),
         click.option("--row", help="With infer and eval: only this row of the table."),
     ]
     for option in reversed(options):
@@ -60,14 +67,24 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def select_run(
-    profile: str, dataset: str | None, limit: int | None, recipe: str | None, row: str | None
+    profile: str,
+    dataset: str | None,
+    limit: int | None,
+    recipe: str | None,
+    row: str | None,
+    assignments: tuple[str, ...] = (),
 ) -> tuple[Any, dict[str, Any]]:
     """Return the selection that the options mean, and its graph of stages (`row` picks later)."""
     from text2sql.graph import Selection, build_graph
     from text2sql.profile import load_profile
+    from text2sql.train.recipe import parse_overrides
 
     loaded = load_profile(profile)
-    selection = Selection(loaded, dataset or loaded.dataset, limit, recipe, profile)
+    overrides = parse_overrides(assignments)
+    if overrides and not recipe:
+        raise UserError("--set changes keys of a recipe; name it with --recipe (make: RECIPE=)")
+    name = dataset or loaded.dataset
+    selection = Selection(loaded, name, limit, recipe, profile, overrides)
     return selection, build_graph(selection)
 
 
@@ -75,14 +92,12 @@ def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Any:
     """Run the stages wanted, and all they need, that are not up to date; return the selection."""
     from text2sql import hardware
     from text2sql.graph import select
-    from text2sql.paths import config_name
     from text2sql.runner import Runner
     from text2sql.worker import stage_module
 
     selection, graph = select_run(**options)
-    recipe = options["recipe"]
-    if recipe and wanted[0].startswith("train-"):
-        wanted = [f"train:{config_name(recipe)}"]
+    if wanted[0].startswith("train-"):
+        wanted = trainings(wanted[0], selection, graph)
     if options["row"]:
         if wanted[0] not in ("infer", "eval"):
             raise UserError("--row goes with infer and eval; a table has all rows of its profile")
@@ -97,6 +112,16 @@ def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Any:
         click.echo(f"little memory: {workers} stages at a time instead of {profile.workers}")
     Runner(selection, workers).run(stages)
     return selection
+
+
+def trainings(kind: str, selection: Any, graph: dict[str, Any]) -> list[str]:
+    """Return the training stages that ``train-lora`` and its like mean: of the recipe, or all."""
+    if not selection.recipe:
+        return [kind]
+    stage = graph[f"train:{selection.recipe_name}"]
+    if stage.kind != kind:
+        raise UserError(f"recipe '{selection.recipe}' is for {stage.kind}; run: make {stage.kind}")
+    return [stage.name]
 
 
 def show_results(selection: Any) -> None:
@@ -227,6 +252,32 @@ def _add_stage_command(kind: str, text: str) -> None:
             show_results(selection)
 
 
+def _add_train_command(kind: str, text: str) -> None:
+    @cli.command(kind, help=text)
+    @run_options
+    @click.option("--dry-run", is_flag=True, help="Print batch, steps, memory, time; run nothing.")
+    @click.option("--gpu", help="With --dry-run: the GPU to plan for, such as rtx-4090 or h100.")
+    @click.option("--rows", type=click.IntRange(min=1), help="With --dry-run: rows to assume.")
+    def command(dry_run: bool, gpu: str | None, rows: int | None, **options: Any) -> None:
+        from text2sql.train.join import train_with_node_0
+        from text2sql.train.nodes import this_node
+
+        if dry_run:
+            from text2sql.graph import select
+            from text2sql.train.dry_run import dry_run as describe
+
+            selection, graph = select_run(**options)
+            for stage in select(graph, trainings(kind, selection, graph)):
+                if stage.kind == kind:
+                    click.echo(describe(stage, selection.profile, gpu, rows))
+        elif this_node().rank > 0:
+            selection, graph = select_run(**options)
+            (name,) = trainings(kind, selection, graph)
+            train_with_node_0(graph[name])
+        else:
+            bring_up_to_date([kind], **options)
+
+
 def _add_planned_command(name: str, text: str) -> None:
     @cli.command(name, help=f"{text} (not in this release)")
     def command() -> None:
@@ -234,7 +285,10 @@ def _add_planned_command(name: str, text: str) -> None:
 
 
 for _kind, _text in STAGE_COMMANDS.items():
-    _add_stage_command(_kind, _text)
+    if _kind.startswith("train-"):
+        _add_train_command(_kind, _text)
+    else:
+        _add_stage_command(_kind, _text)
 for _name, _text in PLANNED_COMMANDS.items():
     _add_planned_command(_name, _text)
 

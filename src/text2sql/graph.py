@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +17,13 @@ import test_suite_sql_eval
 from text2sql.config import StrictModel, load_config
 from text2sql.data.config import DataConfig
 from text2sql.errors import UserError
+from text2sql.files import sha256_text
 from text2sql.infer.config import load_infer_config
 from text2sql.paths import build_root, config_name, config_path
 from text2sql.profile import Profile, RowConfig
-from text2sql.train.recipe import load_recipe
+from text2sql.train.recipe import load_recipe, overrides_label
+
+LONGEST_LABEL = 80  # of a recipe's overrides in a folder's name
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class Selection:
         limit: for a quick look, at most so many training rows and questions.
         recipe: a training recipe besides those of the profile's rows; gets a row of its own.
         source: name or path the profile was loaded by; by default its own name.
+        overrides: LLaMA-Factory keys that replace those of `recipe`.
     """
 
     profile: Profile
@@ -61,6 +66,7 @@ class Selection:
     limit: int | None = None
     recipe: str | None = None
     source: str | None = None
+    overrides: dict[str, Any] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -76,10 +82,21 @@ class Selection:
     def rows(self) -> list[RowConfig]:
         """The profile's rows, and one for the recipe asked for unless a row has it."""
         rows = list(self.profile.rows)
-        if self.recipe and all(row.recipe != self.recipe for row in rows):
-            name = config_name(self.recipe)
+        if self.recipe and (self.overrides or all(row.recipe != self.recipe for row in rows)):
+            name = self.recipe_name
             rows.append(RowConfig(name=name, label=name, recipe=self.recipe))
         return rows
+
+    @property
+    def recipe_name(self) -> str:
+        """Name of the recipe asked for in paths; with overrides it is another one."""
+        name = config_name(self.recipe or "")
+        if not self.overrides:
+            return name
+        label = re.sub(r"[^A-Za-z0-9_=,.+-]+", "-", overrides_label(self.overrides))
+        if len(label) > LONGEST_LABEL:
+            label = sha256_text(label)[:12]
+        return f"{name}+{label}"
 
 
 def build_graph(selection: Selection) -> dict[str, Stage]:
@@ -199,7 +216,7 @@ class _Builder:
         return settings | ({"environment": environment} if environment else {})
 
     def _model(self) -> Stage:
-        config = self.profile.model.model_dump(exclude={"template"})
+        config = self.profile.model.model_dump(exclude={"template", "architecture"})
         output = build_root() / "models" / self.profile.model.name
         return self._add(Stage("model", "model", config, output))
 
@@ -225,7 +242,10 @@ class _Builder:
         """The stage whose output holds the model that a row infers with."""
         if row.recipe is None:
             return model
-        recipe, name = load_recipe(row.recipe), config_name(row.recipe)
+        name, overrides = config_name(row.recipe), {}
+        if self.selection.overrides and row.name == self.selection.recipe_name:
+            name, overrides = row.name, self.selection.overrides
+        recipe = load_recipe(row.recipe, overrides)
         config = _dump(recipe) | {"template": self.profile.model.template}
         trained = self._add(
             Stage(
@@ -247,6 +267,22 @@ class _Builder:
                     {"template": self.profile.model.template},
                     self.folder / "mg2hf" / name,
                     inputs={"train": trained, "model": model},
+                    settings=self._settings(self.profile.train_environment),
+                )
+            )
+            # The other way, for trainings outside of this pipeline that start from Megatron's form.
+            sizes = {
+                "tensor_parallel": recipe.tensor_parallel,
+                "pipeline_parallel": recipe.pipeline_parallel,
+                "bf16": bool(recipe.llamafactory.get("bf16", False)),
+            }
+            self._add(
+                Stage(
+                    f"hf2mg:{name}",
+                    "hf2mg",
+                    sizes,
+                    self.folder / "hf2mg" / name,
+                    inputs={"model": model},
                     settings=self._settings(self.profile.train_environment),
                 )
             )

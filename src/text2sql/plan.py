@@ -7,7 +7,7 @@ from text2sql.errors import UserError
 from text2sql.graph import Selection, Stage
 from text2sql.paths import shown
 from text2sql.runner import is_current
-from text2sql.train.recipe import Recipe
+from text2sql.train.launch import launch_line as training_line
 from text2sql.worker import STAGE_MODULES
 
 
@@ -34,10 +34,7 @@ def launch_line(stage: Stage) -> str:
     """Return the program a stage starts, as one would type it."""
     if not stage.kind.startswith("train-"):
         return "llamafactory-cli export" if stage.kind == "merge" else f"text2sql {stage.kind}"
-    recipe = Recipe.model_validate({k: v for k, v in stage.config.items() if k != "template"})
-    variables = [f"{name}={value}" for name, value in recipe.environment().items()]
-    arguments = shown(stage.output / "llamafactory.yaml")
-    return " ".join([*variables, "llamafactory-cli train", arguments])
+    return training_line(stage)
 
 
 def _state(stage: Stage) -> str:

@@ -15,7 +15,9 @@ class ModelConfig(StrictModel):
     """The base model.
 
     `path_or_hub_id` is a local folder or a hub id. `packaged_gguf` names a Python package that
-    ships the model as GGUF; it is used where set, so that no hub is needed.
+    ships the model as GGUF; it is used where set, so that no hub is needed. `architecture` holds
+    the keys of the model's ``config.json`` that decide its size, so that a dry run can estimate
+    memory and time before the model has been downloaded.
     """
 
     name: str
@@ -23,6 +25,7 @@ class ModelConfig(StrictModel):
     revision: str | None = None
     packaged_gguf: str | None = None
     template: str
+    architecture: dict[str, Any] = {}
 
 
 class RowConfig(StrictModel):

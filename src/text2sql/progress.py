@@ -9,6 +9,7 @@ from pathlib import Path
 from text2sql.files import write_json
 
 PROGRESS = "progress.json"
+NOTES = "notes.txt"
 SECONDS_BETWEEN_WRITES = 0.5
 
 
@@ -17,6 +18,7 @@ class Progress:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / PROGRESS
+        self._notes = folder / NOTES
         self._last = 0.0
 
     def update(self, done: int, total: int, unit: str) -> None:
@@ -25,6 +27,20 @@ class Progress:
         if now - self._last >= SECONDS_BETWEEN_WRITES or done >= total:
             write_json(self._path, {"done": done, "total": total, "unit": unit}, indent=None)
             self._last = now
+
+    def note(self, text: str) -> None:
+        """Tell the user something now; the line also goes into the stage's log."""
+        print(text, flush=True)
+        with self._notes.open("a", encoding="utf-8") as stream:
+            stream.write(f"{text}\n")
+
+
+def read_notes(folder: Path) -> list[str]:
+    """Return the lines that a stage has told the user since it began."""
+    try:
+        return (folder / NOTES).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
 
 
 def read_progress(folder: Path) -> tuple[int, int, str] | None:

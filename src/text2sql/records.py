@@ -29,6 +29,7 @@ UNHASHED = frozenset(
         "stage.log",
         "stage.key",
         "progress.json",
+        "notes.txt",
         "llamafactory.yaml",
         "trainer_log.jsonl",
         "trainer_state.json",

@@ -8,6 +8,7 @@ run goes on from it when nothing has changed and starts clean when something has
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -26,7 +27,7 @@ from text2sql.errors import UserError
 from text2sql.files import PARTIAL, sha256_tree
 from text2sql.graph import Selection, Stage
 from text2sql.paths import repository_root
-from text2sql.progress import read_progress
+from text2sql.progress import NOTES, read_notes, read_progress
 from text2sql.records import canonical_hash, read_manifest
 
 LOG = "stage.log"
@@ -86,6 +87,7 @@ class _Running:
     log: IO[bytes]
     bar: Any
     started: float = field(default_factory=time.monotonic)
+    notes_shown: int = 0
 
 
 class Runner:
@@ -148,6 +150,7 @@ class Runner:
             selection.dataset,
             str(selection.limit or 0),
             selection.recipe or "",
+            json.dumps(selection.overrides),
         ]
 
     def _start(self, stage: Stage) -> None:
@@ -181,6 +184,10 @@ class Runner:
                 job.bar.n = known[0]
             job.bar.refresh()
             status = job.process.poll()
+            notes = read_notes(partial_folder(job.stage) if status != 0 else job.stage.output)
+            for note in notes[job.notes_shown :]:
+                _say(f"{name}: {note}")
+            job.notes_shown = max(job.notes_shown, len(notes))
             if status is None:
                 continue
             job.bar.close()
@@ -224,8 +231,15 @@ def prepare_partial(stage: Stage) -> Path:
     stored = folder / KEY
     if folder.exists() and (not stored.is_file() or stored.read_text(encoding="utf-8") != key):
         shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    stored.write_text(str(key), encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / NOTES).unlink(missing_ok=True)
+        stored.write_text(str(key), encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"{folder}: cannot be written ({error.strerror}); make room or set TEXT2SQL_BUILD to"
+            " another folder"
+        ) from None
     return folder
 
 
@@ -270,8 +284,14 @@ def stage_python(stage: Stage) -> Path:
 
 @contextmanager
 def _exclusive(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock_file = (folder / ".lock").open("w")
+    except OSError as error:
+        raise UserError(
+            f"{folder}: cannot be written ({error.strerror}); set TEXT2SQL_BUILD to another folder"
+        ) from None
+    with lock_file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

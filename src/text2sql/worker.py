@@ -1,4 +1,4 @@
-"""Run one stage here: ``python -m text2sql.worker STAGE PROFILE DATASET LIMIT RECIPE``.
+"""Run one stage here: ``python -m text2sql.worker STAGE PROFILE DATASET LIMIT RECIPE OVERRIDES``.
 
 Started by `text2sql.runner`; a process per stage gives its memory back and can be stopped whole.
 """
@@ -6,6 +6,7 @@ Started by `text2sql.runner`; a process per stage gives its memory back and can 
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ STAGE_MODULES = {
     "train-qlora": "text2sql.train.stage",
     "train-full": "text2sql.train.stage",
     "merge": "text2sql.convert.merge",
+    "mg2hf": "text2sql.convert.megatron",
+    "hf2mg": "text2sql.convert.megatron",
     "infer": "text2sql.infer.stage",
     "eval": "text2sql.evaluate",
     "table": "text2sql.report.table",
@@ -103,9 +106,15 @@ def run_stage(stage: Stage) -> None:
 
 def main() -> int:
     """Entry point; prints a user's mistake as one line and exits with 2."""
-    name, profile, dataset, limit, recipe = sys.argv[1:6]
+    name, profile, dataset, limit, recipe, overrides = sys.argv[1:7]
     try:
-        selection = Selection(load_profile(profile), dataset, int(limit) or None, recipe or None)
+        selection = Selection(
+            load_profile(profile),
+            dataset,
+            int(limit) or None,
+            recipe or None,
+            overrides=json.loads(overrides),
+        )
         graph = build_graph(selection)
         run_stage(graph[name])
     except UserError as error:

@@ -75,7 +75,9 @@ def test_gpu_profile_can_be_planned_without_gpus(repository: Path) -> None:
         "full",
     ):
         assert f"infer:{row} " in result.stdout
-    assert "FORCE_TORCHRUN=1 NPROC_PER_NODE=4 USE_MCA=1 llamafactory-cli train" in result.stdout
+    assert "USE_MCA=1 torchrun --standalone --nproc_per_node=4 -m text2sql.train.entry" in (
+        result.stdout
+    )
 
 
 @pytest.mark.parametrize(

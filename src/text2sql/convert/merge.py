@@ -1,19 +1,34 @@
-"""The merge stage: fold a LoRA adapter into its base model, through LLaMA-Factory's export."""
+"""The merge stage: fold a LoRA adapter into its base model, through LLaMA-Factory's export.
+
+QLoRA adapters are merged into the base as it was before quantization: weights of 4 bits cannot take
+up the adapter's update, and a merge into them would be rounded away.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from text2sql.convert.megatron import copy_travelling
+from text2sql.errors import UserError
 from text2sql.files import read_json
 from text2sql.train.llamafactory import run_llamafactory
 from text2sql.worker import Job
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Write the merged model, with tokenizer and chat template, as a Hugging Face folder."""
-    adapter = job.inputs["adapter"]
+    """Write the merged model, with tokenizer, chat template and generation config.
+
+    Returns:
+        The adapter's rank.
+
+    Raises:
+        UserError: the base is quantized, the adapter is not whole, or the export failed.
+    """
+    adapter, base = job.inputs["adapter"], job.inputs["model"]
+    check_mergeable(base, adapter)
     arguments = {
-        "model_name_or_path": str(job.inputs["model"]),
+        "model_name_or_path": str(base),
         "adapter_name_or_path": str(adapter),
         "template": job.config["template"],
         "finetuning_type": "lora",
@@ -23,4 +38,17 @@ def run(job: Job) -> dict[str, Any]:
         "export_legacy_format": False,
     }
     run_llamafactory("export", arguments, job.output)
+    copy_travelling(base, job.output)
     return {"rank": read_json(adapter / "adapter_config.json")["r"]}
+
+
+def check_mergeable(base: Path, adapter: Path) -> None:
+    """Raise UserError when an adapter cannot be folded into a base model."""
+    if read_json(base / "config.json").get("quantization_config"):
+        raise UserError(
+            f"{base} is quantized, and an adapter merged into it would be rounded away; merge into"
+            " the unquantized model, then quantize the result"
+        )
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (adapter / name).is_file():
+            raise UserError(f"{adapter / name}: missing; train the adapter again")

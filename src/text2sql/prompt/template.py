@@ -26,6 +26,9 @@ TEMPLATES = {
     # Qwen3 was trained to think first; the empty block tells it that thinking is over.
     "qwen3": Template(reply_opening="<think>\n\n</think>\n\n"),
     "qwen3_nothink": Template(),
+    "qwen": Template(
+        default_system="You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+    ),
     "smollm2": Template(
         default_system="You are a helpful AI assistant named SmolLM, trained by Hugging Face."
     ),
@@ -39,8 +42,7 @@ def render_text(messages: Sequence[Message], template: str) -> str:
     Args:
         messages: system (optional), then user and assistant in turn; the last is the user's, or an
             assistant message that begins the reply.
-        template: ``qwen3``, ``qwen3_nothink``, ``smollm2`` or ``chatml``, as LLaMA-Factory names
-            them.
+        template: one of `TEMPLATES`, as LLaMA-Factory names them.
 
     Raises:
         UserError: no such template.

@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import yaml
 
 from text2sql.errors import UserError
 from text2sql.files import write_text
+from text2sql.train.faults import explain
+from text2sql.train.nodes import Nodes
+from text2sql.train.recipe import Recipe
 
 ARGUMENTS = "llamafactory.yaml"
 POLL_SECONDS = 0.5
+LINES_KEPT = 2000  # of the output, to find what went wrong; DeepSpeed says thousands at the end
 
 
 def run_llamafactory(
@@ -24,6 +30,8 @@ def run_llamafactory(
     folder: Path,
     environment: dict[str, str] | None = None,
     watch: Callable[[], None] = lambda: None,
+    arguments_name: str = ARGUMENTS,
+    program: list[str] | None = None,
 ) -> None:
     """Run ``llamafactory-cli <command>`` and wait for it.
 
@@ -33,25 +41,64 @@ def run_llamafactory(
         folder: where the argument file is kept, as part of the record of the run.
         environment: variables added to this process's own.
         watch: called every half second while the program runs, to report progress.
+        arguments_name: name of the argument file.
+        program: what to run in place of ``llamafactory-cli <command>``.
 
     Raises:
-        UserError: the program ended with an error (its output went to the stage's log).
+        UserError: the program ended with an error; the message says what it was about (its whole
+            output went to the stage's log).
     """
-    path = folder / ARGUMENTS
+    path = folder / arguments_name
     write_text(path, yaml.safe_dump(arguments, sort_keys=False, allow_unicode=True))
     process = subprocess.Popen(
-        [sys.executable, "-m", "llamafactory.cli", command, str(path)],
+        [*(program or [sys.executable, "-m", "llamafactory.cli", command]), str(path)],
         env=os.environ | {"DISABLE_VERSION_CHECK": "1"} | (environment or {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
     )
+    lines: deque[str] = deque(maxlen=LINES_KEPT)
+    assert process.stdout is not None
+    reader = threading.Thread(target=_pass_on, args=(process.stdout, lines))
+    reader.start()
     while True:
         try:
             status = process.wait(timeout=POLL_SECONDS)
             break
         except subprocess.TimeoutExpired:
             watch()
+    reader.join()
     watch()
     if status != 0:
-        raise UserError(f"llamafactory-cli {command} ended with status {status}")
+        raise UserError(explain(f"llamafactory-cli {command}", list(lines), status, folder))
+
+
+def torchrun_program(recipe: Recipe, nodes: Nodes, on_cpu: bool) -> list[str] | None:
+    """Return the program to start in place of LLaMA-Factory's launcher; None where that will do.
+
+    It is torchrun with `text2sql.train.entry`: for Megatron, and for DeepSpeed on CPUs.
+    """
+    backend = recipe.launch.backend
+    if backend == "single" or (backend == "deepspeed" and not on_cpu):
+        return None
+    launcher = [sys.executable, "-m", "torch.distributed.run"]
+    return [*launcher, *torchrun_arguments(recipe, nodes), "-m", "text2sql.train.entry"]
+
+
+def torchrun_arguments(recipe: Recipe, nodes: Nodes) -> list[str]:
+    """Return torchrun's arguments for one node."""
+    network = ["--standalone"]
+    if nodes.count > 1:
+        network = [f"--nnodes={nodes.count}", f"--node_rank={nodes.rank}"]
+        network += [f"--master_addr={nodes.master}", f"--master_port={nodes.port}"]
+    return [*network, f"--nproc_per_node={recipe.launch.processes}"]
+
+
+def _pass_on(stream: IO[str], lines: deque[str]) -> None:
+    for line in stream:
+        lines.append(line.rstrip())
+        print(line, end="", flush=True)
 
 
 def unknown_keys(arguments: dict[str, Any]) -> list[str]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import yaml
 from pydantic import Field, model_validator
 
-from text2sql.config import StrictModel, load_config
+from text2sql.config import StrictModel, check_config, load_config
+from text2sql.errors import UserError
+from text2sql.files import read_json
 from text2sql.paths import config_path, repository_root
 
 # Keys the train stage fills in itself, so that a recipe cannot contradict the pipeline.
@@ -23,6 +27,9 @@ STAGE_KEYS = frozenset(
         "stage",
     }
 )
+
+
+LAUNCH_KEYS = frozenset({"processes", "backend"})  # of `Launch`, that overrides may name
 
 
 class Launch(StrictModel):
@@ -70,12 +77,100 @@ class Recipe(StrictModel):
         named = self.llamafactory.get("deepspeed")
         return (repository_root() / named,) if named else ()
 
+    def changed(self, overrides: Mapping[str, Any], source: str = "recipe") -> Recipe:
+        """Return this recipe with keys replaced; `source` names it where they do not agree.
+
+        Raises:
+            UserError: a value that does not go with the others.
+        """
+        values = self.model_dump(mode="json")
+        for key, value in overrides.items():
+            section = values["launch" if key in LAUNCH_KEYS else "llamafactory"]
+            if value is None:
+                section.pop(key, None)
+            else:
+                section[key] = value
+        return check_config(values, Recipe, source=f"{source} with {overrides_label(overrides)}")
+
+    @property
+    def zero_stage(self) -> int:
+        """DeepSpeed's ZeRO stage; 0 without DeepSpeed."""
+        if self.launch.backend != "deepspeed":
+            return 0
+        return int(read_json(self.source_files()[0])["zero_optimization"]["stage"])
+
+    @property
+    def tensor_parallel(self) -> int:
+        """How many processes share one copy of the layers (Megatron's or DeepSpeed's AutoTP)."""
+        if self.launch.backend == "megatron":
+            return int(self.llamafactory.get("tensor_model_parallel_size", 1))
+        if self.launch.backend == "deepspeed":
+            config = read_json(self.source_files()[0])
+            return int(config.get("tensor_parallel", {}).get("autotp_size", 1))
+        return 1
+
+    @property
+    def pipeline_parallel(self) -> int:
+        """How many groups of processes hold consecutive layers (Megatron only)."""
+        return int(self.llamafactory.get("pipeline_model_parallel_size", 1))
+
     @property
     def seed(self) -> int:
         """The trainer's seed (LLaMA-Factory's default is 42)."""
         return int(self.llamafactory.get("seed", 42))
 
 
-def load_recipe(name: str) -> Recipe:
-    """Load `configs/train/<name>.yaml` (or a YAML file by path); raise UserError when wrong."""
-    return load_config(config_path("train", name), Recipe)
+def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """Load a recipe, with some of LLaMA-Factory's keys replaced or added.
+
+    Args:
+        name: of a file in `configs/train/`, or the path of a YAML file.
+        overrides: LLaMA-Factory keys and values; None as a value removes the key. The keys
+            ``processes`` and ``backend`` are those of `Launch`.
+
+    Raises:
+        UserError: no such file, or a wrong key or value.
+    """
+    path = config_path("train", name)
+    recipe = load_config(path, Recipe)
+    if not overrides:
+        return recipe
+    return recipe.changed(overrides, source=str(path))
+
+
+def recipe_of(config: Mapping[str, Any]) -> Recipe:
+    """Return the recipe in a training stage's config."""
+    return Recipe.model_validate({k: v for k, v in config.items() if k != "template"})
+
+
+def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
+    """Read ``key=value`` texts, each value as YAML would (``2e-4`` is a number here as well).
+
+    Raises:
+        UserError: a text without ``=``, or a value that is not YAML.
+    """
+    found: dict[str, Any] = {}
+    for text in assignments:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UserError(f"'{text}': expected key=value, such as learning_rate=1e-4")
+        try:
+            found[key.strip()] = _number(yaml.safe_load(value))
+        except yaml.YAMLError:
+            raise UserError(f"'{text}': the value is not YAML") from None
+    return found
+
+
+def overrides_label(overrides: Mapping[str, Any]) -> str:
+    """Return overrides as they are in names of runs: ``key=value`` joined by commas."""
+    return ",".join(f"{key}={value}" for key, value in sorted(overrides.items()))
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads 2e-4, which has no point, as a text."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value

@@ -9,15 +9,23 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from text2sql.errors import UserError
 from text2sql.files import read_jsonl
 from text2sql.progress import Progress
-from text2sql.train.llamafactory import run_llamafactory, unknown_keys
-from text2sql.train.recipe import Recipe
+from text2sql.train.checks import check_before_training
+from text2sql.train.llamafactory import ARGUMENTS, run_llamafactory, torchrun_program
+from text2sql.train.nodes import this_node
+from text2sql.train.recipe import Recipe, recipe_of
 from text2sql.worker import Job
 
 TRAIN_DATASET = "train"  # its name in the data stage's dataset_info.json
 TRAINER_LOG = "trainer_log.jsonl"
+# Megatron's fused kernels exist for CUDA only.
+MEGATRON_WITHOUT_KERNELS = {
+    "transformer_impl": "local",
+    "bias_activation_fusion": False,
+    "apply_rope_fusion": False,
+    "dataloader_pin_memory": False,
+}
 CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 
@@ -28,15 +36,53 @@ def run(job: Job) -> dict[str, Any]:
         Steps, epochs, runtime, samples per second, first and final loss.
 
     Raises:
-        UserError: a key LLaMA-Factory does not know, or training ended with an error.
+        UserError: a key LLaMA-Factory does not know, data or model that do not go with the recipe,
+            or training ended with an error; the message says what to do.
     """
-    recipe = Recipe.model_validate({k: v for k, v in job.config.items() if k != "template"})
+    recipe = recipe_of(job.config)
     # LLaMA-Factory has Megatron's keys only where this is set before it is imported.
     os.environ.update({k: v for k, v in recipe.environment().items() if k == "USE_MCA"})
-    unknown = unknown_keys(recipe.llamafactory)
-    if unknown:
-        raise UserError(f"recipe '{job.stage.name}': LLaMA-Factory has no key '{unknown[0]}'")
+    for warning in check_before_training(job, recipe):
+        job.progress.note(warning)
     checkpoint = last_checkpoint(job.output)
+    if checkpoint:
+        print(f"going on from {checkpoint.name}", flush=True)
+    _launch(job, recipe, checkpoint, ARGUMENTS, watch=True)
+    details = summarize(job.output)
+    for folder in job.output.glob("checkpoint-*"):
+        shutil.rmtree(folder)
+    return details
+
+
+def join(job: Job, rank: int) -> None:
+    """Take part in a training that node 0 runs; `rank` is this machine's.
+
+    Raises:
+        UserError: training ended with an error.
+    """
+    checkpoint = newest(complete_checkpoints(job.output))
+    name = f"{Path(ARGUMENTS).stem}-node{rank}.yaml"
+    _launch(job, recipe_of(job.config), checkpoint, name, watch=False)
+
+
+def _launch(
+    job: Job, recipe: Recipe, checkpoint: Path | None, arguments_name: str, watch: bool
+) -> None:
+    on_cpu = job.settings["device"] == "cpu"
+    nodes = this_node()
+    run_llamafactory(
+        "train",
+        training_arguments(job, recipe, checkpoint),
+        job.output,
+        recipe.environment() | nodes.variables() | _logging_folder(job),
+        watch=(lambda: report_progress(job.output, job.progress)) if watch else (lambda: None),
+        arguments_name=arguments_name,
+        program=torchrun_program(recipe, nodes, on_cpu),
+    )
+
+
+def training_arguments(job: Job, recipe: Recipe, checkpoint: Path | None) -> dict[str, Any]:
+    """Return all of LLaMA-Factory's keys for a training: the recipe's, and what the stage adds."""
     arguments = {
         "model_name_or_path": str(job.inputs["model"]),
         "stage": "sft",
@@ -53,35 +99,46 @@ def run(job: Job) -> dict[str, Any]:
         arguments["overwrite_output_dir"] = True  # the runner has cleared whatever is not ours
     if recipe.source_files():
         arguments["deepspeed"] = str(recipe.source_files()[0])
+    if recipe.launch.backend == "megatron":
+        arguments["save_hf_model"] = False  # the mg2hf stage converts, and is proved exact
     if job.settings["device"] == "cpu":
         arguments["use_cpu"] = True
+        if recipe.launch.backend != "single":
+            arguments["ddp_backend"] = "gloo"
+        if recipe.launch.backend == "megatron":
+            arguments |= MEGATRON_WITHOUT_KERNELS
     if checkpoint:
         arguments["resume_from_checkpoint"] = str(checkpoint)
-        print(f"going on from {checkpoint.name}", flush=True)
-    run_llamafactory(
-        "train",
-        arguments,
-        job.output,
-        recipe.environment(),
-        watch=lambda: report_progress(job.output, job.progress),
-    )
-    details = summarize(job.output)
-    for folder in job.output.glob("checkpoint-*"):
-        shutil.rmtree(folder)
-    return details
+    return arguments
+
+
+def _logging_folder(job: Job) -> dict[str, str]:
+    """Where TensorBoard's files go: beside the output, whose content they are no part of."""
+    name = job.stage.output.name + ".tensorboard"
+    return {"TENSORBOARD_LOGGING_DIR": str(job.output.with_name(name))}
+
+
+def complete_checkpoints(folder: Path) -> dict[int, Path]:
+    """Return the checkpoints below a folder that were written whole, by step."""
+    numbered = {
+        int(m[1]): p for p in folder.glob("checkpoint-*") if (m := CHECKPOINT.fullmatch(p.name))
+    }
+    # The trainer writes this file last, so a checkpoint cut short by a kill lacks it.
+    return {n: p for n, p in numbered.items() if (p / "trainer_state.json").is_file()}
+
+
+def newest(checkpoints: dict[int, Path]) -> Path | None:
+    """Return the checkpoint of the last step, if there is one."""
+    return checkpoints[max(checkpoints)] if checkpoints else None
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest complete checkpoint below a folder; an incomplete one is removed."""
-    numbered = [
-        (int(m[1]), p) for p in folder.glob("checkpoint-*") if (m := CHECKPOINT.fullmatch(p.name))
-    ]
-    for _, path in sorted(numbered, reverse=True):
-        # The trainer writes this file last, so a checkpoint cut short by a kill lacks it.
-        if (path / "trainer_state.json").is_file():
-            return path
-        shutil.rmtree(path)
-    return None
+    """Return the newest complete checkpoint below a folder; incomplete ones are removed."""
+    complete = complete_checkpoints(folder)
+    for path in folder.glob("checkpoint-*"):
+        if CHECKPOINT.fullmatch(path.name) and path not in complete.values():
+            shutil.rmtree(path)
+    return newest(complete)
 
 
 def report_progress(folder: Path, progress: Progress) -> None:

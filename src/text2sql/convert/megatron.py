@@ -1,0 +1,77 @@
+"""The mg2hf and hf2mg stages: Megatron checkpoints of ROLL's MCoreAdapter to Hugging Face and back.
+
+The weights go through MCoreAdapter's own converter, which only renames, cuts and joins them. What
+it leaves out goes along here: chat template and generation config of the base model.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from text2sql.errors import UserError
+from text2sql.train.megatron_setup import require_mcore_adapter
+from text2sql.worker import Job
+
+# Files of a model folder beside the weights that decide how it is prompted and how it generates.
+TRAVELLING = ("generation_config.json", "chat_template.jinja")
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Convert a checkpoint, in the direction that the stage's kind names.
+
+    Returns:
+        The parallel sizes of the Megatron checkpoint.
+
+    Raises:
+        UserError: MCoreAdapter is not installed, or there is no Megatron checkpoint.
+    """
+    require_mcore_adapter()
+    if job.settings["device"] == "cpu":
+        from text2sql.train import megatron_cpu
+
+        megatron_cpu.install()
+    if job.stage.kind == "hf2mg":
+        return _to_megatron(job)
+    return _to_hugging_face(job)
+
+
+def _to_hugging_face(job: Job) -> dict[str, Any]:
+    from mcore_adapter.models.auto.config_auto import AutoConfig
+    from mcore_adapter.models.converter.post_converter import convert_checkpoint_to_hf
+
+    checkpoint, base = job.inputs["train"], job.inputs["model"]
+    if not (checkpoint / "mca_config.json").is_file():
+        raise UserError(f"{checkpoint}: no Megatron checkpoint (mca_config.json) there")
+    convert_checkpoint_to_hf(str(checkpoint), str(job.output))
+    copy_travelling(base, job.output)
+    config: Any = AutoConfig.from_pretrained(str(checkpoint))
+    return {
+        "tensor_parallel": config.tensor_model_parallel_size,
+        "pipeline_parallel": config.pipeline_model_parallel_size,
+    }
+
+
+def _to_megatron(job: Job) -> dict[str, Any]:
+    from mcore_adapter.models.converter.post_converter import convert_checkpoint_to_mca
+    from mcore_adapter.training_args import DistributingParallelArguments
+
+    sizes = job.config
+    arguments = DistributingParallelArguments(
+        tensor_model_parallel_size=sizes["tensor_parallel"],
+        pipeline_model_parallel_size=sizes["pipeline_parallel"],
+        transformer_impl="local" if job.settings["device"] == "cpu" else "transformer_engine",
+    )
+    convert_checkpoint_to_mca(
+        str(job.inputs["model"]), str(job.output), arguments, bf16=sizes["bf16"]
+    )
+    copy_travelling(job.inputs["model"], job.output)
+    return {name: sizes[name] for name in ("tensor_parallel", "pipeline_parallel")}
+
+
+def copy_travelling(source: Path, target: Path) -> None:
+    """Copy what belongs to a model beside its weights, where the target has none of its own."""
+    for name in TRAVELLING:
+        if (source / name).is_file() and not (target / name).exists():
+            shutil.copyfile(source / name, target / name)

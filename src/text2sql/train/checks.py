@@ -1,0 +1,150 @@
+"""What is checked before a training starts, so that it does not fail an hour later."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from text2sql.errors import UserError
+from text2sql.files import read_json
+from text2sql.train.architecture import Architecture
+from text2sql.train.lengths import count_cut, measure_lengths
+from text2sql.train.llamafactory import unknown_keys
+from text2sql.train.memory import GIB
+from text2sql.train.recipe import Recipe
+
+if TYPE_CHECKING:
+    from text2sql.worker import Job
+
+# Tokens a template writes by which a chat model knows whose turn it is.
+SPECIAL = re.compile(r"<\|[^|>]+\|>|</?think>")
+# Packages that a recipe's keys ask for and our environments leave out.
+OPTIONAL_PACKAGES = {"tensorboard": "tensorboard", "swanlab": "swanlab", "wandb": "wandb"}
+# Bytes of a checkpoint for each trained weight: itself and Adam's two moments, in float32.
+CHECKPOINT_BYTES = 12
+
+
+def check_before_training(job: Job, recipe: Recipe) -> list[str]:
+    """Check keys, packages, data, template and disk of a training.
+
+    Args:
+        job: the training stage's job.
+        recipe: its recipe.
+
+    Returns:
+        Warnings: what will work but not do what one may think.
+
+    Raises:
+        UserError: what cannot work.
+    """
+    name = job.stage.name
+    if recipe.launch.backend == "megatron":
+        from text2sql.train.megatron_setup import require_mcore_adapter
+
+        require_mcore_adapter()
+    unknown = unknown_keys(recipe.llamafactory)
+    if unknown:
+        raise UserError(f"recipe '{name}': LLaMA-Factory has no key '{unknown[0]}'")
+    check_packages(recipe)
+    check_dataset(job.inputs["data"])
+    check_template(job.config["template"], job.inputs["model"])
+    check_disk(recipe, job.inputs["model"], job.output)
+    cutoff = int(recipe.llamafactory.get("cutoff_len", 2048))
+    lengths = measure_lengths(job.inputs["data"], job.config["template"], job.inputs["model"])
+    warning = count_cut(lengths, cutoff).describe(cutoff)
+    return [f"warning: {warning}"] if warning else []
+
+
+def check_packages(recipe: Recipe) -> None:
+    """Raise UserError when a recipe reports to a program that is not installed."""
+    keys = recipe.llamafactory
+    reported = keys.get("report_to") or []
+    wanted = {reported} if isinstance(reported, str) else set(reported)
+    if keys.get("use_swanlab"):
+        wanted.add("swanlab")
+    for tracker, package in OPTIONAL_PACKAGES.items():
+        if tracker in wanted and importlib.util.find_spec(package) is None:
+            raise UserError(
+                f"the recipe reports to {tracker}, which is not installed; run: pip install"
+                f" {package} (in the training environment), or set report_to=none"
+                + (" use_swanlab=false" if tracker == "swanlab" else "")
+            )
+
+
+def check_dataset(data: Path) -> None:
+    """Raise UserError when the training rows that the dataset index names are not there."""
+    index = read_json(data / "dataset_info.json")
+    if "train" not in index:
+        raise UserError(f"{data / 'dataset_info.json'}: no dataset 'train'; run: make data")
+    file = data / index["train"]["file_name"]
+    if not file.is_file():
+        raise UserError(f"{file}: training data is missing; run: make data")
+
+
+def check_template(template: str, model: Path) -> None:
+    """Raise UserError when the model's tokenizer does not know the tokens a template writes.
+
+    Such a model trains without complaint on turns it reads as punctuation, and never stops
+    generating, since the token that ends a turn is none to it.
+    """
+    from llamafactory.data.template import TEMPLATES
+
+    if template not in TEMPLATES:
+        raise UserError(f"LLaMA-Factory has no template '{template}'; set the profile's template")
+    known = _vocabulary(model)
+    if known is None:
+        return  # a tokenizer without tokenizer.json (SentencePiece); LLaMA-Factory loads it
+    written = sorted(_special_tokens(TEMPLATES[template]))
+    missing = [token for token in written if token not in known]
+    if missing:
+        raise UserError(
+            f"template '{template}' does not fit the model: its tokenizer has no token"
+            f" '{missing[0]}'; set model.template in the profile to the model's own"
+        )
+
+
+def check_disk(recipe: Recipe, model: Path, output: Path) -> None:
+    """Raise UserError when the checkpoints that a recipe keeps cannot fit on the disk."""
+    try:
+        sizes = Architecture.from_config(read_json(model / "config.json"))
+    except UserError:
+        return  # another family of models: no estimate
+    keys = recipe.llamafactory
+    trained = sizes.parameters
+    if recipe.method != "full":
+        rank, target = int(keys.get("lora_rank", 8)), str(keys.get("lora_target", "all"))
+        try:
+            trained = sizes.adapter_parameters(rank, target)
+        except UserError:
+            return  # layers under other names
+    kept = 0 if keys.get("save_strategy") == "no" else int(keys.get("save_total_limit") or 3) + 1
+    needed = trained * (CHECKPOINT_BYTES * kept + 4)
+    free = shutil.disk_usage(output).free
+    if needed > free:
+        raise UserError(
+            f"{output}: the checkpoints need about {needed / GIB:.1f} GiB and {free / GIB:.1f} GiB"
+            " are free; make room, set TEXT2SQL_BUILD to another disk, or SET=save_total_limit=1"
+        )
+
+
+def _special_tokens(template: Any) -> set[str]:
+    parts = [template.format_prefix, template.format_system, template.format_user]
+    slots = [slot for part in (*parts, template.format_assistant) for slot in part.slots]
+    texts = [*(slot for slot in slots if isinstance(slot, str)), *template.stop_words]
+    found = {token for text in texts for token in SPECIAL.findall(text)}
+    if type(template).__name__ == "ReasoningTemplate":
+        found |= {word.strip() for word in template.thought_words}
+    return found
+
+
+def _vocabulary(model: Path) -> set[str] | None:
+    path = model / "tokenizer.json"
+    if not path.is_file():
+        return None
+    tokenizer = json.loads(path.read_text(encoding="utf-8"))
+    added = {entry["content"] for entry in tokenizer.get("added_tokens", ())}
+    return added | set(tokenizer["model"].get("vocab") or ())

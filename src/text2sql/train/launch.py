@@ -1,0 +1,32 @@
+"""The line that starts a training program, as one would type it."""
+
+from __future__ import annotations
+
+from text2sql.graph import Stage
+from text2sql.paths import shown
+from text2sql.train.llamafactory import ARGUMENTS, torchrun_arguments
+from text2sql.train.nodes import Nodes
+from text2sql.train.recipe import recipe_of
+
+
+def launch_line(stage: Stage, nodes: Nodes | None = None) -> str:
+    """Return the program a training stage starts on a machine with GPUs.
+
+    Args:
+        stage: of kind ``train-...``.
+        nodes: the machines that train together; by default this one.
+    """
+    recipe, nodes = recipe_of(stage.config), nodes or Nodes()
+    arguments = shown(stage.output / ARGUMENTS)
+    variables = recipe.environment()
+    if recipe.launch.backend == "megatron":
+        own = {k: v for k, v in variables.items() if k not in ("FORCE_TORCHRUN", "NPROC_PER_NODE")}
+        options = " ".join(torchrun_arguments(recipe, nodes))
+        program = f"torchrun {options} -m text2sql.train.entry"
+        return " ".join([*_assignments(own), program, arguments])
+    variables |= nodes.variables()
+    return " ".join([*_assignments(variables), "llamafactory-cli train", arguments])
+
+
+def _assignments(variables: dict[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in variables.items()]

@@ -1,0 +1,152 @@
+"""How long the training rows are in the model's tokens, and what a cutoff takes from them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ijson
+
+from text2sql.errors import UserError
+from text2sql.prompt import TEMPLATES, Message, render_text, stop_words
+from text2sql.schema.prune import estimate_tokens
+
+TOKENIZED_AT_ONCE = 1000
+ROWS_PACKED_TOGETHER = 1000  # LLaMA-Factory's preprocessing_batch_size
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Tokens of every row: of the prompt, and of the answer with the token that ends it."""
+
+    prompts: Sequence[int]
+    answers: Sequence[int]
+    counted: bool  # by the model's tokenizer, not estimated
+
+    @property
+    def rows(self) -> list[int]:
+        """Whole rows."""
+        return [p + a for p, a in zip(self.prompts, self.answers, strict=True)]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Rows that a cutoff shortens: at the end of the prompt, and in the SQL."""
+
+    prompts: int
+    answers: int
+    rows: int
+
+    def describe(self, cutoff: int) -> str | None:
+        """One line of warning, or None when nothing is cut."""
+        if not self.prompts and not self.answers:
+            return None
+        return (
+            f"cutoff_len {cutoff} cuts the end of the prompt, with the question in it, in"
+            f" {self.prompts / self.rows:.2%} of the rows, and the SQL in"
+            f" {self.answers / self.rows:.2%} ({self.prompts} and {self.answers} of {self.rows});"
+            " raise cutoff_len, or set the dataset's schema_budget"
+        )
+
+
+def cut_lengths(prompt: int, answer: int, cutoff: int) -> tuple[int, int]:
+    """Return what LLaMA-Factory leaves of a row's prompt and answer, in tokens.
+
+    Its rule (`infer_seqlen`): shorten the prompt where the answer takes less than half of the
+    cutoff, the answer where the prompt does, else both in proportion.
+    """
+    if answer * 2 < cutoff:
+        most = cutoff
+    elif prompt * 2 < cutoff:
+        most = cutoff - prompt
+    else:
+        most = int(cutoff * (answer / (prompt + answer)))
+    kept = min(most, answer)
+    return min(max(cutoff - kept, 0), prompt), kept
+
+
+def count_cut(lengths: Lengths, cutoff: int) -> Cut:
+    """Count the rows that a cutoff shortens."""
+    prompts = answers = 0
+    for prompt, answer in zip(lengths.prompts, lengths.answers, strict=True):
+        left = cut_lengths(prompt, answer, cutoff)
+        prompts += left[0] < prompt
+        answers += left[1] < answer
+    return Cut(prompts, answers, len(lengths.prompts))
+
+
+def measure_lengths(data: Path, template: str, model: Path | None) -> Lengths:
+    """Count the tokens of every row of a prepared dataset.
+
+    Args:
+        data: output of the data stage.
+        template: prompt template.
+        model: the model's folder; without one, lengths are estimated from the characters.
+
+    Raises:
+        UserError: no prepared dataset there.
+    """
+    path = data / "train.json"
+    if not path.is_file():
+        raise UserError(f"{path}: no training data; run: make data")
+    prompts: list[int] = []
+    answers: list[int] = []
+    tokenizer = _tokenizer(model)
+    batch: list[tuple[str, str]] = []
+    with path.open("rb") as stream:
+        for row in ijson.items(stream, "item"):
+            batch.append(_texts(row, template))
+            if len(batch) == TOKENIZED_AT_ONCE:
+                _count(batch, tokenizer, prompts, answers)
+                batch.clear()
+    _count(batch, tokenizer, prompts, answers)
+    if not prompts:
+        raise UserError(f"{path}: holds no rows")
+    return Lengths(prompts, answers, counted=tokenizer is not None)
+
+
+def packed_rows(lengths: Sequence[int], cutoff: int) -> int:
+    """Return how many packed sequences LLaMA-Factory makes: greedily, batches of 1,000 rows."""
+    count = 0
+    for start in range(0, len(lengths), ROWS_PACKED_TOGETHER):
+        batch = lengths[start : start + ROWS_PACKED_TOGETHER]
+        left = sorted(min(length, cutoff) for length in batch)
+        while left:
+            room = cutoff
+            while (fits := bisect_right(left, room)) > 0:
+                room -= left.pop(fits - 1)
+            count += 1
+    return count
+
+
+def _texts(row: dict[str, Any], template: str) -> tuple[str, str]:
+    human, answer = (turn["value"] for turn in row["conversations"])
+    messages: list[Message] = [{"role": "user", "content": human}]
+    if row.get("system"):
+        messages.insert(0, {"role": "system", "content": row["system"]})
+    if template not in TEMPLATES:  # the prompt's own text is nearly all of it
+        return "\n".join(m["content"] for m in messages), answer
+    return render_text(messages, template), f"{answer}{stop_words(template)[0]}\n"
+
+
+def _tokenizer(model: Path | None) -> Any:
+    if model is None or not (model / "tokenizer.json").is_file():
+        return None
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(model / "tokenizer.json"))
+
+
+def _count(
+    batch: list[tuple[str, str]], tokenizer: Any, prompts: list[int], answers: list[int]
+) -> None:
+    for position, found in ((0, prompts), (1, answers)):
+        texts = [pair[position] for pair in batch]
+        if tokenizer is None:
+            found.extend(estimate_tokens(text) for text in texts)
+        else:
+            encoded = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+            found.extend(len(ids) for ids in encoded)

@@ -1,0 +1,55 @@
+"""Whether Megatron training is installed, and whether it is the right package.
+
+MCoreAdapter is a folder of ROLL's repository. On PyPI another project has its name, and
+LLaMA-Factory's own error message tells users to install that one.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from text2sql.errors import UserError
+
+ROLL_COMMIT = "8eb27cc2dc34c4d1310b169d9b86d339004d811a"
+# What ROLL's package has and we use; the package on PyPI has none of it.
+NEEDED = ("trainer/trainer.py", "training_args.py", "models/converter/post_converter.py")
+HOW = (
+    "run: make setup-megatron MCORE_ADAPTER=<git URL or folder of ROLL>"
+    " (never: pip install mcore-adapter, which is another project on PyPI)"
+)
+
+
+def require_mcore_adapter() -> None:
+    """Raise UserError unless ROLL's mcore_adapter and megatron-core are installed."""
+    folder = mcore_adapter_folder()
+    if folder is None:
+        raise UserError(f"this recipe needs ROLL's mcore_adapter; {HOW}")
+    if not all((folder / name).is_file() for name in NEEDED):
+        raise UserError(f"{folder} is not ROLL's mcore_adapter; uninstall it and {HOW}")
+    if from_package_index():
+        raise UserError(
+            "mcore-adapter was installed from a package index, where another project has that"
+            f" name; uninstall it and {HOW}"
+        )
+    if importlib.util.find_spec("megatron") is None:
+        raise UserError(f"megatron-core is not installed; {HOW}")
+
+
+def mcore_adapter_folder() -> Path | None:
+    """Return the folder of the installed package, whatever it is; None when there is none."""
+    spec = importlib.util.find_spec("mcore_adapter")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def from_package_index() -> bool:
+    """Whether pip took mcore-adapter from an index: it then left no direct_url.json (PEP 610)."""
+    try:
+        record = distribution("mcore-adapter").read_text("direct_url.json")
+    except PackageNotFoundError:
+        return False  # on the path of Python without having been installed
+    return not record or "url" not in json.loads(record)

@@ -1,0 +1,171 @@
+"""An estimate of the memory that a recipe needs on each GPU, by the rules of its framework.
+
+The optimizer's share follows DeepSpeed's own estimators where DeepSpeed trains all weights, and
+elsewhere what LLaMA-Factory and Megatron keep: see docs/training.md, "Memory".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from text2sql.train.architecture import Architecture
+from text2sql.train.recipe import Recipe
+
+GIB = 2**30
+# A CUDA context, the libraries' workspaces and what the allocator cannot give back.
+OVERHEAD = 1.5 * GIB
+# bf16 logits, their float32 copy, its softmax, and a gradient of the bf16 logits.
+BYTES_PER_LOGIT = 12
+# Weights in NF4 with one byte for 64 of them, or an eighth of that when quantized twice.
+BYTES_PER_NF4_WEIGHT = 0.5 + 1 / 64 + 1 / 4096
+# DeepSpeed's reduce and allgather buckets, 5e8 elements of 2 bytes each unless set.
+BUCKET_ELEMENTS = 500_000_000
+EIGHT_BIT = ("8bit", "bnb_8bit")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on one GPU, by what holds them."""
+
+    weights: float
+    training_states: float
+    activations: float
+    logits: float
+    buckets: float = 0.0
+    overhead: float = OVERHEAD
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return (
+            self.weights
+            + self.training_states
+            + self.activations
+            + self.logits
+            + self.buckets
+            + self.overhead
+        )
+
+    def describe(self) -> str:
+        """One line in GiB."""
+        parts = {
+            "weights": self.weights,
+            "gradients and optimizer": self.training_states,
+            "activations": self.activations,
+            "logits": self.logits,
+            "buckets": self.buckets,
+            "overhead": self.overhead,
+        }
+        shown = ", ".join(f"{name} {value / GIB:.1f}" for name, value in parts.items() if value)
+        return f"{self.total / GIB:.1f} GiB ({shown})"
+
+
+def estimate_memory(recipe: Recipe, model: Architecture, tokens: int, nodes: int = 1) -> Memory:
+    """Estimate the memory of one GPU.
+
+    Args:
+        recipe: the training recipe.
+        model: the model's sizes.
+        tokens: tokens of one micro-batch, padding included.
+        nodes: machines that train together, each with `recipe.launch.processes` GPUs.
+    """
+    processes = recipe.launch.processes * nodes
+    if recipe.method == "full":
+        weights, states = _full(recipe, model, processes, nodes)
+    else:
+        weights, states = _lora(recipe, model, processes)
+    split = recipe.tensor_parallel
+    logits = tokens * model.vocabulary * BYTES_PER_LOGIT
+    return Memory(
+        weights=weights,
+        training_states=states,
+        activations=_activations(recipe, model, tokens),
+        # Only Megatron keeps the vocabulary split up to the loss.
+        logits=logits / split if recipe.launch.backend == "megatron" else logits,
+        buckets=_buckets(recipe, model),
+    )
+
+
+def _full(recipe: Recipe, model: Architecture, processes: int, nodes: int) -> tuple[float, float]:
+    everything = model.parameters
+    optimizer = _optimizer_bytes(recipe)
+    if recipe.launch.backend == "megatron":
+        share = recipe.tensor_parallel * recipe.pipeline_parallel
+        replicas = processes // share
+        own = everything / share
+        if not recipe.llamafactory.get("use_distributed_optimizer", False):
+            replicas = 1
+        # bf16 weights; float32 gradients; float32 weights and two moments, split over replicas
+        return 2 * own, 4 * own + (4 + 8) * own / replicas
+    if recipe.zero_stage:
+        split = recipe.tensor_parallel
+        own = model.layers * model.layer_parameters / split + model.embedding_parameters
+        states = deepspeed_states(recipe.zero_stage, own, model.largest_layer, processes // split)
+        saved = (8 - optimizer) * own / (processes // split)
+        weights = 2 * own / (processes if recipe.zero_stage == 3 else 1)
+        return weights, states - weights - saved
+    if recipe.llamafactory.get("pure_bf16"):
+        return 2 * everything, (2 + min(optimizer, 4)) * everything
+    # LLaMA-Factory trains float32 weights under autocast, which keeps a bf16 copy of each.
+    return 6 * everything, (4 + optimizer) * everything
+
+
+def deepspeed_states(stage: int, parameters: float, largest_layer: int, processes: int) -> float:
+    """Bytes on a GPU for weights, gradients and Adam under ZeRO, without offloading.
+
+    The formulas of DeepSpeed's `estimate_zero2_model_states_mem_needs` and
+    `estimate_zero3_model_states_mem_needs`; tests hold them against the originals, whose import
+    takes seconds.
+    """
+    if stage == 3:
+        return 4 * largest_layer + 18 * parameters / processes
+    return 2 * parameters + 18 * parameters / processes
+
+
+def _lora(recipe: Recipe, model: Architecture, processes: int) -> tuple[float, float]:
+    keys = recipe.llamafactory
+    adapters = model.adapter_parameters(
+        int(keys.get("lora_rank", 8)), str(keys.get("lora_target", "all"))
+    )
+    base: float = 2 * model.parameters
+    if recipe.method == "qlora":
+        linear = model.layers * model.layer_parameters
+        base = BYTES_PER_NF4_WEIGHT * linear + 2 * model.embedding_parameters
+    if recipe.zero_stage == 3:
+        # Shards, and the largest matrix gathered whole for the pass and for the one to come.
+        base = base / processes + 2 * 2 * model.largest_layer
+    # float32 adapters, their gradients and the optimizer's moments
+    return base, (4 + 4 + _optimizer_bytes(recipe)) * adapters
+
+
+def _optimizer_bytes(recipe: Recipe) -> float:
+    """Bytes an optimizer keeps for each trained weight: two moments in float32 or in 8 bits."""
+    name = str(recipe.llamafactory.get("optim", "adamw_torch"))
+    return 2.0 if name.endswith(EIGHT_BIT) else 8.0
+
+
+def _activations(recipe: Recipe, model: Architecture, tokens: int) -> float:
+    """What the backward pass needs, in 2 bytes a value.
+
+    A layer keeps its input; inside of it attention and feed-forward keep theirs. With gradient
+    checkpointing only one layer at a time has the latter. Megatron does without checkpointing
+    unless told otherwise, and splits both over the tensor-parallel processes.
+    """
+    inner = 8 * model.hidden + 2 * (model.query_width + model.key_width) + 4 * model.intermediate
+    if recipe.launch.backend == "megatron":
+        share = recipe.tensor_parallel * recipe.pipeline_parallel
+        kept = model.layers * (model.hidden + inner)
+        if recipe.llamafactory.get("recompute_granularity") == "full":
+            kept = model.layers * model.hidden + inner
+        return 2 * tokens * kept / share
+    if recipe.llamafactory.get("disable_gradient_checkpointing"):
+        kept = model.layers * (model.hidden + inner)
+    else:
+        kept = model.layers * model.hidden + 2 * inner
+    return 2 * tokens * kept
+
+
+def _buckets(recipe: Recipe, model: Architecture) -> float:
+    if recipe.zero_stage != 2 or recipe.method != "full":
+        return 0.0
+    return 2 * 2 * min(BUCKET_ELEMENTS, model.parameters)

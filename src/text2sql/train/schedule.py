@@ -1,0 +1,95 @@
+"""How many steps and tokens a training takes, and how long, before it has begun."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from text2sql.errors import UserError
+from text2sql.train.lengths import Lengths, packed_rows
+from text2sql.train.recipe import Recipe
+
+# Dense bf16 peak, TFLOP/s, and memory, GiB, from the makers' data sheets.
+GPUS: dict[str, tuple[float, float]] = {
+    "rtx-4090": (165, 24),
+    "rtx-3090": (71, 24),
+    "a10": (125, 24),
+    "l40s": (362, 48),
+    "a100-40gb": (312, 40),
+    "a100-80gb": (312, 80),
+    "h100": (989, 80),
+    "h200": (989, 141),
+}
+# Share of that peak that training reaches: the slow end is small models and cards without
+# peer-to-peer, the fast end large micro-batches on one data-centre GPU.
+UTILIZATION = (0.10, 0.40)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What the trainer will do with a dataset."""
+
+    rows: int  # sequences, after holding out rows for evaluation and packing
+    micro_batch_tokens: int  # of the longest micro-batch, padding included
+    effective_batch: int
+    steps: int
+    tokens: int  # trained on, over all epochs, padding not counted
+    mean_length: float  # of a sequence
+
+
+def replicas(recipe: Recipe, nodes: int = 1) -> int:
+    """Return how many copies of the model read different rows.
+
+    Raises:
+        UserError: the processes cannot be split so.
+    """
+    processes = recipe.launch.processes * nodes
+    share = recipe.tensor_parallel * recipe.pipeline_parallel
+    if processes % share:
+        raise UserError(
+            f"{processes} processes cannot be split into groups of {share} (tensor parallel"
+            f" {recipe.tensor_parallel} x pipeline {recipe.pipeline_parallel}); set"
+            f" processes={share * max(1, processes // share)}"
+        )
+    return processes // share
+
+
+def plan_schedule(recipe: Recipe, lengths: Lengths, nodes: int = 1) -> Schedule:
+    """Work out batches, steps and tokens, as transformers' Trainer does.
+
+    Args:
+        recipe: the training recipe.
+        lengths: of the rows of the dataset.
+        nodes: machines that train together.
+    """
+    keys = recipe.llamafactory
+    cutoff = int(keys.get("cutoff_len", 2048))
+    rows = [min(length, cutoff) for length in lengths.rows]
+    rows = rows[: int(keys.get("max_samples") or len(rows))]
+    held_out = float(keys.get("val_size", 0.0))
+    used = len(rows) - math.ceil(held_out * len(rows) if held_out < 1 else held_out)
+    total = sum(rows) * used / len(rows)
+    per_device = int(keys.get("per_device_train_batch_size", 8))
+    accumulation = int(keys.get("gradient_accumulation_steps", 1))
+    if keys.get("packing") or keys.get("neat_packing"):
+        sequences = math.ceil(packed_rows(rows, cutoff) * used / len(rows))
+        longest = cutoff * per_device
+    else:
+        sequences = used
+        longest = max(rows) * per_device
+    copies = replicas(recipe, nodes)
+    batches = math.ceil(sequences / (per_device * copies))
+    epochs = float(keys.get("num_train_epochs", 3))
+    steps = math.ceil(epochs * math.ceil(batches / accumulation))
+    most = int(keys.get("max_steps", -1))
+    share = 1.0
+    if most > 0:
+        share, steps = most / steps, most
+    return Schedule(
+        rows=sequences,
+        micro_batch_tokens=longest,
+        effective_batch=per_device * accumulation * copies,
+        steps=steps,
+        tokens=round(total * epochs * share),
+        mean_length=total / sequences,
+    )

@@ -1,0 +1,230 @@
+"""What goes wrong in training is one line that says what to do; a killed run goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from text2sql.errors import UserError
+from text2sql.train.checks import check_dataset, check_disk, check_packages, check_template
+from text2sql.train.faults import explain
+from text2sql.train.recipe import load_recipe
+from text2sql.train.stage import complete_checkpoints
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("OSError: [Errno 28] No space left on device: 'x'", "is full"),
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB", "DRY_RUN=1"),
+        ("ValueError: Undefined dataset train in dataset_info.json.", "run: make data"),
+        ("ValueError: Template nonesuch does not exist.", "model.template"),
+        ("RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory", "DRY_RUN=1"),
+        (
+            "torch.distributed.DistNetworkError: The server socket has failed to listen on any"
+            " local network address. port: 29500 ... EADDRINUSE, message: address already in use",
+            "set MASTER_PORT",
+        ),
+        (
+            "torch.distributed.DistBackendError: NCCL error in: NCCLUtils.cpp:93, unhandled system"
+            " error",
+            "NCCL_P2P_DISABLE=1",
+        ),
+        (
+            "RuntimeError: Gloo connectFullMesh failed with [../gloo/transport/tcp/pair.cc:144]",
+            "GLOO_SOCKET_IFNAME",
+        ),
+        ("[rank1]: KeyError: 'answer'", "KeyError: 'answer'"),
+    ],
+)
+def test_known_faults(output: str, expected: str, tmp_path: Path) -> None:
+    lines = ["noise", output, "ChildFailedError: and more"]
+    line = explain("llamafactory-cli train", lines, 1, tmp_path)
+    assert expected in line
+    assert "\n" not in line
+
+
+def test_the_first_process_to_fail_is_the_one_told(tmp_path: Path) -> None:
+    lines = ["[rank1]: ValueError: the cause", "torch.x.ChildFailedError: ", "RuntimeError: late"]
+    assert explain("train", lines, 1, tmp_path).endswith("ValueError: the cause")
+    assert "memory ran out" in explain("train", [], -9, tmp_path)
+    assert explain("train", [], 3, tmp_path) == "train: ended with status 3"
+
+
+def test_template_that_the_tokenizer_does_not_know(tiny: Any, tmp_path: Path) -> None:
+    check_template("qwen3", tiny.model)
+    check_template("qwen3_nothink", tiny.model)
+    with pytest.raises(UserError, match=r"has no token '<\|EOT\|>'; set model.template"):
+        check_template("deepseekcoder", tiny.model)
+    with pytest.raises(UserError, match="no template 'nonesuch'"):
+        check_template("nonesuch", tiny.model)
+    plain = tmp_path / "tokenizer.json"
+    plain.write_text(json.dumps({"added_tokens": [], "model": {"vocab": {"a": 0}}}))
+    with pytest.raises(UserError, match="template 'qwen3_nothink' does not fit the model"):
+        check_template("qwen3_nothink", tmp_path)
+
+
+def test_missing_dataset(tiny_data: Path, tmp_path: Path) -> None:
+    check_dataset(tiny_data)
+    shutil.copy(tiny_data / "dataset_info.json", tmp_path)
+    with pytest.raises(UserError, match=r"train\.json: training data is missing; run: make data"):
+        check_dataset(tmp_path)
+
+
+def test_a_disk_too_small_for_the_checkpoints(
+    tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe("smollm2-135m_full_cpu")
+    check_disk(recipe, tiny.model, tmp_path)
+    usage = shutil.disk_usage(tmp_path)._replace(free=2**20)
+    monkeypatch.setattr("text2sql.train.checks.shutil.disk_usage", lambda _: usage)
+    with pytest.raises(UserError, match="checkpoints need about"):
+        check_disk(recipe, tiny.model, tmp_path)
+
+
+def test_a_tracker_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    recipe = load_recipe("xiyansql-qwencoder-7b_lora-r16_1gpu")
+    with pytest.raises(UserError, match="pip install swanlab"):
+        check_packages(recipe)
+    check_packages(load_recipe("smollm2-135m_lora_cpu"))
+
+
+def test_output_that_cannot_be_written(repository: Path, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    path = os.pathsep.join([str(repository / "src"), str(repository / "test-suite-sql-eval")])
+    done = subprocess.run(
+        [sys.executable, "-c", "from text2sql.cli import main; main()", "train-lora"],
+        env=os.environ | {"PYTHONPATH": path, "TEXT2SQL_BUILD": str(blocked / "build")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "cannot be written (Not a directory)" in done.stderr
+
+
+def test_mcore_adapter_from_an_index_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from text2sql.train import megatron_setup
+
+    fake = tmp_path / "mcore_adapter"
+    fake.mkdir()
+    monkeypatch.setattr(megatron_setup, "mcore_adapter_folder", lambda: fake)
+    with pytest.raises(UserError, match="is not ROLL's mcore_adapter"):
+        megatron_setup.require_mcore_adapter()
+    monkeypatch.setattr(megatron_setup, "mcore_adapter_folder", lambda: None)
+    with pytest.raises(UserError, match="never: pip install mcore-adapter"):
+        megatron_setup.require_mcore_adapter()
+
+
+@pytest.mark.parametrize("source", ["mcore-adapter", "mcore_adapter==0.1", "", "nonesuch"])
+def test_setup_megatron_refuses_what_is_not_roll(repository: Path, source: str) -> None:
+    done = subprocess.run(
+        [repository / "scripts" / "setup_megatron.sh", source, "nonesuch-venv"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=repository,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("setup-megatron: ")
+    assert done.stderr.count("\n") == 1
+    if source.startswith("mcore"):
+        assert "another project" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launch", [{}, {"backend": "deepspeed", "processes": 2}])
+def test_killed_training_ends_with_the_loss_of_the_unbroken_one(
+    tiny: Any, recipe: Any, run_stage: Any, start_stage: Any, tmp_path: Path, launch: Any
+) -> None:
+    keys = {"save_strategy": "steps", "save_steps": 3, "disable_shuffling": False}
+    if launch:
+        keys |= {"deepspeed": "configs/deepspeed/zero2.json", "per_device_train_batch_size": 2}
+    config = recipe(launch=launch, **keys)
+    whole = run_stage(tmp_path / "whole", config, tiny.inputs)
+    cut = tmp_path / "cut"
+    process = start_stage(cut, config, tiny.inputs)
+    deadline = time.monotonic() + 200
+    while not complete_checkpoints(cut):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not (cut / "model.safetensors").exists()
+    resumed = run_stage(cut, config, tiny.inputs)
+    assert "going on from checkpoint-" in resumed.text
+    assert resumed.details["steps"] == 12
+    assert resumed.losses[-1] == pytest.approx(whole.losses[-1], abs=1e-4)
+    ours, theirs = resumed.weights(), whole.weights()
+    assert max((ours[n] - theirs[n]).abs().max().item() for n in theirs) < 1e-4
+
+
+@pytest.mark.slow
+def test_a_full_disk_in_training_is_one_line(
+    tiny: Any, recipe: Any, failing_stage: Any, tmp_path: Path
+) -> None:
+    """/dev/full answers every write as a full disk does."""
+    tmp_path.joinpath("trainer_log.jsonl").symlink_to("/dev/full")
+    line = failing_stage(tmp_path, recipe(max_steps=2), tiny.inputs)
+    assert "is full (" in line and "goes on from the last checkpoint" in line
+
+
+@pytest.mark.slow
+def test_cutoff_that_cuts_is_told_with_its_share(
+    tiny: Any, recipe: Any, run_stage: Any, tmp_path: Path
+) -> None:
+    trained = run_stage(tmp_path, recipe(max_steps=1, cutoff_len=64), tiny.inputs)
+    notes = (tmp_path / "notes.txt").read_text(encoding="utf-8")
+    assert notes.startswith("warning: cutoff_len 64 cuts the end of the prompt")
+    assert notes in trained.text
+
+
+@pytest.mark.slow
+def test_processes_that_cannot_meet_are_one_line(
+    tiny: Any, recipe: Any, failing_stage: Any, tmp_path: Path
+) -> None:
+    """A port that another program holds, as torchrun finds it on a real machine."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nodes = {"NNODES": "2", "NODE_RANK": "0", "MASTER_ADDR": "127.0.0.1"}
+        line = failing_stage(
+            tmp_path,
+            recipe(
+                launch={"backend": "deepspeed", "processes": 1},
+                deepspeed="configs/deepspeed/zero2.json",
+            ),
+            tiny.inputs,
+            MASTER_PORT=str(taken.getsockname()[1]),
+            **nodes,
+        )
+    assert "MASTER_PORT" in line
+
+
+@pytest.mark.slow
+def test_gloo_that_cannot_start_is_one_line(
+    tiny: Any, recipe: Any, failing_stage: Any, tmp_path: Path
+) -> None:
+    line = failing_stage(
+        tmp_path,
+        recipe(
+            launch={"backend": "deepspeed", "processes": 2},
+            deepspeed="configs/deepspeed/zero2.json",
+        ),
+        tiny.inputs,
+        GLOO_SOCKET_IFNAME="nonesuch0",
+    )
+    assert "could not reach each other" in line and "GLOO_SOCKET_IFNAME" in line

@@ -1,0 +1,136 @@
+"""LLaMA-Factory over Megatron through ROLL's MCoreAdapter, on gloo with the CPU shim.
+
+Run with ``make test-megatron`` after ``make setup-megatron MCORE_ADAPTER=<ROLL> VENV=.venv``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from text2sql.errors import UserError
+from text2sql.train.megatron_setup import require_mcore_adapter
+
+try:
+    require_mcore_adapter()
+    MISSING = ""
+except UserError as error:
+    MISSING = str(error)
+
+pytestmark = [pytest.mark.megatron, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
+
+STEPS = 6
+WAYS = {
+    "tp1": (1, {}),
+    "tp2": (2, {"tensor_model_parallel_size": 2}),
+    "tp2-sp": (
+        2,
+        {
+            "tensor_model_parallel_size": 2,
+            "sequence_parallel": True,
+            "use_distributed_optimizer": True,
+            "overlap_grad_reduce": True,
+            "overlap_param_gather": True,
+        },
+    ),
+    "pp2": (2, {"pipeline_model_parallel_size": 2}),
+}
+
+
+@pytest.fixture(scope="module")
+def alone(tiny: Any, recipe: Any, train: Callable[..., Any], tmp_path_factory: Any) -> Any:
+    """The same training by Hugging Face."""
+    return train(tmp_path_factory.mktemp("alone"), recipe(max_steps=STEPS), tiny.inputs)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_training_equals_hugging_face(
+    tiny: Any,
+    recipe: Any,
+    train_megatron: Callable[..., Any],
+    run_stage: Callable[..., Any],
+    alone: Any,
+    tmp_path: Path,
+    way: str,
+) -> None:
+    processes, sizes = WAYS[way]
+    keys = {"max_steps": STEPS, "calculate_per_token_loss": True, **sizes}
+    launch = {"backend": "megatron", "processes": processes}
+    trained = train_megatron(tmp_path / "train", recipe(launch=launch, **keys), tiny.inputs)
+    assert trained.losses == pytest.approx(alone.losses, abs=1e-3)
+
+    inputs = {"train": trained.output, "model": tiny.model}
+    converted = run_stage(
+        tmp_path / "hf", {}, inputs, module="text2sql.convert.megatron", kind="mg2hf"
+    )
+    assert converted.details["tensor_parallel"] == sizes.get("tensor_model_parallel_size", 1)
+    ours, theirs = converted.weights(), alone.weights()
+    for name, tensor in theirs.items():
+        assert (ours[name] - tensor).abs().max() < 1e-3, name
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("model", ["tiny", "tiny_untied"])
+def test_hf_to_megatron_to_hf_is_bit_exact(
+    model: str,
+    ranks: int,
+    request: pytest.FixtureRequest,
+    run_stage: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+    source = request.getfixturevalue(model).model
+    there = run_stage(
+        tmp_path / "mg",
+        {"tensor_parallel": ranks, "pipeline_parallel": 1, "bf16": False},
+        {"model": source},
+        module="text2sql.convert.megatron",
+        kind="hf2mg",
+    )
+    back = run_stage(
+        tmp_path / "hf",
+        {},
+        {"train": there.output, "model": source},
+        module="text2sql.convert.megatron",
+        kind="mg2hf",
+    )
+    ours = AutoModelForCausalLM.from_pretrained(back.output).state_dict()
+    theirs = AutoModelForCausalLM.from_pretrained(source).state_dict()
+    assert ours.keys() == theirs.keys()
+    for name, tensor in theirs.items():
+        assert torch.equal(ours[name], tensor), name
+    assert load_file(source / "model.safetensors").keys() <= back.weights().keys()
+    before, after = (AutoTokenizer.from_pretrained(p) for p in (source, back.output))
+    assert after.get_vocab() == before.get_vocab()
+    assert after.chat_template == before.chat_template
+    assert GenerationConfig.from_pretrained(back.output).temperature == 0.7
+
+
+def test_llamafactory_knows_every_key_of_the_published_recipe(
+    recipe: Any, tiny: Any, run_stage: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The shipped recipe itself, scaled down: one step of the published batch's shape."""
+    from text2sql.train.recipe import load_recipe
+
+    shipped = load_recipe("qwen3-1.7b_full-megatron-tp2_4gpu")
+    small = shipped.changed(
+        {
+            "processes": 2,
+            "max_steps": 2,
+            "save_strategy": "no",
+            "per_device_train_batch_size": 2,
+            "gradient_accumulation_steps": 2,
+            "preprocessing_num_workers": 1,
+            "logging_steps": 1,
+        }
+    )
+    config = {**small.model_dump(mode="json"), "template": "qwen3"}
+    trained = run_stage(tmp_path, config, tiny.inputs)
+    assert trained.details["steps"] == 2
+    assert len(trained.losses) == 2
