@@ -48,6 +48,7 @@ RECORDED_PACKAGES = (
     "deepspeed",
     "accelerate",
     "vllm",
+    "llama-cpp-python",
     "sqlglot",
 )
 

@@ -98,7 +98,7 @@ def convert_to_f16(model: Path, output: Path, pretokenizer: str | None = None) -
 
     Args:
         model: Hugging Face model folder.
-        output: the file to make. Where it fails, ``convert.log`` beside it has the converter's words.
+        output: the file to make. After a failure ``convert.log`` beside it has the whole story.
         pretokenizer: llama.cpp's name of the pre-tokenizer, where it does not know the tokenizer.
 
     Raises:

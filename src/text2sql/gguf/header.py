@@ -72,7 +72,7 @@ def read_header(path: Path) -> Header:
             raise UserError(f"{path}: not a GGUF file")
     try:
         reader = GGUFReader(path)
-        fields = {name: field for name, field in reader.fields.items()}
+        fields = dict(reader.fields)
         architecture = str(fields["general.architecture"].contents())
     except (ValueError, KeyError, IndexError) as error:
         raise UserError(f"{path}: broken GGUF file ({error}); make it anew") from None

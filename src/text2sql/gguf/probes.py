@@ -17,7 +17,8 @@ PIECES = (
     "1", "22", "333", "2024-01-31", "3.14159", "-0", "1e-9", " ", "  ", "   ", "\t", "\n", "\n\n",
     " \n ", "\r\n", "'", "''", '"', "`", ";", "--", "/*", "*/", "!=", "<>", ">=", "||", "%", "…",
     "it's", "We'll", "naïve", "Größe", "São Paulo", "Žluťoučký", "ΑΒΓ", "привет", "שלום", "مرحبا",
-    "数据库", "查询", "テーブル", "데이터", "हिन्दी", "ไทย", "🙂", "👩‍💻", "🇫🇷", "é", "ﬁ", "²", "½", "​",
+    "数据库", "查询", "テーブル", "데이터", "हिन्दी", "ไทย", "🙂", "👩‍💻", "🇫🇷", "é", "ﬁ", "²", "½",
+    "\u200b",
     "<|im_start|>", "<|im_end|>", "<think>", "</think>", "[ANSWER]", "```sql", "<", "|", "{", "}",
 )  # fmt: skip
 
@@ -46,7 +47,9 @@ def spread(probes: list[Probe], count: int) -> list[Probe]:
 
 def tokenizer_strings(probes: list[Probe], count: int = STRINGS) -> list[str]:
     """Return strings to compare tokenizers on: prompts and answers, the rest random pieces."""
-    strings = [text for probe in spread(probes, count // 5) for text in (probe.prompt, probe.answer)]
+    strings = [
+        text for probe in spread(probes, count // 5) for text in (probe.prompt, probe.answer)
+    ]
     chooser = random.Random(SEED)
     while len(strings) < count:
         strings.append("".join(chooser.choices(PIECES, k=chooser.randint(1, 40))))

@@ -26,3 +26,8 @@ def check_type(name: str) -> str:
 def block_of(name: str) -> int:
     """Return how many values share a scale in a type."""
     return LEGACY_BLOCK if name == "Q8_0" else K_BLOCK
+
+
+def f16_name(stem: str) -> str:
+    """Return the file name of a model's F16 GGUF."""
+    return f"{stem}-{F16}.gguf"

@@ -1,7 +1,7 @@
 """The engine for GGUF files: llama.cpp, one prompt after another, those that begin alike in turn.
 
 llama.cpp keeps what it has read; of a prompt that begins like the one before, only the rest is
-read. Prompts are asked in the order of their tokens, so the questions on a database share its schema.
+read. Prompts are asked in the order of their tokens, so questions on one database share its schema.
 """
 
 from __future__ import annotations

@@ -42,12 +42,13 @@ class TransformersEngine:
         self._tokenizer = load_tokenizer(model)
         self._stop_ids = stop_token_ids(self._tokenizer, stops, model)
         if device == "cpu":
-            tokens = config.batch_size * config.max_model_len
-            needed = weight_bytes(model, config.dtype) + cache_bytes(model, tokens, config.dtype)
+            # The least it takes: prompts may be much shorter than the longest allowed.
+            needed = weight_bytes(model, config.dtype) + OVERHEAD_BYTES
+            needed += cache_bytes(model, config.max_model_len, config.dtype)
             require_memory(
-                needed + OVERHEAD_BYTES,
-                f"{model} in {config.dtype} with {config.batch_size} prompts a batch",
-                "lower batch_size or max_model_len, or quantize the model: make quantize",
+                needed,
+                f"{model} in {config.dtype}",
+                "close other programs, or quantize the model: make quantize",
             )
         # Any, because the types of transformers' automatic classes do not fit its own methods.
         loaded: Any = AutoModelForCausalLM.from_pretrained(

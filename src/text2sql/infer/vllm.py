@@ -56,8 +56,8 @@ class VllmEngine:
         except (RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(
-                f"{model}: vLLM cannot load it ({reason}); its own words are in the log above. Where"
-                " memory is short, lower max_model_len or raise tensor_parallel_size"
+                f"{model}: vLLM cannot load it ({reason}); its log above says more. Where memory"
+                " is short, lower max_model_len or raise tensor_parallel_size"
             ) from None
         self._tokenizer = self._llm.get_tokenizer()
         self._lora = LoRARequest("adapter", 1, str(adapter)) if adapter else None
