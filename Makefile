@@ -4,7 +4,8 @@
 PROFILE ?= smollm2-135m
 # DATASET=sample|spider|... (default: the profile's), LIMIT=n for a quick look,
 # RECIPE=name of a configs/train/*.yaml for the train targets, ROW=a row for infer and eval,
-# SPIDER_DIR=folder of Spider 1.0.
+# SPIDER_DIR=folder of Spider 1.0; with quantize TYPES="Q4_K_M Q8_0" and MODEL=any Hugging Face
+# folder; with serve-openai MODEL=a GGUF file or folder and PORT=.
 export SPIDER_DIR
 
 PYTHON := .venv/bin/python
@@ -13,11 +14,11 @@ OPTIONS := --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET)) \
 	$(if $(LIMIT),--limit $(LIMIT)) $(if $(RECIPE),--recipe $(RECIPE)) \
 	$(if $(ROW),--row $(ROW))
 STAGES := data model train-lora train-qlora train-full mg2hf merge knowledge-base retrieve infer \
-	eval table figures text-metrics
-LATER := hf2mg quantize create-data serve
+	eval table figures text-metrics quantization-table
+LATER := hf2mg create-data serve
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu test test-slow check data-report decontaminate reproduce plan publish \
+.PHONY: help setup setup-gpu setup-gguf quantize serve-openai test test-slow check data-report decontaminate reproduce plan publish \
 	results clean $(STAGES) $(LATER)
 
 help: ## list the targets
@@ -31,6 +32,9 @@ setup: ## make the Python environment (.venv); a second run does nothing
 setup-gpu: setup ## make the environments of the GPU profiles as well
 	@scripts/setup.sh gpu-train
 	@scripts/setup.sh gpu-vllm
+
+setup-gguf: setup ## add llama.cpp to .venv for GGUF files (compiles, minutes)
+	@scripts/setup_gguf.sh
 
 test: setup ## run the tests
 	@$(PYTHON) -m pytest
@@ -59,7 +63,14 @@ train-full: ## full fine-tuning; with Megatron tensor parallelism where the reci
 mg2hf: ## Megatron checkpoint to Hugging Face
 hf2mg: ## Hugging Face model to Megatron
 merge: ## fold LoRA adapters into the base model
-quantize: ## GGUF and Q4_K_M quantization
+quantize: setup-gguf ## GGUF files and their quantization (TYPES=, MODEL= for any folder)
+	@$(RUN) quantize $(OPTIONS) $(foreach type,$(TYPES),--type $(type)) \
+		$(if $(MODEL),--model $(MODEL))
+
+quantization-table: setup-gguf ## size, accuracy and speed of every quantization type
+serve-openai: setup-gguf ## OpenAI-compatible endpoint on 127.0.0.1:8000 (MODEL=, PORT=)
+	@$(RUN) serve-openai $(OPTIONS) $(if $(MODEL),--model $(MODEL)) $(if $(PORT),--port $(PORT))
+
 knowledge-base: ## build the retrieval store of solved questions
 retrieve: ## find few-shot examples for every question
 infer: ## answer the evaluation questions with every row's model
