@@ -6,7 +6,8 @@ PROFILE ?= smollm2-135m
 # RECIPE=name of a configs/train/*.yaml for the train targets, ROW=a row for infer and eval,
 # SPIDER_DIR=folder of Spider 1.0. With the train targets: SET="key=value ..." replaces keys of the
 # recipe, DRY_RUN=1 (GPU=rtx-4090 ROWS=n) only describes; NNODES, NODE_RANK, MASTER_ADDR and
-# MASTER_PORT train on several machines.
+# MASTER_PORT train on several machines. With quantize: TYPES="Q4_K_M Q8_0", MODEL=any Hugging Face
+# folder; with serve-openai: MODEL=a GGUF file or folder, PORT=.
 export SPIDER_DIR NNODES NODE_RANK MASTER_ADDR MASTER_PORT
 
 PYTHON := .venv/bin/python
@@ -16,12 +17,12 @@ OPTIONS := --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET)) \
 	$(if $(ROW),--row $(ROW)) $(foreach pair,$(SET),--set $(pair))
 TRAIN_OPTIONS := $(if $(DRY_RUN),--dry-run) $(if $(GPU),--gpu $(GPU)) $(if $(ROWS),--rows $(ROWS))
 STAGES := data model train-lora train-qlora train-full mg2hf hf2mg merge knowledge-base retrieve infer \
-	eval table figures text-metrics
-LATER := quantize create-data serve
+	eval table figures text-metrics quantization-table
+LATER := create-data serve
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu setup-megatron test test-slow test-megatron check data-report decontaminate reproduce plan publish \
-	results clean $(STAGES) $(LATER)
+.PHONY: help setup setup-gpu setup-megatron setup-gguf test test-slow test-megatron check data-report \
+	decontaminate quantize serve-openai reproduce plan publish results clean $(STAGES) $(LATER)
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 20
@@ -37,6 +38,9 @@ setup-gpu: setup ## make the environments of the GPU profiles as well
 
 setup-megatron: ## add Megatron training: MCORE_ADAPTER=<git URL or folder of ROLL> [VENV=.venv]
 	@scripts/setup_megatron.sh "$(MCORE_ADAPTER)" $(or $(VENV),.venv-train)
+
+setup-gguf: setup ## add llama.cpp to .venv for GGUF files (compiles, minutes)
+	@scripts/setup_gguf.sh
 
 test: setup ## run the tests
 	@$(PYTHON) -m pytest
@@ -68,7 +72,14 @@ train-full: ## full fine-tuning; with Megatron tensor parallelism where the reci
 mg2hf: ## Megatron checkpoint to Hugging Face
 hf2mg: ## Hugging Face model to Megatron
 merge: ## fold LoRA adapters into the base model
-quantize: ## GGUF and Q4_K_M quantization
+quantize: setup-gguf ## GGUF files and their quantization (TYPES=, MODEL= for any folder)
+	@$(RUN) quantize $(OPTIONS) $(foreach type,$(TYPES),--type $(type)) \
+		$(if $(MODEL),--model $(MODEL))
+
+quantization-table: setup-gguf ## size, accuracy and speed of every quantization type
+serve-openai: setup-gguf ## OpenAI-compatible endpoint on 127.0.0.1:8000 (MODEL=, PORT=)
+	@$(RUN) serve-openai $(OPTIONS) $(if $(MODEL),--model $(MODEL)) $(if $(PORT),--port $(PORT))
+
 knowledge-base: ## build the retrieval store of solved questions
 retrieve: ## find few-shot examples for every question
 infer: ## answer the evaluation questions with every row's model

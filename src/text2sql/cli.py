@@ -32,10 +32,10 @@ STAGE_COMMANDS = {
     "table": "Build and print the results table.",
     "figures": "Draw the results chart into figs/.",
     "text-metrics": "BLEU-4 and ROUGE of every row, by LLaMA-Factory.",
+    "quantization-table": "What each quantization type costs and keeps.",
 }
 # What later releases bring; until then these say so and fail.
 PLANNED_COMMANDS = {
-    "quantize": "Convert a model to GGUF and quantize it.",
     "create-data": "Make training data from a private database.",
     "serve": "Start the text-to-SQL web service.",
 }
@@ -238,6 +238,56 @@ def rescore(predictions: Path, gold: Path | None, spider: Path | None, timeout: 
     )
 
 
+@cli.command()
+@run_options
+@click.option("--type", "types", multiple=True, help="Q4_K_M, Q8_0, ... (may be repeated).")
+@click.option("--model", type=PATH, help="Any Hugging Face folder, in place of the profile's row.")
+@click.option("--output", type=PATH, help="With --model: folder for the files.")
+@click.option("--pretokenizer", help="With --model: where llama.cpp does not know the tokenizer.")
+def quantize(
+    types: tuple[str, ...],
+    model: Path | None,
+    output: Path | None,
+    pretokenizer: str | None,
+    **options: Any,
+) -> None:
+    """Convert a model to GGUF and quantize it, with checks before and after."""
+    from text2sql.gguf.command import quantize_folder, summary
+    from text2sql.gguf.types import DEFAULT_TYPE, check_type
+    from text2sql.paths import build_root, shown
+
+    if model is None:
+        names = [f"quantize:{check_type(name)}" for name in types]
+        selection = bring_up_to_date(names or ["quantize"], **options)
+        click.echo(f"files: {shown(selection.folder / 'gguf')}")
+        return
+    selection = bring_up_to_date(["data"], **options)
+    folder = output or build_root() / "gguf" / model.resolve().name
+    questions = selection.folder / "data" / "questions.jsonl"
+    template = selection.profile.model.template
+    wanted = types or (DEFAULT_TYPE,)
+    click.echo(summary(quantize_folder(model, folder, wanted, template, questions, pretokenizer)))
+    click.echo(f"files: {shown(folder)}")
+
+
+@cli.command("serve-openai")
+@run_options
+@click.option("--model", type=PATH, help="GGUF file or Hugging Face folder.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True)
+@click.option("--context", default=4096, show_default=True, help="Tokens of prompt and answer.")
+def serve_openai(model: Path | None, host: str, port: int, context: int, **options: Any) -> None:
+    """Serve a model behind an OpenAI-compatible endpoint; by default the profile's Q4_K_M file."""
+    from text2sql.gguf.types import DEFAULT_TYPE
+    from text2sql.infer.serve import serve
+
+    if model is None:
+        selection = bring_up_to_date([f"quantize:{DEFAULT_TYPE}"], **options)
+        row = selection.profile.quantization.row
+        model = selection.folder / "gguf" / row / DEFAULT_TYPE
+    serve(model, host, port, context)
+
+
 def _add_stage_command(kind: str, text: str) -> None:
     @cli.command(kind, help=text)
     @run_options
@@ -248,6 +298,10 @@ def _add_stage_command(kind: str, text: str) -> None:
             click.echo(path.read_text(encoding="utf-8"))
             return
         selection = bring_up_to_date([kind], **options)
+        if kind == "quantization-table":
+            from text2sql.gguf.stages import table_file
+
+            click.echo(table_file(selection).read_text(encoding="utf-8"))
         if kind in ("table", "figures"):
             show_results(selection)
 

@@ -183,6 +183,7 @@ class _Builder:
             )
         )
         self._text_metrics(models, data)
+        self._quantization(models, evaluated)
         return list(self.made.values())
 
     def _text_metrics(self, models: dict[str, Stage], data: Stage) -> None:
@@ -206,6 +207,27 @@ class _Builder:
         labels = [row.model_dump(include={"name", "label"}) for row in rows]
         output = self.folder / "text-table"
         self._add(Stage("text-table", "text-table", {"rows": labels}, output, inputs=measured))
+
+    def _quantization(self, models: dict[str, Stage], evaluated: dict[str, Stage]) -> None:
+        """GGUF files of one row's model and what each costs; no other stage needs these."""
+        from text2sql.gguf.stages import quantization_stages
+
+        config, profile = self.profile.quantization, self.profile
+        if config is None:
+            return
+        for stage in quantization_stages(
+            config,
+            (
+                profile.title,
+                self.selection.dataset_label,
+                profile.model.name,
+                profile.model.template,
+            ),
+            self.folder,
+            models[config.row],
+            evaluated[config.row],
+        ):
+            self._add(stage)
 
     def _add(self, stage: Stage) -> Stage:
         return self.made.setdefault(stage.name, stage)
@@ -325,6 +347,10 @@ class _Builder:
         infer = load_infer_config(row.infer or self.profile.infer)
         config = _dump(infer) | {"template": self.profile.model.template}
         inputs = {"model": model, "data": data}
+        if infer.adapter:  # by request beside the base model, in place of the merged one
+            if model.kind != "merge":
+                raise UserError(f"row '{row.name}': adapter: true needs a LoRA recipe")
+            inputs = model.inputs | {"data": data}
         if examples:
             inputs["examples"] = examples
         return self._add(
@@ -334,7 +360,8 @@ class _Builder:
                 config,
                 self.folder / "infer" / row.name,
                 inputs=inputs,
-                settings=self._settings(self.profile.infer_environment),
+                settings=self._settings(self.profile.infer_environment)
+                | {"databases": str(self.data_config.databases())},
                 seed=infer.seed,
             )
         )

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from text2sql.config import StrictModel, load_config
+from text2sql.gguf.config import QuantizationConfig
 from text2sql.hardware import Hardware
 from text2sql.paths import config_path
 
@@ -52,8 +53,9 @@ class Profile(StrictModel):
 
     `data` replaces keys of the dataset's config: how prompts look is the model's affair, whatever
     the dataset. `joint_all` adds the evaluator's column of that name to the table: interactions
-    with every turn right. `workers` stages run side by side, each on `threads` cores; fewer where
-    the machine lacks `worker_memory_gb` (GiB) for each. An environment ``x`` is the folder
+    with every turn right. `quantization` says which row's model becomes GGUF files. `workers`
+    stages run side by side, each on `threads` cores; fewer where the machine lacks
+    `worker_memory_gb` (GiB) for each. An environment ``x`` is the folder
     ``.venv-x``; where none is named, stages run in the one that runs the command.
     """
 
@@ -66,6 +68,7 @@ class Profile(StrictModel):
     rows: list[RowConfig] = Field(min_length=1)
     evaluation: EvalConfig = EvalConfig()
     joint_all: bool = False
+    quantization: QuantizationConfig | None = None
     hardware: Hardware = Hardware()
     workers: int = Field(default=1, ge=1)
     worker_memory_gb: float = Field(default=0.0, ge=0)
@@ -80,6 +83,10 @@ class Profile(StrictModel):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"row name '{name}' is used twice; give each row its own")
+        if self.quantization and self.quantization.row not in names:
+            raise ValueError(
+                f"quantization.row '{self.quantization.row}' is none of: {', '.join(names)}"
+            )
         return self
 
 

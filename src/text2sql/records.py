@@ -49,6 +49,7 @@ RECORDED_PACKAGES = (
     "deepspeed",
     "accelerate",
     "vllm",
+    "llama-cpp-python",
     "sqlglot",
 )
 

@@ -36,6 +36,11 @@ STAGE_MODULES = {
     "text-metrics": "text2sql.train.predict",
     "text-table": "text2sql.train.predict",
     "figures": "text2sql.report.figure",
+    "gguf": "text2sql.gguf.stage",
+    "quantize": "text2sql.gguf.stage",
+    "quantized-infer": "text2sql.infer.stage",
+    "quantized-eval": "text2sql.evaluate",
+    "quantization-table": "text2sql.gguf.table",
 }
 
 

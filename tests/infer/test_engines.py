@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Engine, Prompt, load_engine
-from text2sql.infer.stage import answer
 from text2sql.infer.transformers import align, shared_prefix
 from text2sql.paths import build_root
 from text2sql.prompt import render_messages, render_text, stop_words
@@ -62,7 +62,9 @@ def answers(engine: Engine, settings: InferConfig) -> Iterator[str]:
         }
         for number, question in enumerate(QUESTIONS)
     ]
-    records = sorted(answer(engine, rows, settings), key=lambda record: record["id"])
+    records = sorted(
+        answer(engine, rows, settings, Surroundings("smollm2")), key=lambda record: record["id"]
+    )
     assert [record["id"] for record in records] == list(range(len(QUESTIONS)))
     return (record["raw"] for record in records)
 

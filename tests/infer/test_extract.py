@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,3 +77,25 @@ def test_never_fails_and_gives_one_line(answer: str) -> None:
 def test_extracting_twice_changes_nothing(answer: str) -> None:
     once = extract_sql(answer)
     assert extract_sql(once) == once
+
+
+def corpus() -> list[tuple[str, str, str]]:
+    """Name, answer and SQL of each case in answers.txt."""
+    text = Path(__file__).with_name("answers.txt").read_text(encoding="utf-8")
+    cases = []
+    for block in re.split(r"^=== ", text, flags=re.MULTILINE)[1:]:
+        name, rest = block.split("\n", 1)
+        answer, sql = rest.rsplit("\n---\n", 1)
+        cases.append((name, answer, sql.strip()))
+    return cases
+
+
+def test_corpus_is_whole() -> None:
+    assert len(corpus()) >= 100
+    assert len({name for name, _, _ in corpus()}) == len(corpus())
+
+
+@pytest.mark.parametrize(("name", "answer", "sql"), corpus(), ids=[case[0] for case in corpus()])
+def test_corpus(name: str, answer: str, sql: str) -> None:
+    assert extract_sql(answer) == sql
+    assert extract_sql(answer.replace("\n", "\r\n")) == sql, f"{name} with Windows line ends"

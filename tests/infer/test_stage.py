@@ -11,17 +11,13 @@ import pytest
 
 from text2sql.errors import UserError
 from text2sql.files import read_jsonl, sha256_text
+from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
-from text2sql.infer.stage import (
-    NO_SQL,
-    answer,
-    read_journal,
-    summarize,
-    write_predictions,
-)
+from text2sql.infer.stage import NO_SQL, read_journal, summarize, write_predictions
 
 CONFIG = InferConfig(engine="transformers", max_new_tokens=8, max_model_len=40)
+AROUND = Surroundings("smollm2")
 
 
 class EchoEngine:
@@ -34,6 +30,9 @@ class EchoEngine:
         for prompt in reversed(prompts):
             yield Completion(prompt.id, f"SELECT {len(prompt.tokens)};", 3, 0.1, "stop")
 
+    def measurements(self) -> dict[str, Any]:
+        return {}
+
 
 def question(number: int, prompt: str) -> dict[str, Any]:
     return {"id": number, "db_id": "d", "prompt": prompt}
@@ -41,7 +40,7 @@ def question(number: int, prompt: str) -> dict[str, Any]:
 
 def test_every_question_gets_a_record_that_says_what_was_asked() -> None:
     rows = [question(0, "a"), question(1, "bb"), question(2, "ccc")]
-    records = {r["id"]: r for r in answer(EchoEngine(), rows, CONFIG)}
+    records = {r["id"]: r for r in answer(EchoEngine(), rows, CONFIG, AROUND)}
     assert [records[i]["sql"] for i in range(3)] == ["SELECT 1", "SELECT 2", "SELECT 3"]
     assert records[1]["raw"] == "SELECT 2;"
     assert records[2]["prompt_sha256"] == sha256_text("ccc")
@@ -50,7 +49,7 @@ def test_every_question_gets_a_record_that_says_what_was_asked() -> None:
 
 def test_a_prompt_without_room_for_an_answer_is_counted_not_cut() -> None:
     rows = [question(0, "x" * 32), question(1, "x" * 33)]
-    records = {r["id"]: r for r in answer(EchoEngine(), rows, CONFIG)}
+    records = {r["id"]: r for r in answer(EchoEngine(), rows, CONFIG, AROUND)}
     assert records[0]["sql"] == "SELECT 32"
     assert records[1]["finish_reason"] == "prompt_too_long"
     assert records[1]["sql"] == ""
@@ -59,7 +58,7 @@ def test_a_prompt_without_room_for_an_answer_is_counted_not_cut() -> None:
 
 def test_journal_survives_a_kill_in_the_middle_of_a_line(tmp_path: Path) -> None:
     rows = {i: question(i, f"p{i}") for i in range(3)}
-    whole = [json.dumps(r) for r in answer(EchoEngine(), rows.values(), CONFIG)]
+    whole = [json.dumps(r) for r in answer(EchoEngine(), rows.values(), CONFIG, AROUND)]
     path = tmp_path / "journal.jsonl"
     path.write_text("\n".join([whole[0], whole[1], whole[2][:30]]))
     answered = read_journal(path, rows)
@@ -71,7 +70,7 @@ def test_journal_of_other_prompts_is_not_used(tmp_path: Path) -> None:
     rows = {0: question(0, "p")}
     path = tmp_path / "journal.jsonl"
     path.write_text(
-        "".join(json.dumps(r) + "\n" for r in answer(EchoEngine(), rows.values(), CONFIG))
+        "".join(json.dumps(r) + "\n" for r in answer(EchoEngine(), rows.values(), CONFIG, AROUND))
     )
     assert read_journal(path, {0: question(0, "another")}) == {}
 

@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from text2sql.config import StrictModel, load_config
 from text2sql.paths import config_path
 
 
-class InferConfig(StrictModel):
-    """Engine and decoding. Temperature 0 is greedy decoding; the other sampling keys then rest."""
+class ServerConfig(StrictModel):
+    """An OpenAI-compatible server, for the engine ``openai``.
 
-    engine: Literal["transformers", "vllm"]
+    `send` says what goes over the wire: ``text`` (the rendered prompt, to /v1/completions),
+    ``tokens`` (its token ids, to the same; vLLM takes them) or ``chat`` (the messages, to
+    /v1/chat/completions, where the server's own template applies: all that many hosted APIs offer).
+    The key is read from the environment variable that `api_key_variable` names.
+    """
+
+    base_url: str = "http://127.0.0.1:8000/v1"
+    model: str
+    send: Literal["text", "tokens", "chat"] = "text"
+    api_key_variable: str = "OPENAI_API_KEY"
+    timeout_seconds: float = Field(default=120.0, gt=0)
+
+
+class DecodingConfig(StrictModel):
+    """Ways of decoding beyond one answer a question.
+
+    `samples` answers are executed and the result most of them agree on wins (needs a temperature
+    above 0). `repair` shows the model the database's error once and asks again. `grammar` lets the
+    engine write only SELECT statements over the names of the question's schema.
+    """
+
+    samples: int = Field(default=1, ge=1)
+    repair: bool = False
+    grammar: bool = False
+    execution_timeout_seconds: float = Field(default=10.0, gt=0)
+
+
+class InferConfig(StrictModel):
+    """Engine and decoding. Temperature 0 is greedy decoding; the other sampling keys then rest.
+
+    `batch_size` is for ``transformers`` (prompts in a batch) and ``openai`` (requests at a time).
+    With `adapter`, a LoRA adapter is used by request beside its base model, without a merge.
+    """
+
+    engine: Literal["transformers", "vllm", "llama.cpp", "openai"]
     dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
     batch_size: int = Field(default=8, ge=1)
     max_new_tokens: int = Field(default=256, ge=1)
@@ -23,6 +57,26 @@ class InferConfig(StrictModel):
     repetition_penalty: float = Field(default=1.0, gt=0)
     tensor_parallel_size: int = Field(default=1, ge=1)
     seed: int = 42
+    adapter: bool = False
+    max_lora_rank: int = Field(default=128, ge=1)
+    server: ServerConfig | None = None
+    decoding: DecodingConfig = DecodingConfig()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.engine == "openai") != (self.server is not None):
+            raise ValueError("engine openai and the key server go together; give both or neither")
+        if self.adapter and self.engine != "vllm":
+            raise ValueError("adapter: true is for engine vllm; other engines take merged models")
+        if self.decoding.samples > 1 and self.temperature == 0:
+            raise ValueError("decoding.samples above 1 needs a temperature above 0")
+        if self.decoding.samples > 1 and self.decoding.repair:
+            raise ValueError("decoding.samples and decoding.repair exclude each other")
+        if self.decoding.grammar and self.engine not in ("llama.cpp", "vllm"):
+            raise ValueError("decoding.grammar needs engine llama.cpp or vllm")
+        if self.max_new_tokens >= self.max_model_len:
+            raise ValueError("max_new_tokens leaves no room for a prompt below max_model_len")
+        return self
 
 
 def load_infer_config(name: str) -> InferConfig:

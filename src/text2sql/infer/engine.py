@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from text2sql.infer.config import InferConfig
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A question as the model reads it: its place in the dataset and the token ids."""
+    """A question as the model reads it.
+
+    `id` tells it from the others of a call. `text` is what `tokens` are the ids of, `messages` what
+    it was rendered from (for servers that take nothing else). `sample` numbers the answers asked
+    for one question; each has a seed of its own. `grammar` (GBNF) binds the answer, where set.
+    """
 
     id: int
     tokens: list[int]
+    text: str = ""
+    messages: Sequence[Any] = ()
+    sample: int = 0
+    grammar: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,23 +52,43 @@ class Engine(Protocol):
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[Completion]:
         """Yield a completion for every prompt, as they get done."""
 
+    def measurements(self) -> dict[str, Any]:
+        """Return what the engine measured of its own work, for the run record."""
 
-def load_engine(model: Path, config: InferConfig, stops: Sequence[str], device: str) -> Engine:
-    """Load a model folder into the engine that the config names.
+
+def load_engine(
+    model: Path,
+    config: InferConfig,
+    stops: Sequence[str],
+    device: str,
+    adapter: Path | None = None,
+) -> Engine:
+    """Load a model into the engine that the config names.
 
     Args:
-        model: Hugging Face model folder.
+        model: Hugging Face model folder; for ``llama.cpp`` a GGUF file or a folder with one. For
+            ``openai`` the folder whose tokenizer counts the tokens.
         config: engine and decoding settings.
         stops: texts that end an answer.
         device: ``cpu`` or ``cuda``.
+        adapter: folder of a LoRA adapter to use by request (``vllm``).
 
     Raises:
-        UserError: the engine is not installed.
+        UserError: the engine is not installed, the model is missing or broken, it does not fit the
+            memory or the template, or the adapter's rank is above `max_lora_rank`.
     """
     if config.engine == "vllm":
         from text2sql.infer.vllm import VllmEngine
 
-        return VllmEngine(model, config, stops)
+        return VllmEngine(model, config, stops, adapter)
+    if config.engine == "llama.cpp":
+        from text2sql.infer.llamacpp import LlamaCppEngine
+
+        return LlamaCppEngine(model, config, stops)
+    if config.engine == "openai":
+        from text2sql.infer.openai import OpenAIEngine
+
+        return OpenAIEngine(model, config, stops)
     from text2sql.infer.transformers import TransformersEngine
 
     return TransformersEngine(model, config, stops, device)

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from test_suite_sql_eval.executor import SqlExecutor
+
+from text2sql.config import check_config
+from text2sql.data.config import DataConfig
 from text2sql.files import atomic_open, read_jsonl, sha256_text, write_text
+from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
-from text2sql.infer.engine import Completion, Engine, Prompt, load_engine
-from text2sql.infer.extract import extract_sql
+from text2sql.infer.decode import Databases
+from text2sql.infer.engine import load_engine
+from text2sql.infer.fit import SchemaFitter
 from text2sql.prompt import render_text, stop_words
 
 if TYPE_CHECKING:
@@ -30,11 +36,12 @@ def run(job: Job) -> dict[str, Any]:
     """Answer the questions that are not answered yet; write predictions.jsonl and predict.txt.
 
     Returns:
-        Counts of questions, tokens, finish reasons and answers without SQL; seconds and questions
-        per second of this process.
+        Counts of questions, tokens, finish reasons, pruned prompts and answers without SQL; seconds
+        and questions per second of this process; what the engine measured of itself.
     """
     template = job.config["template"]
-    config = InferConfig.model_validate({k: v for k, v in job.config.items() if k != "template"})
+    values = {k: v for k, v in job.config.items() if k != "template"}
+    config = check_config(values, InferConfig, source=job.stage.name)
     questions = {
         row["id"]: row | {"prompt": render_text(row["messages"], template)}
         for row in read_jsonl(job.inputs["data"] / "questions.jsonl")
@@ -42,59 +49,48 @@ def run(job: Job) -> dict[str, Any]:
     journal = job.output / JOURNAL
     answered = read_journal(journal, questions)
     waiting = [row for row in questions.values() if row["id"] not in answered]
+    measured: dict[str, Any] = {}
     started = time.monotonic()
     if waiting:
         engine = load_engine(
-            job.inputs["model"], config, stop_words(template), job.settings["device"]
+            job.inputs["model"],
+            config,
+            stop_words(template),
+            job.settings["device"],
+            job.inputs.get("adapter"),
         )
-        with journal.open("a", encoding="utf-8") as stream:
-            for record in answer(engine, waiting, config):
+        with ExitStack() as stack, journal.open("a", encoding="utf-8") as stream:
+            around = _surroundings(job, config, template, stack)
+            for record in answer(engine, waiting, config, around):
                 answered[record["id"]] = record
                 stream.write(json.dumps(record, ensure_ascii=False) + "\n")
                 stream.flush()
                 job.progress.update(len(answered), len(questions), "questions")
+        measured = engine.measurements()
     seconds = time.monotonic() - started
     records = [answered[key] for key in sorted(answered)]
     write_predictions(job.output, records)
     journal.unlink(missing_ok=True)
-    return summarize(records) | {
-        "seconds": round(seconds, 1),
-        "questions_per_second": round(len(waiting) / seconds, 2) if waiting else None,
-    }
+    return (
+        summarize(records)
+        | {
+            "seconds": round(seconds, 1),
+            "questions_per_second": round(len(waiting) / seconds, 2) if waiting else None,
+        }
+        | measured
+    )
 
 
-def answer(
-    engine: Engine, questions: Iterable[dict[str, Any]], config: InferConfig
-) -> Iterator[dict[str, Any]]:
-    """Yield a prediction record for every question, in the order the engine finishes them.
-
-    A prompt that leaves no room for an answer of max_new_tokens is not sent and never cut; its
-    record says ``prompt_too_long``.
-    """
-    asked = {row["id"]: row for row in questions}
-    prompts = [Prompt(key, engine.encode(row["prompt"])) for key, row in asked.items()]
-    room = config.max_model_len - config.max_new_tokens
-    lengths = {prompt.id: len(prompt.tokens) for prompt in prompts}
-    for prompt in prompts:
-        if len(prompt.tokens) > room:
-            skipped = Completion(prompt.id, "", 0, 0.0, "prompt_too_long")
-            yield _record(asked[prompt.id], lengths[prompt.id], skipped)
-    for done in engine.generate([p for p in prompts if len(p.tokens) <= room]):
-        yield _record(asked[done.id], lengths[done.id], done)
-
-
-def _record(question: dict[str, Any], prompt_tokens: int, done: Completion) -> dict[str, Any]:
-    return {
-        "id": question["id"],
-        "db_id": question["db_id"],
-        "prompt_sha256": sha256_text(question["prompt"]),
-        "raw": done.text,
-        "sql": extract_sql(done.text),
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": done.completion_tokens,
-        "seconds": done.seconds,
-        "finish_reason": done.finish_reason,
-    }
+def _surroundings(job: Job, config: InferConfig, template: str, stack: ExitStack) -> Surroundings:
+    folder = Path(job.settings["databases"])
+    values = {k: v for k, v in job.stage.inputs["data"].config.items() if k != "limit"}
+    fitter = SchemaFitter(check_config(values, DataConfig, "data"), folder, template)
+    databases = None
+    if config.decoding.samples > 1 or config.decoding.repair:
+        executor = stack.enter_context(SqlExecutor())
+        timeout = config.decoding.execution_timeout_seconds
+        databases = Databases(folder, executor, timeout)
+    return Surroundings(template, fitter, databases)
 
 
 def read_journal(path: Path, questions: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
@@ -108,7 +104,8 @@ def read_journal(path: Path, questions: dict[int, dict[str, Any]]) -> dict[int, 
     return {
         record["id"]: record
         for record in read_jsonl(path)
-        if sha256_text(questions[record["id"]]["prompt"]) == record["prompt_sha256"]
+        if sha256_text(questions[record["id"]]["prompt"])
+        == record.get("unpruned_sha256", record["prompt_sha256"])
     }
 
 
@@ -127,5 +124,17 @@ def summarize(records: list[dict[str, Any]]) -> dict[str, Any]:
         "without_sql": sum(not record["sql"] for record in records),
         "prompt_tokens": sum(record["prompt_tokens"] for record in records),
         "completion_tokens": sum(record["completion_tokens"] for record in records),
+        "prompts_pruned": sum(record.get("prompt_pruned", False) for record in records),
         "finish_reasons": dict(Counter(record["finish_reason"] for record in records)),
-    }
+    } | decoding_counts(records)
+
+
+def decoding_counts(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Count what voting and repair did, where there was any."""
+    counts: dict[str, Any] = {}
+    if any("repair" in record for record in records):
+        counts["repairs"] = dict(Counter(record["repair"] for record in records))
+    if any("samples" in record for record in records):
+        counts["samples"] = sum(record.get("samples", 0) for record in records)
+        counts["failed_samples"] = sum(record.get("failed_samples", 0) for record in records)
+    return counts

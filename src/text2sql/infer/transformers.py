@@ -8,10 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, GenerationConfig
+from transformers import AutoModelForCausalLM, DynamicCache, GenerationConfig
 
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
+from text2sql.infer.model import (
+    OVERHEAD_BYTES,
+    cache_bytes,
+    load_tokenizer,
+    require_memory,
+    require_model,
+    stop_token_ids,
+    weight_bytes,
+)
 
 
 class TransformersEngine:
@@ -22,12 +31,25 @@ class TransformersEngine:
         config: decoding settings.
         stops: texts that end an answer; each must be one token of the model.
         device: ``cpu`` or ``cuda``.
+
+    Raises:
+        UserError: the model is missing, does not fit into memory or not the template.
     """
 
     def __init__(self, model: Path, config: InferConfig, stops: Sequence[str], device: str) -> None:
         self._config = config
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(model)
-        self._stop_ids = [self._tokenizer.convert_tokens_to_ids(text) for text in stops]
+        require_model(model)
+        self._tokenizer = load_tokenizer(model)
+        self._stop_ids = stop_token_ids(self._tokenizer, stops, model)
+        if device == "cpu":
+            # The least it takes: prompts may be much shorter than the longest allowed.
+            needed = weight_bytes(model, config.dtype) + OVERHEAD_BYTES
+            needed += cache_bytes(model, config.max_model_len, config.dtype)
+            require_memory(
+                needed,
+                f"{model} in {config.dtype}",
+                "close other programs, or quantize the model: make quantize",
+            )
         # Any, because the types of transformers' automatic classes do not fit its own methods.
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             model, dtype=getattr(torch, config.dtype)
@@ -39,6 +61,10 @@ class TransformersEngine:
         """Return the token ids of a rendered prompt."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
         return ids
+
+    def measurements(self) -> dict[str, Any]:
+        """Nothing beyond what the infer stage counts itself."""
+        return {}
 
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[Completion]:
         """Yield completions, those of prompts that begin alike one after another."""

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from text2sql.errors import UserError
+from text2sql.files import read_json
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
+from text2sql.infer.model import load_tokenizer, require_model, stop_token_ids
 
 
 class VllmEngine:
@@ -19,45 +21,75 @@ class VllmEngine:
         model: Hugging Face model folder.
         config: decoding settings.
         stops: texts that end an answer.
+        adapter: folder of a LoRA adapter that every request names; the base model stays as it is.
 
     Raises:
-        UserError: vLLM is not installed.
+        UserError: vLLM is not installed or cannot start, the model is missing, the template does
+            not fit it, or the adapter's rank is above `max_lora_rank`.
     """
 
-    def __init__(self, model: Path, config: InferConfig, stops: Sequence[str]) -> None:
+    def __init__(
+        self,
+        model: Path,
+        config: InferConfig,
+        stops: Sequence[str],
+        adapter: Path | None = None,
+    ) -> None:
+        require_model(model)
+        stop_ids = stop_token_ids(load_tokenizer(model), stops, model)
+        rank = adapter_rank(adapter, config.max_lora_rank) if adapter else None
         try:
             from vllm import LLM, SamplingParams
+            from vllm.lora.request import LoRARequest
         except ImportError as error:
-            raise UserError(f"vLLM cannot be imported ({error}); run: make setup-vllm") from None
-        self._llm = LLM(
-            model=str(model),
-            dtype=config.dtype,
-            max_model_len=config.max_model_len,
-            tensor_parallel_size=config.tensor_parallel_size,
-            enable_prefix_caching=True,
-            seed=config.seed,
-        )
+            raise UserError(f"vLLM cannot be imported ({error}); run: make setup-gpu") from None
+        try:
+            self._llm = LLM(
+                model=str(model),
+                dtype=config.dtype,
+                max_model_len=config.max_model_len,
+                tensor_parallel_size=config.tensor_parallel_size,
+                enable_prefix_caching=True,
+                seed=config.seed,
+                **({"enable_lora": True, "max_lora_rank": rank} if rank else {}),
+            )
+        except (RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"{model}: vLLM cannot load it ({reason}); its log above says more. Where memory"
+                " is short, lower max_model_len or raise tensor_parallel_size"
+            ) from None
         self._tokenizer = self._llm.get_tokenizer()
-        self._sampling = SamplingParams(
-            temperature=config.temperature,
-            top_p=config.top_p,
-            repetition_penalty=config.repetition_penalty,
-            max_tokens=config.max_new_tokens,
-            stop=list(stops),
-            stop_token_ids=[self._tokenizer.convert_tokens_to_ids(text) for text in stops],
-            seed=config.seed,
-        )
+        self._lora = LoRARequest("adapter", 1, str(adapter)) if adapter else None
+        self._config, self._params = config, SamplingParams
+        self._sampling = {
+            "temperature": config.temperature,
+            "top_p": config.top_p,
+            "repetition_penalty": config.repetition_penalty,
+            "max_tokens": config.max_new_tokens,
+            "stop": list(stops),
+            "stop_token_ids": stop_ids,
+        }
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a rendered prompt."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
         return ids
 
+    def measurements(self) -> dict[str, Any]:
+        """Nothing beyond what the infer stage counts itself."""
+        return {}
+
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[Completion]:
         """Yield completions as vLLM finishes them; it batches and schedules by itself."""
         engine: Any = self._llm.llm_engine
         for prompt in prompts:
-            engine.add_request(str(prompt.id), {"prompt_token_ids": prompt.tokens}, self._sampling)
+            engine.add_request(
+                str(prompt.id),
+                {"prompt_token_ids": prompt.tokens},
+                self._sampling_of(prompt),
+                lora_request=self._lora,
+            )
         last = time.perf_counter()
         while engine.has_unfinished_requests():
             finished = [output for output in engine.step() if output.finished]
@@ -73,3 +105,22 @@ class VllmEngine:
                 )
             if finished:
                 last = now
+
+    def _sampling_of(self, prompt: Prompt) -> Any:
+        bound: dict[str, Any] = {}
+        if prompt.grammar is not None:
+            from vllm.sampling_params import StructuredOutputsParams
+
+            bound["structured_outputs"] = StructuredOutputsParams(grammar=prompt.grammar)
+        return self._params(**self._sampling, **bound, seed=self._config.seed + prompt.sample)
+
+
+def adapter_rank(adapter: Path, most: int) -> int:
+    """Return a LoRA adapter's rank; raise UserError when it is above the one allowed."""
+    rank = int(read_json(adapter / "adapter_config.json")["r"])
+    if rank > most:
+        raise UserError(
+            f"{adapter}: rank {rank} is above max_lora_rank {most}; raise max_lora_rank in the"
+            " infer config, or merge the adapter"
+        )
+    return rank

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from text2sql.convert.weights import tensor_shapes
 from text2sql.evaluate import SCORES, VERDICTS
 from text2sql.files import read_json, read_jsonl
 from text2sql.infer.stage import PREDICTIONS
@@ -74,10 +74,8 @@ def _parameters(table: Stage) -> int | None:
 
 
 def count_parameters(path: Path) -> int:
-    """Return the number of values in a safetensors file (its header is JSON behind its length)."""
-    with path.open("rb") as stream:
-        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-    return sum(prod(t["shape"]) for name, t in header.items() if name != "__metadata__")
+    """Return the number of values in a safetensors file."""
+    return sum(map(prod, tensor_shapes(path).values()))
 
 
 def _losses(training: Stage) -> list[tuple[int, float]]:

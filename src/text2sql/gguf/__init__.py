@@ -1,0 +1,1 @@
+"""GGUF: conversion from Hugging Face, quantization, checks, and what the deployed file costs."""

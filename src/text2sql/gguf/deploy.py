@@ -1,0 +1,75 @@
+"""Files that put a GGUF model to work: an Ollama Modelfile and notes for LM Studio."""
+
+from __future__ import annotations
+
+from text2sql.prompt import SYSTEM_PRESETS, TEMPLATES, stop_words
+
+NOTES = "LM-Studio.md"
+
+
+def ollama_modelfile(file: str, template: str, context: int) -> str:
+    """Return a Modelfile whose rendered prompt is, byte for byte, the one trained on.
+
+    Format: https://github.com/ollama/ollama/blob/main/docs/modelfile.md; the template is a Go
+    template over messages, whose last turn is left open for the answer.
+
+    Args:
+        file: name of the GGUF file in the same folder.
+        template: prompt template.
+        context: tokens of prompt and answer together.
+    """
+    chosen = TEMPLATES[template]
+    system = ""
+    if chosen.default_system:
+        system = (
+            "{{ if not .System }}<|im_start|>system\n"
+            f"{chosen.default_system}<|im_end|>\n{{{{ end }}}}"
+        )
+    stops = "".join(f'PARAMETER stop "{word}"\n' for word in stop_words(template))
+    return (
+        f"# ollama create my-text2sql -f THIS_FILE; then: ollama run my-text2sql\n"
+        f"FROM ./{file}\n"
+        f'TEMPLATE """{system}{{{{ if .System }}}}<|im_start|>system\n'
+        "{{ .System }}<|im_end|>\n"
+        "{{ end }}{{ range $i, $m := .Messages }}"
+        '{{ if ne $m.Role "system" }}<|im_start|>{{ $m.Role }}\n'
+        "{{ $m.Content }}<|im_end|>\n"
+        "{{ end }}{{ end }}<|im_start|>assistant\n"
+        f'{chosen.reply_opening}"""\n'
+        f"{stops}"
+        "PARAMETER temperature 0\n"
+        "PARAMETER repeat_penalty 1.0\n"
+        f"PARAMETER num_ctx {context}\n"
+    )
+
+
+def lm_studio_notes(file: str, template: str, context: int) -> str:
+    """Return what to set in LM Studio for a GGUF file, as Markdown.
+
+    Args:
+        file: name of the GGUF file.
+        template: prompt template.
+        context: tokens of prompt and answer together.
+    """
+    stops = ", ".join(f"`{word}`" for word in stop_words(template))
+    opening = TEMPLATES[template].reply_opening
+    thinking = (
+        "\nSwitch thinking off: this model was tuned on replies that begin with an empty think"
+        " block.\n"
+        if opening
+        else ""
+    )
+    presets = "\n".join(f"- `{name}`:\n\n  > {text}" for name, text in SYSTEM_PRESETS.items())
+    return (
+        f"# {file} in LM Studio\n\n"
+        f"1. `lms import {file}` (or copy it to `~/.lmstudio/models/text2sql/text2sql/`), load it"
+        " with\n"
+        f"   a context length of {context}. The chat template is in the file; leave it as it is.\n"
+        f"2. Temperature 0, repeat penalty 1 (off), top-k 1; stop strings: {stops}.\n"
+        "3. System prompt: the one the model was trained with, one of\n\n"
+        f"{presets}\n\n"
+        "4. User message: the schema, then the question, in this form:\n\n"
+        "```text\n\n[SCHEMA]\nCREATE TABLE singer (id INTEGER PRIMARY KEY, name TEXT);\n"
+        "[QUESTION]\nHow many singers are there?\n\n```\n"
+        f"{thinking}"
+    )

@@ -1,0 +1,131 @@
+"""The gguf and quantize stages: a model as F16 GGUF, then in one quantization type each."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from text2sql.errors import UserError
+from text2sql.files import write_text
+from text2sql.gguf.checks import check_chat_template, check_logits, check_tokenizer, perplexity
+from text2sql.gguf.convert import check_model, convert_to_f16
+from text2sql.gguf.deploy import NOTES, lm_studio_notes, ollama_modelfile
+from text2sql.gguf.header import Header, find_gguf, read_header
+from text2sql.gguf.probes import Probe, read_probes, spread, tokenizer_strings
+from text2sql.gguf.quantize import quantize
+from text2sql.infer.model import require_model
+
+if TYPE_CHECKING:
+    from text2sql.worker import Job
+
+LOGIT_PROBES = 4
+PERPLEXITY_PROBES = 40
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Make and check the GGUF file of a ``gguf`` or ``quantize`` stage.
+
+    Returns:
+        What the checks found, size, bits per weight and perplexity.
+
+    Raises:
+        UserError: the model cannot be converted, or a check failed.
+    """
+    template = job.config["template"]
+    probes = read_probes(job.inputs["data"] / "questions.jsonl", template)
+    output = job.output / job.config["file"]
+    if job.stage.kind == "gguf":
+        model = job.inputs["model"]
+        types = tuple(job.config["types"])
+        return make_f16(model, output, probes, types, job.config.get("pretokenizer"))
+    return make_quantized(
+        find_gguf(job.inputs["gguf"]), output, job.config["type"], probes, template
+    )
+
+
+def make_f16(
+    model: Path,
+    output: Path,
+    probes: list[Probe],
+    types: tuple[str, ...],
+    pretokenizer: str | None = None,
+) -> dict[str, Any]:
+    """Convert a Hugging Face folder to F16 GGUF, with the checks before and after.
+
+    Args:
+        model: the folder.
+        output: the file to make; one that is already there is only checked again.
+        probes: prompts with right answers.
+        types: quantization types to come; what their blocks need is checked now.
+        pretokenizer: see `convert_to_f16`.
+
+    Raises:
+        UserError: see `check_model`, `convert_to_f16` and the checks.
+    """
+    require_model(model)
+    before = check_model(model, types)
+    if not output.is_file():
+        convert_to_f16(model, output, pretokenizer)
+    header = read_header(output)
+    check_chat_template(model, output, header)
+    texts = [probe.prompt + probe.answer for probe in spread(probes, LOGIT_PROBES)]
+    return {
+        "model": before,
+        "tokenizer": check_tokenizer(model, output, tokenizer_strings(probes)),
+        "logits": check_logits(model, output, texts),
+        **describe(header),
+        "perplexity": round(perplexity(output, spread(probes, PERPLEXITY_PROBES), threads()), 4),
+    }
+
+
+def make_quantized(
+    source: Path, output: Path, name: str, probes: list[Probe], template: str
+) -> dict[str, Any]:
+    """Quantize an F16 file, measure the result, and write what Ollama and LM Studio need.
+
+    Args:
+        source: the F16 file.
+        output: the file to make; one that is already there is only measured again.
+        name: quantization type.
+        probes: prompts with right answers.
+        template: prompt template, for the Modelfile.
+
+    Raises:
+        UserError: llama.cpp failed, or the file lost its tensors or its template.
+    """
+    before = read_header(source)
+    if not output.is_file():
+        quantize(source, output, name, threads())
+    header = read_header(output)
+    if (header.parameters, header.chat_template) != (before.parameters, before.chat_template):
+        raise UserError(f"{output}: not the tensors or not the chat template of {source}")
+    write_deployment(output, header, template)
+    return {
+        "type": name,
+        **describe(header),
+        "perplexity": round(perplexity(output, spread(probes, PERPLEXITY_PROBES), threads()), 4),
+    }
+
+
+def describe(header: Header) -> dict[str, Any]:
+    """Return size, bits per weight and tensor types of a file, for a run record."""
+    return {
+        "architecture": header.architecture,
+        "parameters": header.parameters,
+        "megabytes": round(header.file_bytes / 1e6, 1),
+        "bits_per_weight": round(header.bits_per_weight, 2),
+        "tensor_types": header.tensor_types,
+    }
+
+
+def write_deployment(file: Path, header: Header, template: str) -> None:
+    """Write the Ollama Modelfile and the LM Studio notes beside a GGUF file."""
+    folder, context = file.parent, min(header.context_length or 4096, 4096)
+    write_text(folder / f"{file.stem}.Modelfile", ollama_modelfile(file.name, template, context))
+    write_text(folder / f"{file.stem}.{NOTES}", lm_studio_notes(file.name, template, context))
+
+
+def threads() -> int:
+    """How many threads a stage may use."""
+    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)

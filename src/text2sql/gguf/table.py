@@ -1,0 +1,113 @@
+"""The quantization-table stage: what each type of a model costs and keeps, from run records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from text2sql.evaluate import SCORES
+from text2sql.files import read_json, read_jsonl, write_json, write_text
+from text2sql.gguf.stages import TABLE
+from text2sql.gguf.types import F16
+from text2sql.infer.stage import PREDICTIONS
+from text2sql.records import read_manifest
+from text2sql.report.formats import Table, csv_text, markdown_text
+from text2sql.report.record import LEVEL_TITLES, LEVELS
+
+if TYPE_CHECKING:
+    from text2sql.worker import Job
+
+RECORD = "quantization.json"
+HEADINGS = (
+    "Type", "MB", "bits/weight", *LEVEL_TITLES, "same SQL as F16", "perplexity",
+    "prompt tokens/s", "generation tokens/s", "peak MB",
+)  # fmt: skip
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Write quantization.json, .md and .csv from the records of the stages behind.
+
+    Returns:
+        The number of types.
+    """
+    rows = [_row(job, name) for name in job.config["types"]]
+    reference = _queries(job.inputs[f"infer:{F16}"])
+    for row in rows:
+        queries = _queries(job.inputs[f"infer:{row['type']}"])
+        same = sum(one == other for one, other in zip(queries, reference, strict=True))
+        row["same_sql_as_f16"] = round(100 * same / len(reference), 2)
+    record = {"title": job.config["title"], "dataset": job.config["dataset"], "rows": rows}
+    write_json(job.output / RECORD, record)
+    write_text(job.output / TABLE, render(record))
+    write_text(job.output / "quantization.csv", csv_text(table(record)))
+    return {"types": len(rows)}
+
+
+def _queries(folder: Path) -> list[str]:
+    return [row["sql"] for row in read_jsonl(folder / PREDICTIONS)]
+
+
+def _row(job: Job, name: str) -> dict[str, Any]:
+    """Collect what the records of one type's stages say."""
+    made, inferred, evaluated = (
+        _manifest(job.inputs[f"{kind}:{name}"]) for kind in ("file", "infer", "eval")
+    )
+    scores = read_json(job.inputs[f"eval:{name}"] / SCORES)["scores"]
+    measured, details = inferred["details"], made["details"]
+    return {
+        "type": name,
+        "megabytes": details["megabytes"],
+        "bits_per_weight": details["bits_per_weight"],
+        "tensor_types": details["tensor_types"],
+        "questions": {level: scores[level]["count"] for level in LEVELS},
+        "accuracy": {level: round(100 * scores[level]["exec"], 2) for level in LEVELS},
+        "perplexity": details["perplexity"],
+        "prompt_tokens_per_second": measured.get("prompt_tokens_per_second"),
+        "generation_tokens_per_second": measured.get("generation_tokens_per_second"),
+        "peak_memory_mb": inferred["peak_memory_mb"],
+        "hardware": inferred["hardware"],
+        "threads": job.settings["threads"],
+        "commit": evaluated["git"],
+    }
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    return read_manifest(folder) or {}
+
+
+def table(record: dict[str, Any]) -> Table:
+    """Return the record as a table, a row a type."""
+    rows = []
+    for row in record["rows"]:
+        rows.append(
+            [
+                row["type"],
+                f"{row['megabytes']:.0f}",
+                f"{row['bits_per_weight']:.2f}",
+                *(f"{row['accuracy'][level]:.1f}" for level in LEVELS),
+                f"{row['same_sql_as_f16']:.1f} %",
+                f"{row['perplexity']:.3f}",
+                _number(row["prompt_tokens_per_second"]),
+                _number(row["generation_tokens_per_second"]),
+                str(row["peak_memory_mb"]),
+            ]
+        )
+    return Table(list(HEADINGS), rows)
+
+
+def _number(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.0f}"
+
+
+def render(record: dict[str, Any]) -> str:
+    """Return the record as Markdown: what was measured, the table, where."""
+    first = record["rows"][0]
+    machine = first["hardware"]
+    return (
+        f"**{record['title']}, dataset {record['dataset']}, llama.cpp**: execution accuracy in per"
+        f" cent of {first['questions']['all']} questions, greedy decoding. Perplexity is that of"
+        " the right SQL after the prompt. Prompt tokens count where they were read, not where the"
+        " prompt before had them already. Peak memory is that of the whole process.\n\n"
+        f"{markdown_text(table(record))}\n\n"
+        f"Threads: {first['threads']} of {machine['cpu']}.\n"
+    )

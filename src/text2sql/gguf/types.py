@@ -1,0 +1,33 @@
+"""The quantization types on offer, and what they ask of a model's tensors."""
+
+from __future__ import annotations
+
+from text2sql.errors import UserError
+
+F16 = "F16"
+# Number of each type in llama.cpp's `enum llama_ftype` (include/llama.h).
+QUANTIZATION_TYPES = {"Q3_K_M": 12, "Q4_K_M": 15, "Q5_K_M": 17, "Q6_K": 18, "Q8_0": 7}
+DEFAULT_TYPE = "Q4_K_M"
+# Values that share a scale: a row of weights must be a multiple of this long. Where it is not of
+# 256, llama.cpp stores that tensor in a legacy type with blocks of 32, which is larger.
+K_BLOCK, LEGACY_BLOCK = 256, 32
+
+
+def check_type(name: str) -> str:
+    """Return the type's name in upper case; raise UserError, listing the types, when unknown."""
+    upper = name.upper()
+    if upper not in QUANTIZATION_TYPES:
+        raise UserError(
+            f"no quantization type '{name}'; there are: {', '.join(QUANTIZATION_TYPES)}"
+        )
+    return upper
+
+
+def block_of(name: str) -> int:
+    """Return how many values share a scale in a type."""
+    return LEGACY_BLOCK if name == "Q8_0" else K_BLOCK
+
+
+def f16_name(stem: str) -> str:
+    """Return the file name of a model's F16 GGUF."""
+    return f"{stem}-{F16}.gguf"

@@ -1,0 +1,164 @@
+"""The engine for GGUF files: llama.cpp, one prompt after another, those that begin alike in turn.
+
+llama.cpp keeps what it has read; of a prompt that begins like the one before, only the rest is
+read. Prompts are asked in the order of their tokens, so questions on one database share its schema.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from text2sql.errors import UserError
+from text2sql.gguf.header import find_gguf, read_header
+from text2sql.gguf.tools import require_llama_cpp
+from text2sql.infer.config import InferConfig
+from text2sql.infer.engine import Completion, Prompt
+from text2sql.infer.model import require_memory, wrong_template
+
+OVERHEAD_BYTES = 250_000_000  # Python, numpy and llama.cpp's compute buffers for a small model
+
+
+def open_llama(
+    path: Path,
+    context: int = 512,
+    *,
+    vocab_only: bool = False,
+    logits_all: bool = False,
+    threads: int | None = None,
+    **options: Any,
+) -> Any:
+    """Load a GGUF file with llama-cpp-python.
+
+    Args:
+        path: the file.
+        context: most tokens of prompt and answer together.
+        vocab_only: load the tokenizer alone.
+        logits_all: keep the scores of every token, not of the last alone.
+        threads: how many threads may work; by default OMP_NUM_THREADS, or one.
+        options: further arguments of ``llama_cpp.Llama``.
+
+    Raises:
+        UserError: llama-cpp-python is missing, the file is broken or of an architecture unknown to
+            llama.cpp, or it does not fit into memory.
+    """
+    require_llama_cpp()
+    header = read_header(path)
+    if not vocab_only:
+        needed = header.file_bytes + context * header.cache_bytes_per_token + OVERHEAD_BYTES
+        fix = "lower max_model_len, or take a smaller quantization"
+        require_memory(needed, f"{path.name} with {context} tokens of context", fix)
+    from llama_cpp import Llama
+
+    count = threads or int(os.environ.get("OMP_NUM_THREADS") or 1)
+    try:
+        return Llama(
+            str(path),
+            n_ctx=context,
+            n_batch=min(context, 512),
+            n_threads=count,
+            n_threads_batch=count,
+            vocab_only=vocab_only,
+            logits_all=logits_all,
+            verbose=False,
+            **options,
+        )
+    except ValueError as error:
+        raise UserError(f"{path}: llama.cpp cannot load it ({error}); make it anew") from None
+
+
+class LlamaCppEngine:
+    """A GGUF model on the CPU, or on a GPU where llama-cpp-python was built for it.
+
+    A repetition penalty counts the answer's tokens only; transformers and vLLM count the prompt's
+    as well.
+
+    Args:
+        model: GGUF file, or a folder that holds one.
+        config: decoding settings.
+        stops: texts that end an answer; each must be one token of the model.
+
+    Raises:
+        UserError: see `open_llama`; or a stop word is no token of the model.
+    """
+
+    def __init__(self, model: Path, config: InferConfig, stops: Sequence[str]) -> None:
+        path = find_gguf(model)
+        self._config = config
+        self._llama = open_llama(
+            path,
+            config.max_model_len,
+            last_n_tokens_size=config.max_new_tokens,
+            seed=config.seed,
+        )
+        self._stop_ids = set()
+        for text in stops:
+            tokens = self.encode(text)
+            if len(tokens) != 1:
+                raise wrong_template(path, text)
+            self._stop_ids.add(tokens[0])
+        self._grammars: dict[str, Any] = {}
+
+    def encode(self, text: str) -> list[int]:
+        """Return the token ids of a rendered prompt."""
+        return list(self._llama.tokenize(text.encode("utf-8"), add_bos=False, special=True))
+
+    def generate(self, prompts: Sequence[Prompt]) -> Iterator[Completion]:
+        """Yield completions, those of prompts that begin alike one after another."""
+        for prompt in sorted(prompts, key=lambda prompt: (prompt.tokens, prompt.sample)):
+            yield self._complete(prompt)
+
+    def measurements(self) -> dict[str, Any]:
+        """Tokens per second of reading prompts and of writing answers, as llama.cpp counts them.
+
+        Of prompts only the tokens really read count, not those taken over from the prompt before.
+        """
+        from llama_cpp import llama_perf_context
+
+        seen = llama_perf_context(self._llama.ctx)
+        return {
+            "prompt_tokens_read": seen.n_p_eval,
+            "prompt_tokens_per_second": _rate(seen.n_p_eval, seen.t_p_eval_ms),
+            "generation_tokens_per_second": _rate(seen.n_eval, seen.t_eval_ms),
+        }
+
+    def _complete(self, prompt: Prompt) -> Completion:
+        started = time.perf_counter()
+        written: list[int] = []
+        reason = "length"
+        self._llama.set_seed(self._config.seed + prompt.sample)
+        for token in self._llama.generate(
+            prompt.tokens,
+            # Only what the config names may shape the choice; llama.cpp's own defaults rest.
+            top_k=0,
+            min_p=0.0,
+            top_p=self._config.top_p,
+            temp=self._config.temperature,
+            repeat_penalty=self._config.repetition_penalty,
+            grammar=self._grammar(prompt.grammar),
+        ):
+            if token in self._stop_ids:
+                reason = "stop"
+                break
+            written.append(token)
+            if len(written) == self._config.max_new_tokens:
+                break
+        text = self._llama.detokenize(written).decode("utf-8", errors="replace")
+        seconds = round(time.perf_counter() - started, 4)
+        return Completion(prompt.id, text, len(written), seconds, reason)
+
+    def _grammar(self, text: str | None) -> Any:
+        if text is None:
+            return None
+        if text not in self._grammars:
+            from llama_cpp import LlamaGrammar
+
+            self._grammars = {text: LlamaGrammar.from_string(text, verbose=False)}
+        return self._grammars[text]
+
+
+def _rate(count: int, milliseconds: float) -> float | None:
+    return round(1000 * count / milliseconds, 1) if milliseconds > 0 and count else None

@@ -1,0 +1,105 @@
+"""What every engine asks of a model folder before it loads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from text2sql.convert.weights import tensor_shapes
+from text2sql.errors import UserError
+from text2sql.files import read_json
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+OVERHEAD_BYTES = 600_000_000  # Python with torch, and the activations of a small batch
+
+
+def require_model(folder: Path) -> None:
+    """Raise UserError unless a folder holds a Hugging Face model with weights."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such model folder")
+    if not (folder / "config.json").is_file():
+        what = (
+            "a LoRA adapter, not a model; merge it (make merge) or set adapter: true with vllm"
+            if (folder / "adapter_config.json").is_file()
+            else "no config.json; this is not a Hugging Face model folder"
+        )
+        raise UserError(f"{folder}: {what}")
+    if not any(folder.glob("*.safetensors")):
+        raise UserError(f"{folder}: no *.safetensors in it")
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Return a model folder's tokenizer; raise UserError when there is none that loads."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{folder}: its tokenizer does not load ({reason})") from None
+
+
+def stop_token_ids(tokenizer: Any, stops: Sequence[str], folder: Path) -> list[int]:
+    """Return the token of each stop word.
+
+    Raises:
+        UserError: a stop word is not one token of the model, so that the template is a wrong one.
+    """
+    ids = []
+    for text in stops:
+        tokens = tokenizer.encode(text, add_special_tokens=False)
+        if len(tokens) != 1:
+            raise wrong_template(folder, text)
+        ids.append(int(tokens[0]))
+    return ids
+
+
+def wrong_template(source: Path, stop: str) -> UserError:
+    """Return the error for a model that does not know a template's stop word."""
+    return UserError(
+        f"{source}: '{stop}' is no token of this model, so its prompt template is another one; set"
+        " model.template in the profile"
+    )
+
+
+def weight_bytes(folder: Path, dtype: str) -> int:
+    """Return how much memory a model's weights take in a data type, from the files' headers."""
+    from math import prod
+
+    files = sorted(folder.glob("*.safetensors"))
+    shapes = [shape for file in files for shape in tensor_shapes(file).values()]
+    return BYTES[dtype] * sum(map(prod, shapes))
+
+
+def cache_bytes(folder: Path, tokens: int, dtype: str) -> int:
+    """Return what the keys and values of so many tokens take (0 where the config does not tell)."""
+    config = read_json(folder / "config.json")
+    try:
+        heads = config["num_attention_heads"]
+        width = config.get("head_dim") or config["hidden_size"] // heads
+        kv_heads = config.get("num_key_value_heads") or heads
+        return int(2 * config["num_hidden_layers"] * kv_heads * width * tokens * BYTES[dtype])
+    except (KeyError, TypeError):
+        return 0
+
+
+def require_memory(needed: int, what: str, fix: str) -> None:
+    """Raise UserError, with the estimate, when this machine has less memory free than needed."""
+    free = available_bytes()
+    if free is not None and needed > free:
+        raise UserError(
+            f"{what} needs about {needed / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are"
+            f" free; {fix}"
+        )
+
+
+def available_bytes() -> int | None:
+    """Return the memory that programs can still take, None where the system does not say."""
+    path = Path("/proc/meminfo")
+    if not path.is_file():
+        return None
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return None

@@ -1,0 +1,82 @@
+"""An OpenAI-compatible endpoint for a model: llama.cpp for GGUF files, vLLM for model folders."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import sys
+from pathlib import Path
+
+from text2sql.errors import UserError
+from text2sql.gguf.header import find_gguf, read_header
+from text2sql.infer.model import require_model
+from text2sql.paths import repository_root
+
+HOST, PORT, CONTEXT = "127.0.0.1", 8000, 4096
+
+
+def serve(model: Path, host: str = HOST, port: int = PORT, context: int = CONTEXT) -> None:
+    """Become the server of a model: this process is replaced by it and ends with it.
+
+    Args:
+        model: a GGUF file, a folder with one, or a Hugging Face folder.
+        host: address to listen on; the default is reached from this machine only.
+        port: port to listen on.
+        context: most tokens of prompt and answer together.
+
+    Raises:
+        UserError: the model is missing or broken, the port is taken, the server is not installed.
+    """
+    command = server_command(model, host, port, context)
+    _require_free(host, port)
+    environment = os.environ | {"OMP_WAIT_POLICY": "passive"}
+    os.execve(command[0], command, environment)
+
+
+def server_command(model: Path, host: str, port: int, context: int) -> list[str]:
+    """Return the command line of the server that fits a model."""
+    if (model / "config.json").is_file():
+        return _vllm_command(model, host, port, context)
+    return _llama_command(find_gguf(model), host, port, context)
+
+
+def _llama_command(file: Path, host: str, port: int, context: int) -> list[str]:
+    read_header(file)
+    for package in ("llama_cpp", "fastapi", "starlette_context"):
+        if importlib.util.find_spec(package) is None:
+            raise UserError(f"the llama.cpp server needs '{package}'; run: make setup-gguf")
+    threads = os.environ.get("OMP_NUM_THREADS") or str(len(os.sched_getaffinity(0)))
+    return [
+        *(sys.executable, "-m", "llama_cpp.server", "--model", str(file)),
+        *("--model_alias", file.stem, "--host", host, "--port", str(port)),
+        *("--n_ctx", str(context), "--n_threads", threads, "--n_threads_batch", threads),
+    ]
+
+
+def _vllm_command(model: Path, host: str, port: int, context: int) -> list[str]:
+    require_model(model)
+    python = repository_root() / ".venv-vllm" / "bin" / "python"
+    if importlib.util.find_spec("vllm") is not None:
+        python = Path(sys.executable)
+    elif not python.is_file():
+        raise UserError(
+            "vLLM is not installed; run: make setup-gpu, or serve a GGUF file (make quantize)"
+        )
+    return [
+        *(str(python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)),
+        *("--served-model-name", model.resolve().name, "--host", host, "--port", str(port)),
+        *("--max-model-len", str(context), "--enable-prefix-caching"),
+    ]
+
+
+def _require_free(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UserError(
+                f"{host}:{port} cannot be listened on ({error.strerror}); choose another port with"
+                " --port (PORT= with make)"
+            ) from None
