@@ -21,6 +21,7 @@ from .catalog import Catalog
 from .golds import Gold
 from .neighbours import neighbours
 from .rows import DEFAULT_MAX_ROWS, Variant
+from .ties import cuts, settle
 
 DEFAULT_MAX_VARIANTS = 20
 #: Gold queries a candidate is made for.
@@ -156,6 +157,7 @@ class _Search:
         self._remaining = self._neighbours()
         self._total = len(self._remaining)
         self._choice.neighbours = self._total
+        self._cuts = list(dict.fromkeys(c for gold in self._golds for c in cuts(gold, catalog)))
         self._empty = set(range(len(self._golds)))
         self._focused = [0] * len(self._golds)
         self._made = 0
@@ -205,7 +207,7 @@ class _Search:
         self._choice.curve.append(self._total - len(self._remaining))
 
     def _candidate(self) -> _Candidate | None:
-        """Make a variant and run everything that remains on it; None where a gold query fails."""
+        """Make a variant and run everything that remains on it; None where it will not do."""
         self._made += 1
         seed = f"{self._options.seed}/{self._made}"
         variant = Variant(
@@ -216,6 +218,8 @@ class _Search:
             self._options.any_null,
         )
         try:
+            if not settle(variant.connection, self._cuts, self._catalog, random.Random(seed)):
+                return None
             runner = Runner(variant.connection)
             results = [runner.rows(gold.sql, _GOLD_STEPS) for gold in self._golds]
             told = {

@@ -176,7 +176,7 @@ class _Filler:
         self._table = table
         self._rng = rng = variant._rng
         self.made: list[list[Any]] = []
-        catalog, focus = variant._catalog, variant._focus
+        focus = variant._focus
         name = table.name.lower()
         referring = {column for key in table.foreign_keys for column in key.columns}
         single = {key[0] for key in table.keys if len(key) == 1}
@@ -254,7 +254,7 @@ class _Filler:
         return self._pools[column.name].draw()
 
     def _unused(self, column: Column) -> Any:
-        """A value for a column that may not repeat; small numbers unless it holds something else."""
+        """A value for a column that may not repeat."""
         pool = self._pools[column.name]
         value = pool.draw()
         if isinstance(value, int) and self._rng.random() < 0.5:

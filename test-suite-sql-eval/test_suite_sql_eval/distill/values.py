@@ -40,7 +40,7 @@ def near_misses(value: Any) -> list[Any]:
         return [f"{float(text) + step:.{places}f}" for step in (10**-places, -(10**-places), 1, -1)]
     if _DATE.match(text):
         return [near for days in (1, -1, 31) if (near := _shift_date(text, days))]
-    if "%" in text or "_" in text and " " not in text:
+    if "%" in text or ("_" in text and " " not in text):
         return _matches_of(text)
     return [text[:-1], text[1:], text + " II", text.swapcase(), ""]
 
@@ -164,6 +164,20 @@ class Pool:
         if column.affinity in ("REAL", "NUMERIC"):
             return round(rng.uniform(0, 100), 2)
         return "".join(rng.choice(_ALPHABET) for _ in range(rng.randint(1, 12))).strip() or "a"
+
+
+def moved(value: Any, rng: random.Random) -> Any:
+    """Return another value of the same form, so that two equal ones can be told apart."""
+    if isinstance(value, int):
+        return value + rng.choice((-1, 1)) * rng.randint(1, 50)
+    if isinstance(value, float):
+        return round(value + rng.choice((-1, 1)) * rng.uniform(0.01, 50), 2)
+    text = str(value)
+    if _INTEGER.fullmatch(text):
+        return str(abs(int(text) + rng.choice((-1, 1)) * rng.randint(1, 50)))
+    if _DATE.match(text):
+        return _shift_date(text, rng.choice((-1, 1)) * rng.randint(1, 60)) or text
+    return text + rng.choice(_ALPHABET)
 
 
 def _plain(constant: Any, column: Column) -> Any:
