@@ -39,15 +39,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _bar() -> Callable[[int, int, str], None]:
+    """Return what shows progress on stderr: a line that renews itself, or a line a database."""
     start = time.monotonic()
+    shown = 0
 
-    def show(done: int, total: int, db_id: str) -> None:
-        seconds = time.monotonic() - start
-        text = f"{done}/{total} databases, {seconds:.0f} s: {db_id}"
+    def show(done: int, total: int, text: str) -> None:
+        nonlocal shown
+        line = f"{done}/{total} databases, {time.monotonic() - start:.0f} s: {text}"
         if sys.stderr.isatty():
-            print(f"\r{text:<70}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-        else:
-            print(text, file=sys.stderr, flush=True)
+            print(f"\r{line:<76}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        elif done > shown:
+            print(line, file=sys.stderr, flush=True)
+        shown = done
 
     return show
 

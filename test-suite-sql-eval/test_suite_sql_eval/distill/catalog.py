@@ -61,6 +61,7 @@ class Table:
         rows: rows of the original, up to `MAX_ROWS`, spread over the table.
         row_count: how many rows the original has.
         has_null: columns in which the original holds a NULL.
+        has_rowid: False for a WITHOUT ROWID table.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Table:
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     row_count: int = 0
     has_null: frozenset[str] = frozenset()
+    has_rowid: bool = True
 
     def position(self, column: str) -> int:
         """Return the place of a column in a row."""
@@ -157,7 +159,9 @@ def read_catalog(path: Path, with_rows: bool = True) -> Catalog:
 
 
 def _read(connection: sqlite3.Connection, with_rows: bool) -> Catalog:
-    kinds = {name.lower(): kind for _, name, kind, *_ in connection.execute("PRAGMA table_list")}
+    listed = connection.execute("PRAGMA table_list").fetchall()
+    kinds = {name.lower(): kind for _, name, kind, *_ in listed}
+    without_rowid = {name.lower() for _, name, _, _, without, _ in listed if without}
     master = connection.execute(
         "SELECT type, name, sql FROM sqlite_master"
         " WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
@@ -168,7 +172,8 @@ def _read(connection: sqlite3.Connection, with_rows: bool) -> Catalog:
         for kind, name, sql in plain
         if kind == "table" and kinds.get(name.lower()) == "table"
     }
-    for table in tables.values():
+    for lower, table in tables.items():
+        table.has_rowid = lower not in without_rowid
         table.foreign_keys = list(_foreign_keys(connection, table, tables))
     return Catalog(
         {table.name.lower(): table for table in _parents_first(tables)},

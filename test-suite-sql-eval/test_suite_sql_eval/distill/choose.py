@@ -115,7 +115,7 @@ def choose(
     catalog: Catalog,
     golds: Sequence[Gold],
     options: Options,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Callable[[int], None] = lambda _variants: None,
 ) -> Choice:
     """Make and choose the variants of one database.
 
@@ -123,7 +123,7 @@ def choose(
         catalog: the database.
         golds: its gold queries.
         options: seed and sizes.
-        progress: called with (variants chosen, variants at most).
+        progress: called with the number of variants chosen so far.
 
     Returns:
         The files and what they achieve.
@@ -132,7 +132,7 @@ def choose(
     for number in range(options.max_variants):
         if not search.add_best():
             break
-        progress(number + 1, options.max_variants)
+        progress(number + 1)
     return search.finish()
 
 
@@ -143,8 +143,10 @@ class _Candidate:
     file: bytes
     told: set[int]
     rows_for: set[int]
+    open_cuts: int
 
     def gain(self, remaining: dict[int, Any], empty: set[int]) -> int:
+        """How much it would bring to what the kept variants leave."""
         return len(self.told & remaining.keys()) + _FIRST_ROW * len(self.rows_for & empty)
 
 
@@ -193,9 +195,11 @@ class _Search:
         """Keep the best of some new candidates; say whether one brought anything."""
         for _ in range(_PATIENCE):
             found = [one for _ in range(_BATCH) if (one := self._candidate()) is not None]
-            best = max(found, key=lambda one: one.gain(self._remaining, self._empty), default=None)
-            if best is not None and best.gain(self._remaining, self._empty):
-                self._keep(best)
+            useful = [one for one in found if one.gain(self._remaining, self._empty)]
+            if useful:
+                least = min(one.open_cuts for one in useful)
+                firm = [one for one in useful if one.open_cuts == least]
+                self._keep(max(firm, key=lambda one: one.gain(self._remaining, self._empty)))
                 return True
         return False
 
@@ -207,7 +211,7 @@ class _Search:
         self._choice.curve.append(self._total - len(self._remaining))
 
     def _candidate(self) -> _Candidate | None:
-        """Make a variant and run everything that remains on it; None where it will not do."""
+        """Make a variant and run everything that remains on it; None where a gold query fails."""
         self._made += 1
         seed = f"{self._options.seed}/{self._made}"
         variant = Variant(
@@ -218,8 +222,8 @@ class _Search:
             self._options.any_null,
         )
         try:
-            if not settle(variant.connection, self._cuts, self._catalog, random.Random(seed)):
-                return None
+            rng = random.Random(seed)
+            open_cuts = settle(variant.connection, self._cuts, self._catalog, rng)
             runner = Runner(variant.connection)
             results = [runner.rows(gold.sql, _GOLD_STEPS) for gold in self._golds]
             told = {
@@ -227,9 +231,8 @@ class _Search:
                 for number, (of, sql, _) in self._remaining.items()
                 if runner.differs(self._golds[of], results[of], sql)
             }
-            return _Candidate(
-                variant.to_bytes(), told, {i for i, rows in enumerate(results) if _says(rows)}
-            )
+            saying = {number for number, rows in enumerate(results) if _says(rows)}
+            return _Candidate(variant.to_bytes(), told, saying, open_cuts)
         except sqlite3.Error:
             return None
         finally:

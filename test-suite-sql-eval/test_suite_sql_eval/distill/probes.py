@@ -17,7 +17,7 @@ def _of_table(table: Table, catalog: Catalog) -> Iterator[str]:
     for column in table.columns:
         name = quote(column.name)
         yield f"SELECT {name}, COUNT(*) FROM {source} GROUP BY {name} HAVING COUNT(*) > 1"
-        yield f"SELECT * FROM {source} ORDER BY {name} DESC LIMIT 1"
+        yield f"SELECT * FROM {source} WHERE {name} = (SELECT MAX({name}) FROM {source})"
         if column.affinity in ("INTEGER", "REAL", "NUMERIC"):
             yield f"SELECT AVG({name}), MAX({name}) FROM {source}"
             yield f"SELECT * FROM {source} WHERE {name} > (SELECT AVG({name}) FROM {source})"

@@ -118,7 +118,8 @@ class Variant:
         order = list(self._catalog.tables)
         for name, table in self._catalog.tables.items():
             for key in table.foreign_keys:
-                if order.index(key.parent) < order.index(name) or not _may_be_null(table, key):
+                filled = order.index(key.parent) < order.index(name)
+                if filled or not table.has_rowid or not _may_be_null(table, key):
                     continue
                 parents = self.values(key.parent, key.parent_columns)
                 sets = ", ".join(f"{quote(column)} = ?" for column in key.columns)

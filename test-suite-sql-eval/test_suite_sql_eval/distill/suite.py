@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from .probes import probes
 #: What a suite was made from and what it achieves, beside its files.
 MANIFEST = "suite.json"
 #: Changes whenever the same inputs give other variants.
-VERSION = 2
+VERSION = 3
 _PARTIAL = ".partial"
 
 
@@ -39,7 +40,7 @@ def find_sources(path: Path) -> dict[str, Path]:
     """
     if path.is_file():
         return {path.stem: path}
-    found = {}
+    found: dict[str, Path] = {}
     for folder in sorted(path.iterdir()) if path.is_dir() else ():
         for suffix in (".sqlite", ".sql"):
             file = folder / (folder.name + suffix)
@@ -92,7 +93,7 @@ def make_suites(
     options: Options | None = None,
     schema_only: bool = False,
     jobs: int = 1,
-    progress: Callable[[int, int, str], None] = lambda _done, _total, _db_id: None,
+    progress: Callable[[int, int, str], None] = lambda _done, _total, _text: None,
 ) -> dict[str, dict[str, Any]]:
     """Make the test suite of every database that gold queries name (all of them without a file).
 
@@ -106,7 +107,7 @@ def make_suites(
         options: seed and sizes.
         schema_only: use no row of the database; the original is left out of the suite.
         jobs: databases worked on side by side.
-        progress: called with (databases done, databases in all, id).
+        progress: called with (databases done, databases in all, what was done).
 
     Returns:
         The manifest of each suite, by id.
@@ -123,20 +124,26 @@ def make_suites(
     tasks = [
         (db_id, sources[db_id], queries[db_id], output, options, schema_only) for db_id in queries
     ]
-    manifests = {}
-    for done, (db_id, manifest) in enumerate(_run(tasks, jobs), 1):
+    manifests: dict[str, dict[str, Any]] = {}
+
+    def chosen(db_id: str, variants: int) -> None:
+        progress(len(manifests), len(tasks), f"{db_id}, {variants} variants")
+
+    for db_id, manifest in _run(tasks, jobs, chosen):
         manifests[db_id] = manifest
-        progress(done, len(tasks), db_id)
+        progress(len(manifests), len(tasks), db_id)
     return dict(sorted(manifests.items()))
 
 
 _Task = tuple[str, Path, list[str] | None, Path, Options, bool]
 
 
-def _run(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def _run(
+    tasks: Sequence[_Task], jobs: int, chosen: Callable[[str, int], None]
+) -> Iterator[tuple[str, dict[str, Any]]]:
     if jobs == 1 or len(tasks) == 1:
         for task in tasks:
-            yield task[0], make_suite(*task)
+            yield task[0], make_suite(*task, partial(chosen, task[0]))
         return
     # Long work first: many gold queries take long.
     ordered = sorted(tasks, key=lambda task: -len(task[2] or ()))
@@ -157,8 +164,18 @@ def make_suite(
     output: Path,
     options: Options,
     schema_only: bool = False,
+    chosen: Callable[[int], None] = lambda _variants: None,
 ) -> dict[str, Any]:
     """Make one suite, unless it is there already; return its manifest.
+
+    Args:
+        db_id: name of the suite.
+        source: SQLite file or .sql script.
+        queries: gold queries, or None.
+        output: folder of all suites.
+        options: seed and sizes.
+        schema_only: use no row of the database.
+        chosen: called with the number of variants chosen so far.
 
     Raises:
         InputError: the database cannot be read.
@@ -177,7 +194,7 @@ def make_suite(
         return made
     catalog = read_catalog(source, with_rows=not schema_only)
     golds = read_golds(queries if queries is not None else probes(catalog), catalog)
-    choice = choose(catalog, golds, options)
+    choice = choose(catalog, golds, options, chosen)
     manifest = {"inputs": inputs, **_figures(choice, len(golds))}
     _write(folder, db_id, None if schema_only else source, choice.files, manifest)
     return manifest
@@ -207,24 +224,26 @@ def _write(
     folder: Path, db_id: str, source: Path | None, files: Iterable[bytes], manifest: dict[str, Any]
 ) -> None:
     """Write a suite's folder whole or not at all."""
-    partial = folder.with_name(folder.name + _PARTIAL)
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    unfinished = folder.with_name(folder.name + _PARTIAL)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
     contents = list(files)
     if source is None:
+        if not contents:
+            raise InputError(f"{db_id}: no variant can be made: its constraints exclude each other")
         contents, first = contents[1:], contents[0]
-        (partial / f"{db_id}.sqlite").write_bytes(first)
+        (unfinished / f"{db_id}.sqlite").write_bytes(first)
     elif source.suffix == ".sql":
         with contextlib.closing(open_source(source)) as connection:
-            (partial / f"{db_id}.sqlite").write_bytes(connection.serialize())
+            (unfinished / f"{db_id}.sqlite").write_bytes(connection.serialize())
     else:
-        shutil.copyfile(source, partial / f"{db_id}.sqlite")
+        shutil.copyfile(source, unfinished / f"{db_id}.sqlite")
     for number, content in enumerate(contents, 1):
-        (partial / f"{db_id}_{number}.sqlite").write_bytes(content)
+        (unfinished / f"{db_id}_{number}.sqlite").write_bytes(content)
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
-    (partial / MANIFEST).write_text(text, encoding="utf-8")
+    (unfinished / MANIFEST).write_text(text, encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
-    os.replace(partial, folder)
+    os.replace(unfinished, folder)
 
 
 def _is_within(path: Path, folder: Path) -> bool:

@@ -50,19 +50,23 @@ def cuts(gold: Gold, catalog: Catalog) -> list[Cut]:
 
 def settle(
     connection: sqlite3.Connection, wanted: Sequence[Cut], catalog: Catalog, rng: random.Random
-) -> bool:
+) -> int:
     """Move values of a variant apart until no cut goes through equal keys.
 
     Returns:
-        False where some cut still does.
+        How many cuts still do, as on a column that may hold only two values.
     """
     for _ in range(_ROUNDS):
-        tied = [(cut, key) for cut in wanted if (key := _tied_key(connection, cut)) is not None]
+        tied = _tied(connection, wanted)
         if not tied:
-            return True
+            return 0
         for cut, key in tied:
             _move_apart(connection, cut.place, key, catalog, rng)
-    return False
+    return len(_tied(connection, wanted))
+
+
+def _tied(connection: sqlite3.Connection, wanted: Sequence[Cut]) -> list[tuple[Cut, Any]]:
+    return [(cut, key) for cut in wanted if (key := _tied_key(connection, cut)) is not None]
 
 
 def _tied_key(connection: sqlite3.Connection, cut: Cut) -> Any:
@@ -98,7 +102,7 @@ def _cut(select: Any, catalog: Catalog) -> Cut | None:
         return None
     keys = list(_keys(select, order))
     places = [place_of(key, catalog) for key in keys if isinstance(key, exp.Column)]
-    if len(places) < len(keys) or places[0] is None:
+    if len(places) < len(keys) or places[0] is None or not catalog.tables[places[0][0]].has_rowid:
         return None
     probe = select.copy()
     probe.set("expressions", [key.copy() for key in keys])
