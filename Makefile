@@ -16,9 +16,12 @@ STAGES := data model train-lora train-qlora train-full mg2hf merge knowledge-bas
 	eval table figures text-metrics
 LATER := hf2mg quantize create-data serve
 
+DATABASE ?= data/sample/database
+SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
+
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu test test-slow check data-report decontaminate reproduce plan publish \
-	results clean $(STAGES) $(LATER)
+.PHONY: help setup setup-gpu test test-slow check data-report decontaminate reproduce test-suite plan \
+	publish results clean $(STAGES) $(LATER)
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 20
@@ -78,6 +81,10 @@ $(LATER): setup
 
 reproduce: setup ## the whole chain of a profile: data to results table and chart
 	@$(RUN) reproduce $(OPTIONS)
+
+test-suite: setup ## distilled variants: DATABASE=file or folder, GOLD=file (or none), SUITES=output
+	@$(PYTHON) -m test_suite_sql_eval.distill --db "$(DATABASE)" --output "$(SUITES)" \
+		$(if $(GOLD),--gold "$(GOLD)") $(SUITE_OPTIONS)
 
 plan: setup ## print stages, inputs, outputs and launch lines of a run; run nothing
 	@$(RUN) plan $(OPTIONS)
