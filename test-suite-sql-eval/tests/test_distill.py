@@ -286,11 +286,15 @@ def test_a_second_run_keeps_what_is_there_and_makes_again_what_changed(tmp_path:
 def test_without_gold_queries_and_without_rows(tmp_path: Path, hard: Path) -> None:
     made = make_suites(hard, None, tmp_path / "suites", Options(max_variants=4), schema_only=True)
     assert made["hard"]["variants"] == 4
+    nulls = 0
     for path in (tmp_path / "suites" / "hard").glob("*.sqlite"):
         with contextlib.closing(sqlite3.connect(path)) as connection:
             check_legal(connection, read_catalog(hard))
             emails = {email for (email,) in connection.execute("SELECT email FROM person")}
             assert not emails & {"a@x", "b@x"}, "a value of the database left it"
+            sql = "SELECT count(*) FROM person WHERE joined IS NULL"
+            nulls += connection.execute(sql).fetchone()[0]
+    assert nulls, "without rows NULL is where the schema allows it"
     assert (tmp_path / "suites" / "hard" / "hard.sqlite").is_file()
 
 

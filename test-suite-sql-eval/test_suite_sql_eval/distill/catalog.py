@@ -60,7 +60,8 @@ class Table:
         check_values: literals of the CHECK constraints that name a column, by column.
         rows: rows of the original, up to `MAX_ROWS`, spread over the table.
         row_count: how many rows the original has.
-        has_null: columns in which the original holds a NULL.
+        has_null: columns in which the original holds a NULL; where it has no row to learn from,
+            all that may.
         has_rowid: False for a WITHOUT ROWID table.
     """
 
@@ -201,6 +202,8 @@ def _table(connection: sqlite3.Connection, name: str, sql: str, with_rows: bool)
     table = Table(name, columns, keys, check_values=_check_values(sql, columns))
     if with_rows:
         _read_rows(connection, table)
+    if not table.rows:
+        table.has_null = frozenset(column.name for column in columns if not column.not_null)
     return table
 
 
