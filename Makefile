@@ -20,9 +20,12 @@ STAGES := data model train-lora train-qlora train-full mg2hf hf2mg merge knowled
 	eval table figures text-metrics quantization-table
 LATER := create-data serve
 
+DATABASE ?= data/sample/database
+SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
+
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-gpu setup-megatron setup-gguf test test-slow test-megatron check data-report \
-	decontaminate quantize serve-openai reproduce plan publish results clean $(STAGES) $(LATER)
+	decontaminate quantize serve-openai test-suite reproduce plan publish results clean $(STAGES) $(LATER)
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 20
@@ -98,6 +101,10 @@ $(LATER): setup
 
 reproduce: setup ## the whole chain of a profile: data to results table and chart
 	@$(RUN) reproduce $(OPTIONS)
+
+test-suite: setup ## distilled variants: DATABASE=file or folder, GOLD=file (or none), SUITES=output
+	@$(PYTHON) -m test_suite_sql_eval.distill --db "$(DATABASE)" --output "$(SUITES)" \
+		$(if $(GOLD),--gold "$(GOLD)") $(SUITE_OPTIONS)
 
 plan: setup ## print stages, inputs, outputs and launch lines of a run; run nothing
 	@$(RUN) plan $(OPTIONS)

@@ -19,7 +19,7 @@ from text2sql.data.config import DataConfig
 from text2sql.errors import UserError
 from text2sql.files import sha256_text
 from text2sql.infer.config import load_infer_config
-from text2sql.paths import build_root, config_name, config_path
+from text2sql.paths import build_root, config_name, config_path, repository_root
 from text2sql.profile import Profile, RowConfig
 from text2sql.train.recipe import load_recipe, overrides_label
 
@@ -368,6 +368,12 @@ class _Builder:
 
     def _eval(self, row: RowConfig, predictions: Stage, data: Stage) -> Stage:
         evaluation = self.profile.evaluation
+        databases = [self.data_config.databases()]
+        settings = {"jobs": evaluation.jobs, "databases": str(databases[0])}
+        if evaluation.test_suite:
+            suites = repository_root() / evaluation.test_suite
+            databases.append(suites)
+            settings["test_suite"] = str(suites)
         return self._add(
             Stage(
                 f"eval:{row.name}",
@@ -375,9 +381,9 @@ class _Builder:
                 _dump(evaluation, exclude={"jobs"}),
                 self.folder / "eval" / row.name,
                 inputs={"predictions": predictions, "data": data},
-                databases=(self.data_config.databases(),),
+                databases=tuple(databases),
                 code=(Path(test_suite_sql_eval.__file__).parent, *_code("evaluate.py")),
-                settings={"jobs": evaluation.jobs, "databases": str(self.data_config.databases())},
+                settings=settings,
             )
         )
 

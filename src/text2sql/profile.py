@@ -40,10 +40,15 @@ class RowConfig(StrictModel):
 
 
 class EvalConfig(StrictModel):
-    """How predictions are judged; the same for every row of a table."""
+    """How predictions are judged; the same for every row of a table.
+
+    `test_suite` is a folder of suites (`make test-suite`): the table then shows test-suite accuracy
+    beside execution accuracy.
+    """
 
     plug_value: bool = False
     keep_distinct: bool = False
+    test_suite: str | None = None
     timeout_seconds: float = Field(default=30.0, gt=0)
     jobs: int = Field(default=2, ge=1)
 

@@ -31,7 +31,8 @@ class Report:
     Attributes:
         scores: scores by level and turn, as in the official tables.
         verdicts: one dictionary a question, in file order: index, turn, db_id, hardness, exec,
-            exact, gold, pred, error, error_message, seconds (and strict, bird_set, executes).
+            exact, gold, pred, error, error_message, witness, seconds (and strict, bird_set,
+            executes).
         settings: the settings used.
         metrics: further scores by name.
         warnings: things a reader of the scores should know.
@@ -291,6 +292,7 @@ def _verdict(
         "pred": question.pred,
         "error": "gold_error" if "gold_error" in answer else answer.get("kind"),
         "error_message": answer.get("gold_error", answer.get("message")),
+        "witness": answer.get("witness"),
         "seconds": round(answer.get("seconds", 0.0), 6),
     }
     if settings.etype != "exec":

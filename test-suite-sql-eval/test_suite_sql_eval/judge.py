@@ -62,14 +62,21 @@ class Gold:
 
 
 class Verdict:
-    """Execution verdict: right or wrong, and why."""
+    """Execution verdict: right or wrong, why, and the witness: where the results differ."""
 
-    __slots__ = ("right", "kind", "message")
+    __slots__ = ("right", "kind", "message", "witness")
 
-    def __init__(self, right: bool, kind: str | None = None, message: str | None = None) -> None:
+    def __init__(
+        self,
+        right: bool,
+        kind: str | None = None,
+        message: str | None = None,
+        witness: dict[str, Any] | None = None,
+    ) -> None:
         self.right = right
         self.kind = kind
         self.message = message
+        self.witness = witness
 
 
 class ExecutionJudge:
@@ -147,7 +154,9 @@ class ExecutionJudge:
         self.set_limits(self._timeout)
         first: Verdict | None = None
         for tried, candidate in enumerate(self._candidates(gold_text, pred_text)):
-            verdict = self._on_all(paths, fix_year(gold_text), fix_year(candidate), order_matters)
+            verdict = self._on_all(
+                paths, fix_year(gold_text), fix_year(candidate), order_matters, first is None
+            )
             if verdict.right:
                 return verdict
             first = first or verdict
@@ -178,8 +187,9 @@ class ExecutionJudge:
         return bool(name) and name not in gold_text.lower()
 
     def _on_all(
-        self, paths: list[str], gold_text: str, pred_text: str, order_matters: bool
+        self, paths: list[str], gold_text: str, pred_text: str, order_matters: bool, first: bool
     ) -> Verdict:
+        """Compare on each database; only the first candidate's verdict is shown with a witness."""
         for path in paths:
             gold = self.gold(path, gold_text)
             if pred_text == gold_text:
@@ -190,23 +200,29 @@ class ExecutionJudge:
                 return empty or width == wanted
 
             try:
-                rows, names, complete = self._session.run(path, pred_text, height, accept)
+                # One row more than the gold query's: where there are too many, one is a witness.
+                rows, names, complete = self._session.run(path, pred_text, height + 1, accept)
                 if complete and equivalent(
                     gold.rows, rows, order_matters, self._session.check_time
                 ):
                     continue
-                return _explain(gold, rows, names, complete, order_matters)
             except QueryError as error:
                 return Verdict(False, error.kind, error.message)
             except MemoryError as error:
                 return Verdict(False, errors.MEMORY, errors.classify(error).message)
+            verdict = _explain(gold, rows, names, complete, order_matters)
+            if first:
+                from .witness import witness
+
+                verdict.witness = witness(path, gold.rows, rows)
+            return verdict
         return Verdict(True)
 
 
 def _explain(
     gold: Gold, rows: Rows, names: list[str], complete: bool, order_matters: bool
 ) -> Verdict:
-    if not complete:
+    if not complete or len(rows) > len(gold.rows):
         if gold.rows and len(names) != gold.width:
             text = f"{len(names)} columns instead of {gold.width}"
             return Verdict(False, errors.WRONG_COLUMNS, text)
@@ -278,6 +294,7 @@ class _Handler:
                 verdict = self._execution.judge(paths, gold_sql, pred_sql)
                 out["exec"] = int(verdict.right)
                 out["kind"], out["message"] = verdict.kind, verdict.message
+                out["witness"] = verdict.witness
                 if self._config["extra"]:
                     from .further import further
 

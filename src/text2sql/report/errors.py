@@ -12,6 +12,7 @@ from sqlglot import exp
 from text2sql.report.formats import Table, markdown_text
 
 EXAMPLES_PER_CLASS = 3
+FORGIVEN_EXAMPLES = 10
 FEATURES: dict[str, tuple[Any, ...]] = {
     "join": (exp.Join,),
     "aggregation": (exp.AggFunc,),
@@ -59,6 +60,7 @@ def error_report(title: str, verdicts: Sequence[dict[str, Any]], questions: Sequ
         markdown_text(_features(verdicts)),
         "## Examples",
         *_examples(wrong),
+        *_forgiven(verdicts, questions),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -93,8 +95,36 @@ def _examples(wrong: Sequence[tuple[dict[str, Any], str]]) -> list[str]:
     return parts
 
 
+def _forgiven(verdicts: Sequence[dict[str, Any]], questions: Sequence[str]) -> list[str]:
+    """Answers that the plain database forgives and the test suite does not."""
+    found = [
+        (verdict | verdict["test_suite"], question)
+        for verdict, question in zip(verdicts, questions, strict=True)
+        if verdict["exec"] and not verdict.get("test_suite", {"exec": 1})["exec"]
+    ]
+    if not found:
+        return []
+    return [
+        "## Right on the plain database, wrong on the test suite",
+        f"{len(found)} answers, {100 * len(found) / len(verdicts):.1f} % of all.",
+        *(_example(*answer) for answer in found[:FORGIVEN_EXAMPLES]),
+    ]
+
+
+def _witness(verdict: dict[str, Any]) -> str:
+    """The database and rows that show an answer to be wrong, as comments in SQL."""
+    witness = verdict.get("witness")
+    if not witness:
+        return ""
+    lines = [f"\n-- on {witness['database']}"]
+    for side, name in (("gold_only", "gold"), ("pred_only", "prediction")):
+        lines += [f"\n-- only the {name} gives {tuple(row)}" for row in witness[side]]
+    return "".join(lines)
+
+
 def _example(verdict: dict[str, Any], question: str) -> str:
     message = f"\n-- {verdict['error_message']}" if verdict["error_message"] else ""
+    message += _witness(verdict)
     return (
         f"Question {verdict['index']} ({verdict['db_id']}, {verdict['hardness']}): {question}\n\n"
         f"```sql\n-- gold\n{verdict['gold']}\n-- prediction\n{verdict['pred']}{message}\n```"

@@ -50,6 +50,7 @@ def build_record(table: Stage) -> dict[str, Any]:
             "sqlite": first["sqlite_version"],
         },
         "database_set": first["database_set"],
+        "test_suite_set": first["test_suite"]["database_set"] if "test_suite" in first else None,
         "levels": [verdict["hardness"] for verdict in next(iter(verdicts.values()))],
         "rows": [
             _row(row, evaluations[row["name"]], verdicts[row["name"]], table.config[JOINT])
@@ -95,11 +96,14 @@ def _row(
 ) -> dict[str, Any]:
     scores = evaluation["scores"]
     levels = (*LEVELS, JOINT) if joint else LEVELS
+    suite = evaluation["test_suite"]["scores"] if "test_suite" in evaluation else None
     return {
         "name": row["name"],
         "label": row["label"],
         "questions": {level: scores[level]["count"] for level in levels},
         "accuracy": {level: round(100 * scores[level]["exec"], 2) for level in levels},
+        "test_suite_accuracy": suite
+        and {level: round(100 * suite[level]["exec"], 2) for level in levels},
         "outcomes": "".join(str(int(verdict["exec"])) for verdict in verdicts),
         "further_metrics": evaluation["metrics"],
     }

@@ -63,37 +63,59 @@ def render_table(record: dict[str, Any]) -> str:
 
 def accuracy_table(record: dict[str, Any]) -> Table:
     """Return accuracy in per cent by difficulty, a row a model, with the number of questions."""
-    counts = record["rows"][0]["questions"]
     marked = {level: marks(record, level) for level in LEVELS}
-    joint = [JOINT] if JOINT in counts else []
-    rows = [["*questions*", *(str(counts[level]) for level in (*LEVELS, *joint))]]
+    joint = [JOINT] if JOINT in record["rows"][0]["questions"] else []
+    levels, titles = [*LEVELS, *joint], [*LEVEL_TITLES, *joint]
+    counts = [str(record["rows"][0]["questions"][level]) for level in levels]
+    header, rows = ["Model", *titles], [["*questions*", *counts]]
+    if _suite_set(record):
+        header += [f"TS {title}" for title in titles]
+        rows[0] += counts
     for row in record["rows"]:
         cells = [
             marked[level].get(row["name"], "{}").format(f"{row['accuracy'][level]:.1f}")
             for level in LEVELS
         ]
-        rows.append([row["label"], *cells, *(f"{row['accuracy'][level]:.1f}" for level in joint)])
-    return Table(["Model", *LEVEL_TITLES, *joint], rows)
+        cells += [f"{row['accuracy'][level]:.1f}" for level in joint]
+        if _suite_set(record):
+            cells += [f"{row['test_suite_accuracy'][level]:.1f}" for level in levels]
+        rows.append([row["label"], *cells])
+    return Table(header, rows)
+
+
+def _suite_set(record: dict[str, Any]) -> dict[str, Any] | None:
+    """The test suite's databases; None without one, and in records of earlier versions."""
+    return record.get("test_suite_set")
 
 
 def caption(record: dict[str, Any]) -> str:
     """Return the metric with its version and settings as a sentence."""
     metric = record["metric"]
     modes = [name for name in ("plug_value", "keep_distinct") if metric[name]]
+    suite = ", and test-suite accuracy (TS)" if _suite_set(record) else ""
     return (
-        f"{metric['name']} in per cent (test-suite-sql-eval {metric['version']},"
+        f"{metric['name']}{suite} in per cent (test-suite-sql-eval {metric['version']},"
         f" {', '.join(modes) or 'no flags'})."
     )
 
 
 def _footer(record: dict[str, Any]) -> str:
-    databases = record["database_set"]
-    variants = [entry["variants"] for entry in databases["databases"].values()]
+    sets = _database_set(record["database_set"])
+    suite = _suite_set(record)
+    if suite:
+        sets += f"; TS: {_database_set(suite)}"
     machine = next(iter(record["stages"].values()))["hardware"]
     gpus = f", {len(machine['gpus'])} x {machine['gpus'][0]}" if machine["gpus"] else ""
     return (
-        f"{len(variants)} databases, {sum(variants)} SQLite files, SHA-256"
-        f" {databases['sha256'][:12]}; {machine['cores']} cores of {machine['cpu']}{gpus};"
+        f"{sets}; {machine['cores']} cores of {machine['cpu']}{gpus};"
         f" {total_seconds(record) / 60:.0f} minutes over all stages;"
         f" commit {', '.join(commits(record))}."
+    )
+
+
+def _database_set(databases: dict[str, Any]) -> str:
+    variants = [entry["variants"] for entry in databases["databases"].values()]
+    return (
+        f"{len(variants)} databases, {sum(variants)} SQLite files, SHA-256"
+        f" {databases['sha256'][:12]}"
     )
