@@ -143,10 +143,8 @@ def open_duckdb(url: sa.URL) -> Any:
         ) from None
     path = database_file(url)
     try:
-        connection = duckdb.connect(str(path), read_only=True)
+        closed = {"enable_external_access": "false", "lock_configuration": "true"}
+        return duckdb.connect(str(path), read_only=True, config=closed)
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: cannot read this database: {reason}") from None
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-    return connection
