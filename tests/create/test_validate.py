@@ -17,9 +17,7 @@ GROUPS: list[dict[str, Any]] = yaml.safe_load(
     (Path(__file__).parent / "corpus.yaml").read_text(encoding="utf-8")
 )
 DIALECTS = ("sqlite", "duckdb", "postgres", "mysql")
-SERVERS = [
-    pytest.param(dialect, marks=[pytest.mark.services]) for dialect in ("postgres", "mysql")
-]
+SERVERS = [pytest.param(dialect, marks=[pytest.mark.services]) for dialect in ("postgres", "mysql")]
 
 
 def corpus(dialect: str) -> list[tuple[str, str | None]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 import logging
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -71,8 +71,8 @@ class Validator:
         self._functions = frozenset(name.lower() for name in functions)
         self._home = HOME_SCHEMAS.get(dialect, schema.db_id)
         # MySQL's sqlglot strategy keeps letter case, but its columns ignore it.
-        self._names = "mysql, normalization_strategy=case_insensitive" if dialect == "mysql" else (
-            dialect
+        self._names = (
+            "mysql, normalization_strategy=case_insensitive" if dialect == "mysql" else (dialect)
         )
         fold = (lambda name: name) if dialect == "postgres" else str.lower
         self._tables = {
