@@ -31,11 +31,35 @@ NODES: tuple[type[exp.Expr], ...] = (
 REFUSED_NODES: tuple[type[exp.Expr], ...] = (exp.PropertyEQ, exp.Operator, exp.Kwarg)
 
 # Functions by sqlglot's name for them, or by the name written where sqlglot has none.
-FUNCTIONS = frozenset(
-    ["abs", "acos", "age", "any_value", "approx_distinct", "array", "array_agg", "array_length", "array_size", "ascii", "asin", "atan", "atan2", "avg", "bit_length", "bool_and", "bool_or", "btrim", "cast", "ceil", "ceiling", "char", "char_length", "character_length", "chr", "coalesce", "concat", "concat_ws", "convert", "corr", "cos", "cot", "count", "count_if", "covar_pop", "covar_samp", "cume_dist", "curdate", "current_date", "current_time", "current_timestamp", "current_datetime", "curtime", "date", "date_add", "date_diff", "date_format", "date_from_parts", "date_part", "date_sub", "date_to_date_str", "date_trunc", "datediff", "datetime", "datetime_trunc", "datetrunc", "day", "day_of_month", "day_of_week", "day_of_week_iso", "day_of_year", "dayname", "dayofmonth", "dayofweek", "dayofyear", "degrees", "dense_rank", "div", "elt", "every", "exists", "exp", "extract", "field", "find_in_set", "first", "first_value", "floor", "format", "from_unixtime", "glob", "greatest", "group_concat", "hex", "hour", "if", "ifnull", "initcap", "instr", "int_div", "is_ascii", "is_inf", "is_nan", "isnull", "json_array_length", "json_extract", "json_extract_scalar", "json_type", "json_valid", "julianday", "justify_days", "lag", "last", "last_day", "last_value", "lcase", "lead", "least", "left", "len", "length", "ln", "local_time", "localtime", "localtimestamp", "locate", "log", "log10", "log2", "logical_and", "logical_or", "lower", "lpad", "ltrim", "make_date", "max", "md5", "median", "mid", "min", "minute", "mod", "mode", "month", "monthname", "months_between", "nth_value", "ntile", "null_if", "now", "nullif", "nvl", "octet_length", "overlay", "pad", "percent_rank", "percentile_cont", "percentile_disc", "pi", "position", "pow", "power", "printf", "quantile", "quarter", "quote", "radians", "rank", "regexp_extract", "regexp_ilike", "regexp_like", "regexp_matches", "regexp_replace", "replace", "reverse", "right", "round", "row_number", "rpad", "rtrim", "safe_divide", "second", "sign", "sin", "split_part", "sqrt", "starts_with", "ends_with", "stddev", "stddev_pop", "stddev_samp", "str_position", "str_to_date", "str_to_time", "strftime", "strpos", "strptime", "substr", "substring", "substring_index", "sum", "tan", "time", "time_to_str", "time_str_to_time", "time_to_unix", "timediff", "timestamp", "timestamp_diff", "timestamp_add", "timestamp_sub", "timestamp_trunc", "timestampdiff", "to_char", "to_date", "to_days", "to_number", "to_timestamp", "total", "translate", "trim", "trunc", "truncate", "try_cast", "ts_or_ds_add", "ts_or_ds_diff", "ts_or_ds_to_date", "ts_or_ds_to_timestamp", "ts_or_ds_to_date_str", "typeof", "ucase", "unicode", "unhex", "unix_to_time", "unix_to_time_str", "unixepoch", "unnest", "upper", "utc_date", "utc_timestamp", "var_pop", "var_samp", "variance", "variance_pop", "week", "week_of_year", "weekday", "weekofyear", "xor", "year", "yearweek", "ts_or_ds_to_datetime", "ts_or_ds_to_time", "current_timestamp_l_t_z", "array_to_string", "to_days", "generate_series", "explode", "make_interval"]
-)
-
-
+_FUNCTION_NAMES = """
+    abs acos age any_value approx_distinct array array_agg array_length array_size ascii asin
+    atan atan2 avg bit_length bool_and bool_or btrim cast ceil ceiling char char_length
+    character_length chr coalesce concat concat_ws convert corr cos cot count count_if covar_pop
+    covar_samp cume_dist curdate current_date current_time current_timestamp current_datetime
+    curtime date date_add date_diff date_format date_from_parts date_part date_sub
+    date_to_date_str date_trunc datediff datetime datetime_trunc datetrunc day day_of_month
+    day_of_week day_of_week_iso day_of_year dayname dayofmonth dayofweek dayofyear degrees
+    dense_rank div elt every exists exp extract field find_in_set first first_value floor format
+    from_unixtime glob greatest group_concat hex hour if ifnull initcap instr int_div is_ascii
+    is_inf is_nan isnull json_array_length json_extract json_extract_scalar json_type json_valid
+    julianday justify_days lag last last_day last_value lcase lead least left len length ln
+    local_time localtime localtimestamp locate log log10 log2 logical_and logical_or lower lpad
+    ltrim make_date max md5 median mid min minute mod mode month monthname months_between
+    nth_value ntile null_if now nullif nvl octet_length overlay pad percent_rank percentile_cont
+    percentile_disc pi position pow power printf quantile quarter quote radians rank
+    regexp_extract regexp_ilike regexp_like regexp_matches regexp_replace replace reverse right
+    round row_number rpad rtrim safe_divide second sign sin split_part sqrt starts_with
+    ends_with stddev stddev_pop stddev_samp str_position str_to_date str_to_time strftime strpos
+    strptime substr substring substring_index sum tan time time_to_str time_str_to_time
+    time_to_unix timediff timestamp timestamp_diff timestamp_add timestamp_sub timestamp_trunc
+    timestampdiff to_char to_date to_days to_number to_timestamp total translate trim trunc
+    truncate try_cast ts_or_ds_add ts_or_ds_diff ts_or_ds_to_date ts_or_ds_to_timestamp
+    ts_or_ds_to_date_str typeof ucase unicode unhex unix_to_time unix_to_time_str unixepoch
+    unnest upper utc_date utc_timestamp var_pop var_samp variance variance_pop week week_of_year
+    weekday weekofyear xor year yearweek ts_or_ds_to_datetime ts_or_ds_to_time
+    current_timestamp_l_t_z array_to_string generate_series explode make_interval
+"""
+FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
 TABLE_FUNCTIONS = frozenset({"generate_series", "unnest", "explode"})
 
 

@@ -9,7 +9,7 @@ from text2sql.schema.prune import estimate_tokens
 
 EXAMPLES_SHOWN = 3
 # What a card holds besides names and links, from the most to the least detailed.
-LEVELS = (
+LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"examples", "comments", "types", "columns"}),
     frozenset({"comments", "types", "columns"}),
     frozenset({"types", "columns"}),

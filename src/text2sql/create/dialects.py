@@ -11,9 +11,27 @@ DIALECTS = ("sqlite", "duckdb", "postgres", "mysql", "tsql")
 PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 PLAIN_ANY_CASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Words that one server or another does not take as a bare name, besides those of SQLite.
-RESERVED_ON_SERVERS = RESERVED | frozenset(
-    ["analyse", "analyze", "any", "array", "asc", "asymmetric", "authorization", "before", "bigint", "binary", "blob", "both", "by", "call", "cascade", "change", "char", "character", "cluster", "cluster", "collation", "column", "columns", "condition", "convert", "cross", "cube", "cume_dist", "current", "current_date", "current_time", "current_timestamp", "current_user", "cursor", "database", "databases", "day", "dec", "decimal", "declare", "delayed", "desc", "describe", "div", "do", "dual", "each", "elseif", "empty", "enclosed", "end", "except", "exit", "explain", "external", "false", "fetch", "float", "for", "force", "from", "full", "fulltext", "function", "generated", "grant", "grouping", "groups", "high_priority", "ignore", "ilike", "infile", "initially", "inner", "inout", "insensitive", "int", "integer", "intersect", "interval", "iterate", "key", "keys", "kill", "lag", "last_value", "lateral", "lead", "leading", "leave", "left", "level", "like", "limit", "linear", "lines", "load", "localtime", "localtimestamp", "lock", "long", "loop", "low_priority", "match", "maxvalue", "modifies", "mod", "natural", "new", "no", "not", "nth_value", "ntile", "numeric", "of", "off", "offset", "old", "on", "only", "open", "optimize", "option", "optionally", "outer", "over", "overlaps", "partition", "percent", "pivot", "placing", "plan", "precision", "preceding", "procedure", "proc", "public", "purge", "qualify", "range", "rank", "read", "reads", "real", "recursive", "ref", "references", "regexp", "release", "rename", "repeat", "replace", "require", "resignal", "restrict", "return", "returning", "revoke", "right", "rlike", "role", "rollback", "row", "row_number", "rows", "rowcount", "rule", "schema", "schemas", "select", "sensitive", "separator", "session_user", "show", "signal", "similar", "smallint", "some", "spatial", "specific", "sql", "starting", "statistics", "summarize", "symmetric", "system", "table", "tablesample", "text", "than", "to", "top", "trailing", "trigger", "true", "truncate", "tsequal", "undo", "unique", "unlock", "unpivot", "unsigned", "usage", "use", "user", "using", "values", "varbinary", "varchar", "varying", "verbose", "view", "virtual", "while", "window", "with", "work", "write", "xor", "year_month", "zerofill"]
-)
+_WORDS = """
+    analyse analyze any array asc asymmetric authorization before bigint binary blob both by
+    call cascade change char character cluster collation column columns condition convert cross
+    cube cume_dist current current_date current_time current_timestamp current_user cursor
+    database databases day dec decimal declare delayed desc describe div do dual each elseif
+    empty enclosed end except exit explain external false fetch float for force from full
+    fulltext function generated grant grouping groups high_priority ignore ilike infile
+    initially inner inout insensitive int integer intersect interval iterate key keys kill lag
+    last_value lateral lead leading leave left level like limit linear lines load localtime
+    localtimestamp lock long loop low_priority match maxvalue modifies mod natural new no not
+    nth_value ntile numeric of off offset old on only open optimize option optionally outer over
+    overlaps partition percent pivot placing plan precision preceding procedure proc public
+    purge qualify range rank read reads real recursive ref references regexp release rename
+    repeat replace require resignal restrict return returning revoke right rlike role rollback
+    row row_number rows rowcount rule schema schemas select sensitive separator session_user
+    show signal similar smallint some spatial specific sql starting statistics summarize
+    symmetric system table tablesample text than to top trailing trigger true truncate tsequal
+    undo unique unlock unpivot unsigned usage use user using values varbinary varchar varying
+    verbose view virtual while window with work write xor year_month zerofill
+"""
+RESERVED_ON_SERVERS = RESERVED | frozenset(_WORDS.split())
 
 
 def quote_name(name: str, dialect: str) -> str:

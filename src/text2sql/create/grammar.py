@@ -94,7 +94,7 @@ class Grammar:
                 made += 1
                 yield pair
             short += topic.count - made
-        anything = dict.fromkeys(LEVELS, short)
+        anything: dict[str, int] = dict.fromkeys(LEVELS, short)
         for topic in sorted(topics, key=lambda each: -len(each.tables)):
             if short <= 0:
                 return
@@ -191,7 +191,7 @@ def _quotas(count: int, shares: Mapping[str, float]) -> dict[str, int]:
     """Whole numbers that add up to the count, by the largest remainders."""
     total = sum(shares.values()) or 1.0
     exact = {level: count * shares.get(level, 0.0) / total for level in LEVELS}
-    quotas = {level: int(exact[level]) for level in LEVELS}
+    quotas: dict[str, int] = {level: int(exact[level]) for level in LEVELS}
     order = sorted(LEVELS, key=lambda level: quotas[level] - exact[level])
     for level in order[: count - sum(quotas.values())]:
         quotas[level] += 1

@@ -75,7 +75,7 @@ class Validator:
             "mysql, normalization_strategy=case_insensitive" if dialect == "mysql" else (dialect)
         )
         fold = (lambda name: name) if dialect == "postgres" else str.lower
-        self._tables = {
+        self._tables: dict[str, object] = {
             fold(t.name): {fold(c.name): _simple_type(c.type) for c in t.columns}
             for t in schema.tables
         }

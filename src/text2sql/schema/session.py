@@ -143,7 +143,7 @@ def open_duckdb(url: sa.URL) -> Any:
         ) from None
     path = database_file(url)
     try:
-        closed = {"enable_external_access": "false", "lock_configuration": "true"}
+        closed: dict[str, Any] = {"enable_external_access": False, "lock_configuration": True}
         return duckdb.connect(str(path), read_only=True, config=closed)
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
