@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +28,123 @@ def build_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "build"
     monkeypatch.setenv("TEXT2SQL_BUILD", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of an empty PostgreSQL database, on a server of our own unless one is named."""
+    yield from _server("TEXT2SQL_TEST_POSTGRESQL", _start_postgresql, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def mariadb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of an empty MariaDB database, on a server of our own unless one is named."""
+    yield from _server("TEXT2SQL_TEST_MYSQL", _start_mariadb, tmp_path_factory)
+
+
+def _server(
+    variable: str,
+    start: Callable[[Path, int], tuple[list[str], str]],
+    factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """Yield the URL in the variable, else that of a server started for this test run.
+
+    A server that is not installed skips the test; in CI, where it must be there, it fails.
+    """
+    if os.environ.get(variable):
+        yield os.environ[variable]
+        return
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # Not pytest's own folder: the server's user may not look into that.
+    folder = Path(tempfile.mkdtemp(prefix="text2sql-server-"))
+    if os.geteuid() == 0:  # both servers refuse to run as root
+        shutil.chown(folder, "nobody")
+    try:
+        command, url = start(folder, port)
+    except FileNotFoundError as error:
+        shutil.rmtree(folder)
+        reason = f"{error.filename} is not installed; {variable} can name a server instead"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with (folder / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, user=_server_user(), cwd=folder, env=_plain_env()
+        )
+    try:
+        _wait_for(url, process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        shutil.rmtree(folder)
+
+
+def _start_postgresql(folder: Path, port: int) -> tuple[list[str], str]:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        raise FileNotFoundError(2, "", "PostgreSQL's initdb")
+    data = folder / "data"
+    _run([str(found[-1]), "-D", str(data), "-U", "owl", "--auth=trust", "-E", "UTF8"], folder)
+    settings = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1"]
+    server = str(found[-1].with_name("postgres"))
+    command = [server, "-D", str(data), "-p", str(port), "-k", str(folder), *settings]
+    return command, f"postgresql+psycopg://owl@127.0.0.1:{port}/postgres"
+
+
+def _start_mariadb(folder: Path, port: int) -> tuple[list[str], str]:
+    data, first = folder / "data", folder / "first.sql"
+    first.write_text(
+        "CREATE DATABASE owls CHARACTER SET utf8mb4;\n"
+        "CREATE USER owl@127.0.0.1 IDENTIFIED BY 'owl'; GRANT ALL ON owls.* TO owl@127.0.0.1;\n"
+    )
+    first.chmod(0o644)
+    _run(["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db"], folder)
+    command = [
+        *("mariadbd", "--no-defaults", f"--datadir={data}", f"--port={port}"),
+        *(f"--socket={folder / 'my.sock'}", "--bind-address=127.0.0.1", f"--init-file={first}"),
+        *("--innodb-buffer-pool-size=64M", "--skip-name-resolve"),
+    ]
+    return command, f"mysql+pymysql://owl:owl@127.0.0.1:{port}/owls"
+
+
+def _server_user() -> str | None:
+    return "nobody" if os.geteuid() == 0 else None
+
+
+def _plain_env() -> dict[str, str]:
+    return {"PATH": os.environ["PATH"] + ":/usr/sbin", "LC_ALL": "C.UTF-8"}
+
+
+def _run(command: list[str], folder: Path) -> None:
+    program = shutil.which(command[0], path=_plain_env()["PATH"])
+    if program is None:
+        raise FileNotFoundError(2, "", command[0])
+    result = subprocess.run(
+        [program, *command[1:]],
+        capture_output=True,
+        text=True,
+        check=False,
+        user=_server_user(),
+        cwd=folder,
+        env=_plain_env(),
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(url)
+    for _ in range(100):
+        try:
+            engine.connect().close()
+            break
+        except sa.exc.OperationalError:
+            assert process.poll() is None, "the server ended while it started"
+            time.sleep(0.2)
+    else:
+        raise AssertionError("the server does not answer")
+    engine.dispose()

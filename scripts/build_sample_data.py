@@ -24,7 +24,7 @@ from text2sql.data import ensure_sample_databases
 from text2sql.errors import UserError
 from text2sql.files import read_json, write_text
 from text2sql.paths import repository_root
-from text2sql.schema import Schema, read_schema
+from text2sql.schema import Schema, read_schema, spider_entry
 
 Pair = dict[str, Any]
 
@@ -33,12 +33,6 @@ SOURCE_FIELDS = ("db_id", "question", "query")
 BEGIN, END = "<!-- counts: begin -->", "<!-- counts: end -->"
 QUESTION_TOKEN = re.compile(r"\d{4}-\d\d-\d\d|\d+(?:\.\d+)?|\w+(?:[-']\w+)*|[^\s\w]")
 QUERY_TOKEN = re.compile(r"'(?:[^']|'')*'|\d+(?:\.\d+)?|\w+(?:\.\w+)?|[<>!]=|<>|[^\s\w]")
-TYPES = (
-    ("number", ("INT", "REAL", "NUM", "DEC", "FLOAT", "DOUBLE")),
-    ("time", ("DATE", "TIME")),
-    ("boolean", ("BOOL",)),
-    ("text", ("TEXT", "CHAR", "CLOB")),
-)
 
 
 @click.command()
@@ -81,31 +75,6 @@ def out_of_step(folder: Path, databases: Path) -> dict[Path, str]:
     wanted[folder / "dev_gold.sql"] = "".join(f"{p['query']}\t{p['db_id']}\n" for p in pairs["dev"])
     wanted[readme] = _with_counts(readme, count_table(schemas, pairs, databases))
     return {path: text for path, text in wanted.items() if _text(path) != text}
-
-
-def spider_entry(schema: Schema) -> dict[str, Any]:
-    """Return a schema as an entry of Spider's tables.json (Yu et al., 2018).
-
-    Readable names are the declared ones with spaces for underscores. ``primary_keys`` is a flat
-    list that holds every column of a composite key.
-    """
-    tables = [table.name for table in schema.tables]
-    columns = [(i, column) for i, table in enumerate(schema.tables) for column in table.columns]
-    index = {(tables[i], column.name): n for n, (i, column) in enumerate(columns, start=1)}
-    names = [(i, column.name) for i, column in columns]
-    return {
-        "db_id": schema.db_id,
-        "table_names": [_readable(name) for name in tables],
-        "table_names_original": tables,
-        "column_names": [[-1, "*"], *([i, _readable(name)] for i, name in names)],
-        "column_names_original": [[-1, "*"], *([i, name] for i, name in names)],
-        "column_types": ["text", *(_spider_type(column.type) for _, column in columns)],
-        "primary_keys": [n for n, (_, column) in enumerate(columns, 1) if column.primary_key],
-        "foreign_keys": [
-            [index[key.table, key.column], index[key.ref_table, key.ref_column]]
-            for key in schema.foreign_keys
-        ],
-    }
 
 
 def count_table(schemas: list[Schema], pairs: dict[str, list[Pair]], databases: Path) -> str:
@@ -176,14 +145,6 @@ def _with_counts(path: Path, table: str) -> str:
 
 def _text(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.is_file() else None
-
-
-def _readable(name: str) -> str:
-    return name.replace("_", " ").lower()
-
-
-def _spider_type(declared: str) -> str:
-    return next((kind for kind, words in TYPES if any(w in declared for w in words)), "others")
 
 
 if __name__ == "__main__":

@@ -90,11 +90,9 @@ def test_url_and_file_give_the_same(database: Path) -> None:
 
 
 @pytest.mark.services
-@pytest.mark.parametrize("variable", ["TEXT2SQL_TEST_POSTGRESQL", "TEXT2SQL_TEST_MYSQL"])
-def test_schema_from_a_server(variable: str) -> None:
-    url = os.environ.get(variable)
-    if not url:
-        pytest.skip(f"set {variable} to the SQLAlchemy URL of an empty database")
+@pytest.mark.parametrize("server", ["postgresql_url", "mariadb_url"])
+def test_schema_from_a_server(server: str, request: pytest.FixtureRequest) -> None:
+    url = request.getfixturevalue(server)
     engine = sa.create_engine(url)
     metadata = sa.MetaData()
     sa.Table("nest", metadata, sa.Column("id", sa.Integer, primary_key=True))

@@ -4,6 +4,7 @@ from text2sql.schema.model import Column, ForeignKey, Schema, Table
 from text2sql.schema.prune import prune_schema
 from text2sql.schema.read import read_schema, read_tables_json
 from text2sql.schema.render import STYLES, render_schema
+from text2sql.schema.spider import spider_entry
 
 __all__ = [
     "STYLES",
@@ -15,4 +16,5 @@ __all__ = [
     "read_schema",
     "read_tables_json",
     "render_schema",
+    "spider_entry",
 ]

@@ -15,6 +15,8 @@ class Column:
     type: str = "TEXT"
     primary_key: bool = False
     examples: tuple[Value, ...] = ()
+    nullable: bool = True
+    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,19 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; `rows` are sample rows whose values stand in the order of `columns`."""
+    """A table or view; `rows` are sample rows whose values stand in the order of `columns`.
+
+    `row_count` is None where nobody counted. `unique` holds the columns of each unique key besides
+    the primary one.
+    """
 
     name: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Value, ...], ...] = ()
+    comment: str = ""
+    row_count: int | None = None
+    is_view: bool = False
+    unique: tuple[tuple[str, ...], ...] = ()
 
     @property
     def primary_key(self) -> tuple[str, ...]:

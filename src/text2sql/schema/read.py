@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.engine.reflection import ObjectKind
+from sqlalchemy.exc import SQLAlchemyError
 
 from text2sql.errors import UserError
 from text2sql.files import read_json
 from text2sql.schema.model import Column, ForeignKey, Schema, Table, Value
+from text2sql.schema.session import open_engine, parse_url, shown_url
 
 SCANNED_ROWS = 200  # rows read per table to find examples: bounded, whatever the table's size
 VALUE_LENGTH = 40  # longer texts are cut, so that one essay column cannot fill the prompt
@@ -31,6 +36,8 @@ def read_schema(
     *,
     personal_data: bool = True,
     db_id: str | None = None,
+    details: bool = False,
+    timeout: float | None = None,
 ) -> Schema:
     """Read the schema of a live database, opened for reading only.
 
@@ -40,67 +47,93 @@ def read_schema(
         personal_data: False leaves out examples of columns that by name or by value look like
             e-mail addresses, telephone numbers, names and addresses of people, and the like.
         db_id: name to give the schema; by default that of the file or of the database.
+        details: also read views, comments, unique keys and row counts.
+        timeout: seconds that each question to a server may take; a table whose rows take longer
+            to count or to sample is left without.
 
     Raises:
         UserError: no such file, not a database, or it cannot be reached.
     """
-    text = str(path_or_url)
-    is_url = "://" in text
-    if not is_url and not Path(text).is_file():
-        raise UserError(f"{text}: no such database file (a URL looks like postgresql://...)")
-    name = db_id or (text.rsplit("/", 1)[-1].split("?")[0] if is_url else Path(text).stem)
-    engine = _engine(text, is_url)
+    url = parse_url(str(path_or_url))
+    name = db_id or default_db_id(url)
+    wanted = Wanted(samples, personal_data, details)
+    if url.get_backend_name() == "duckdb":
+        from text2sql.schema.duckdb import reflect_duckdb
+
+        return reflect_duckdb(url, name, wanted)
+    engine = open_engine(url, timeout)
     try:
         with engine.connect() as connection, warnings.catch_warnings():
             # SQLAlchemy warns of SQLite's free type names, which we read ourselves anyway.
             warnings.simplefilter("ignore", category=sa.exc.SAWarning)
-            return _reflect(connection, name, samples, personal_data)
+            return _reflect(connection, name, wanted)
     except SQLAlchemyError as error:
         reason = str(error.__cause__ or error).splitlines()[0]
-        raise UserError(f"{_shown(text, is_url)}: cannot read the schema: {reason}") from None
+        raise UserError(f"{shown_url(url)}: cannot read the schema: {reason}") from None
     finally:
         engine.dispose()
 
 
-def _engine(text: str, is_url: bool) -> sa.Engine:
-    if not is_url:
-        text = f"sqlite:///file:{Path(text).resolve()}?mode=ro&uri=true"
-    try:
-        return sa.create_engine(text)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{_shown(text, is_url)}: cannot open this database: {reason}") from None
+@dataclass(frozen=True)
+class Wanted:
+    """What to read besides names, types and keys; the fields are `read_schema`'s arguments."""
+
+    samples: int
+    personal_data: bool
+    details: bool
 
 
-def _shown(text: str, is_url: bool) -> str:
-    """The database's name for messages, a password in it left out."""
-    if not is_url:
-        return text
-    try:
-        return sa.make_url(text).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "database URL"
+def default_db_id(url: sa.URL) -> str:
+    """Return the name a schema gets by default: that of the file or of the database."""
+    return Path(url.database or "database").stem or "database"
 
 
-def _reflect(connection: sa.Connection, db_id: str, samples: int, personal: bool) -> Schema:
+def _reflect(connection: sa.Connection, db_id: str, wanted: Wanted) -> Schema:
     inspector = sa.inspect(connection)
-    if connection.dialect.name == "sqlite":
+    sqlite = connection.dialect.name == "sqlite"
+    if sqlite:
         # Some databases in the wild hold text in other encodings; a strict decode would fail.
         raw: Any = connection.connection.driver_connection
         raw.text_factory = lambda data: data.decode("utf-8", "replace")
     names = [n for n in inspector.get_table_names() if not n.startswith("sqlite_")]
-    if connection.dialect.name == "sqlite":
+    if sqlite:
         names = _declared_order(connection, names)
+    views = set(inspector.get_view_names()) if wanted.details else set()
+    kind = ObjectKind.ANY if wanted.details else ObjectKind.TABLE
+    # One question for all tables where the database can: schemas may have hundreds.
+    primary = _by_name(inspector.get_multi_pk_constraint(kind=kind))
+    foreign = _by_name(inspector.get_multi_foreign_keys(kind=kind))
+    described = {} if sqlite else _by_name(inspector.get_multi_columns(kind=kind))
+    unique: dict[str, Any] = {}
+    comments: dict[str, Any] = {}
+    if wanted.details:
+        unique = _by_name(inspector.get_multi_unique_constraints())
+        with suppress(NotImplementedError):  # SQLite has no comments
+            comments = _by_name(inspector.get_multi_table_comment(kind=kind))
     tables, keys = [], []
-    for name in names:
-        primary = set(inspector.get_pk_constraint(name)["constrained_columns"])
-        declared = _types(connection, inspector, name)
-        columns = [Column(n, t, n in primary) for n, t in declared]
-        tables.append(_with_samples(connection, name, columns, samples, personal))
-        for key in inspector.get_foreign_keys(name):
+    for name in [*names, *sorted(views)]:
+        own_key = set((primary.get(name) or {}).get("constrained_columns") or ())
+        declared = (
+            _sqlite_columns(connection, name) if sqlite else map(_column, described.get(name, ()))
+        )
+        columns = tuple(replace(c, primary_key=c.name in own_key) for c in declared)
+        table = Table(
+            name,
+            columns,
+            comment=(comments.get(name) or {}).get("text") or "",
+            is_view=name in views,
+            unique=tuple(tuple(u["column_names"]) for u in unique.get(name) or ()),
+        )
+        tables.append(_with_data(connection, table, wanted))
+        for key in foreign.get(name) or ():
             pairs = zip(key["constrained_columns"], key["referred_columns"], strict=False)
             keys += [ForeignKey(name, own, key["referred_table"], ref) for own, ref in pairs]
     return Schema(db_id, tuple(tables), tuple(_spelled_as_declared(keys, tables)))
+
+
+def _by_name(found: Any) -> dict[str, Any]:
+    """What the inspector found, by table name alone."""
+    return {str(name): value for (_, name), value in found.items()}
 
 
 def _declared_order(connection: sa.Connection, names: list[str]) -> list[str]:
@@ -109,13 +142,38 @@ def _declared_order(connection: sa.Connection, names: list[str]) -> list[str]:
     return sorted(names, key=lambda name: order[name])
 
 
-def _types(connection: sa.Connection, inspector: sa.Inspector, table: str) -> list[tuple[str, str]]:
+def _sqlite_columns(connection: sa.Connection, table: str) -> list[Column]:
     """Columns with types as declared; SQLite is asked directly: reflection renames types."""
-    if connection.dialect.name == "sqlite":
-        quoted = table.replace('"', '""')
-        rows = connection.exec_driver_sql(f'PRAGMA table_info("{quoted}")')
-        return [(row[1], (row[2] or "TEXT").upper()) for row in rows]
-    return [(c["name"], str(c["type"]).upper()) for c in inspector.get_columns(table)]
+    quoted = table.replace('"', '""')
+    rows = connection.exec_driver_sql(f'PRAGMA table_info("{quoted}")')
+    return [Column(r[1], (r[2] or "TEXT").upper(), nullable=not r[3]) for r in rows]
+
+
+def _column(found: Any) -> Column:
+    return Column(
+        found["name"],
+        str(found["type"]).upper(),
+        nullable=bool(found.get("nullable", True)),
+        comment=found.get("comment") or "",
+    )
+
+
+def _with_data(connection: sa.Connection, table: Table, wanted: Wanted) -> Table:
+    """The table with row count and samples; without them where the server ran out of time."""
+    target = sa.table(table.name, *(sa.column(c.name) for c in table.columns))
+    try:
+        if wanted.details:
+            count = connection.scalar(sa.select(sa.func.count()).select_from(target))
+            table = replace(table, row_count=count)
+        if wanted.samples and table.columns:
+            chosen = sa.select(*target.columns).limit(SCANNED_ROWS)
+            table = with_samples(table, [tuple(r) for r in connection.execute(chosen)], wanted)
+    except sa.exc.DBAPIError:
+        # A view may be broken, a table too large to count in time or not ours to read.
+        if not wanted.details:
+            raise
+        connection.rollback()
+    return table
 
 
 def _spelled_as_declared(keys: Iterable[ForeignKey], tables: list[Table]) -> list[ForeignKey]:
@@ -132,29 +190,27 @@ def _spelled_as_declared(keys: Iterable[ForeignKey], tables: list[Table]) -> lis
     return found
 
 
-def _with_samples(
-    connection: sa.Connection, name: str, columns: list[Column], samples: int, personal: bool
-) -> Table:
-    if not samples:
-        return Table(name, tuple(columns))
-    names: list[Any] = [sa.column(c.name) for c in columns]
-    wanted: Any = sa.select(*names).select_from(sa.table(name))
-    rows = [tuple(map(_value, row)) for row in connection.execute(wanted.limit(SCANNED_ROWS))]
+def with_samples(table: Table, found: list[tuple[Any, ...]], wanted: Wanted) -> Table:
+    """Return the table with sample rows and example values out of the rows found."""
+    rows = [tuple(map(_value, row)) for row in found]
     hidden = [
-        not personal and _is_personal(c.name, [r[i] for r in rows]) for i, c in enumerate(columns)
+        not wanted.personal_data and _is_personal(c.name, [row[i] for row in rows])
+        for i, c in enumerate(table.columns)
     ]
     shown = [tuple(None if h else v for h, v in zip(hidden, row, strict=True)) for row in rows]
-    filled = tuple(
-        Column(c.name, c.type, c.primary_key, _distinct((row[i] for row in shown), samples))
-        for i, c in enumerate(columns)
+    columns = tuple(
+        replace(c, examples=_distinct((row[i] for row in shown), wanted.samples))
+        for i, c in enumerate(table.columns)
     )
-    return Table(name, filled, tuple(shown[:samples]))
+    return replace(table, columns=columns, rows=tuple(shown[: wanted.samples]))
 
 
 def _value(value: Any) -> Value:
     if value is None or isinstance(value, int | float):
         return value
-    if isinstance(value, bytes):
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, bytes | bytearray | memoryview):
         return None  # pictures and the like say nothing in a prompt
     text = " ".join(str(value).split())
     return text if len(text) <= VALUE_LENGTH else text[: VALUE_LENGTH - 3] + "..."

@@ -1,0 +1,1 @@
+"""From a private database to checked training data and a private benchmark."""

@@ -1,0 +1,65 @@
+"""A schema in a file, so that later steps work without the database."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from text2sql.create.dialects import DIALECTS
+from text2sql.errors import UserError
+from text2sql.files import read_json, write_json
+from text2sql.records import canonical_hash
+from text2sql.schema import Column, ForeignKey, Schema, Table
+
+FORMAT = "text2sql-snapshot-1"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A schema with its samples, and the SQL dialect its database speaks."""
+
+    schema: Schema
+    dialect: str
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of all that the snapshot holds."""
+        return canonical_hash({"dialect": self.dialect, "schema": asdict(self.schema)})
+
+
+def write_snapshot(snapshot: Snapshot, path: Path) -> None:
+    """Write a snapshot as JSON."""
+    head = {"format": FORMAT, "dialect": snapshot.dialect, "hash": snapshot.hash}
+    write_json(path, head | {"schema": asdict(snapshot.schema)})
+
+
+def read_snapshot(path: Path) -> Snapshot:
+    """Read what `write_snapshot` wrote.
+
+    Raises:
+        UserError: no such file, or not a snapshot.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise UserError(f"{path}: not a snapshot that 'text2sql create-data' wrote")
+    if value.get("dialect") not in DIALECTS:
+        raise UserError(f"{path}: unknown dialect {value.get('dialect')!r}")
+    try:
+        return Snapshot(_schema(value["schema"]), value["dialect"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a snapshot: {error!r}") from None
+
+
+def _schema(value: dict[str, Any]) -> Schema:
+    tables = []
+    for table in value["tables"]:
+        columns = tuple(
+            Column(**(column | {"examples": tuple(column["examples"])}))
+            for column in table["columns"]
+        )
+        rows = tuple(tuple(row) for row in table["rows"])
+        unique = tuple(tuple(key) for key in table["unique"])
+        tables.append(Table(**(table | {"columns": columns, "rows": rows, "unique": unique})))
+    keys = tuple(ForeignKey(**key) for key in value["foreign_keys"])
+    return Schema(value["db_id"], tuple(tables), keys)

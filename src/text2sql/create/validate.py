@@ -1,0 +1,223 @@
+"""Check SQL in three layers: syntax, schema, execution. A reject says which layer and why."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.schema import MappingSchema
+from test_suite_sql_eval.executor import Result
+
+from text2sql.create.allowed import refusal
+from text2sql.create.database import Database
+from text2sql.schema import Schema
+
+# sqlglot says there, on stderr, that it takes unknown statements as commands; those are refused.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+Layer = Literal["syntax", "schema", "execution"]
+MAX_CHARACTERS = 20_000
+# Schema names under which a table may be called in each dialect.
+HOME_SCHEMAS = {"sqlite": "main", "duckdb": "main", "postgres": "public", "tsql": "dbo"}
+SQLITE_ROW_NAMES = frozenset({"rowid", "oid", "_rowid_"})
+
+
+class Rejected(Exception):
+    """SQL that is not taken: `layer` says where it failed, the message why."""
+
+    def __init__(self, layer: Layer, reason: str) -> None:
+        super().__init__(f"{layer}: {reason}")
+        self.layer, self.reason = layer, reason
+
+
+@dataclass(frozen=True)
+class Checked:
+    """SQL that passed: as written but for its semicolon, its tree, its result if it was run."""
+
+    sql: str
+    tree: exp.Query
+    result: Result | None = None
+
+
+class Validator:
+    """Checks queries on one schema.
+
+    Args:
+        schema: tables and columns there are.
+        dialect: sqlglot's name of the SQL dialect.
+        database: where to execute; without one the third layer is left out.
+        functions: names of functions to trust besides the known ones.
+        max_rows: the LIMIT that a query is executed with.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        dialect: str,
+        database: Database | None = None,
+        functions: Iterable[str] = (),
+        max_rows: int = 100,
+    ) -> None:
+        self._dialect, self._database, self._max_rows = dialect, database, max_rows
+        self._functions = frozenset(name.lower() for name in functions)
+        self._home = HOME_SCHEMAS.get(dialect, schema.db_id)
+        # MySQL's sqlglot strategy keeps letter case, but its columns ignore it.
+        self._names = (
+            "mysql, normalization_strategy=case_insensitive" if dialect == "mysql" else (dialect)
+        )
+        fold = (lambda name: name) if dialect == "postgres" else str.lower
+        self._tables: dict[str, object] = {
+            fold(t.name): {fold(c.name): _simple_type(c.type) for c in t.columns}
+            for t in schema.tables
+        }
+
+    def check(self, sql: str) -> Checked:
+        """Return the query as checked.
+
+        Raises:
+            Rejected: at the first layer that it does not pass.
+        """
+        tree = self.check_syntax(sql)
+        self.check_schema(tree)
+        clean = sql.strip().rstrip("; \t\r\n")
+        if self._database is None:
+            return Checked(clean, tree)
+        return Checked(clean, tree, self.execute(clean, tree))
+
+    def check_syntax(self, sql: str) -> exp.Query:
+        """Return the tree of one statement that only reads; raise Rejected otherwise."""
+        if len(sql) > MAX_CHARACTERS:
+            raise Rejected("syntax", f"longer than {MAX_CHARACTERS} characters")
+        try:
+            tokens = sqlglot.tokenize(sql, read=self._dialect)
+            if any(token.comments for token in tokens):
+                raise Rejected("syntax", "holds a comment")
+            found = [tree for tree in sqlglot.parse(sql, read=self._dialect) if tree is not None]
+        except SqlglotError as error:
+            raise Rejected("syntax", _first_line(error)) from None
+        except RecursionError:
+            raise Rejected("syntax", "too deeply nested") from None
+        if len(found) != 1:
+            raise Rejected("syntax", f"expected one statement, found {len(found)}")
+        reason = refusal(found[0], self._functions)
+        if reason:
+            raise Rejected("syntax", reason)
+        tree = found[0]
+        assert isinstance(tree, exp.Query)
+        return tree
+
+    def check_schema(self, tree: exp.Query) -> None:
+        """Raise Rejected where a table or column is unknown or ambiguous."""
+        try:
+            copy = normalize_identifiers(tree.copy(), dialect=self._names)
+            self._check_tables(copy)
+            qualified = qualify(
+                copy,
+                dialect=self._names,
+                schema=MappingSchema(self._tables, dialect=self._names, normalize=False),
+                expand_stars=True,
+                validate_qualify_columns=True,
+                quote_identifiers=False,
+                identify=False,
+            )
+            for scope in traverse_scope(qualified):
+                _check_outer_columns(scope)
+                _check_bare_columns(scope)
+        except SqlglotError as error:
+            raise Rejected("schema", _first_line(error)) from None
+        except RecursionError:
+            raise Rejected("schema", "too deeply nested") from None
+
+    def _check_tables(self, tree: exp.Expr) -> None:
+        for scope in traverse_scope(tree):
+            for source in scope.sources.values():
+                if isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier):
+                    self._check_table(source)
+        # What qualify sees has no schema names any more.
+        for table in tree.find_all(exp.Table):
+            table.set("db", None)
+
+    def _check_table(self, table: exp.Table) -> None:
+        if table.catalog or (table.db and table.db.lower() != self._home.lower()):
+            raise Rejected("schema", f"no schema {table.db} here")
+        if table.name not in self._tables:
+            raise Rejected("schema", f"no such table: {table.name}")
+
+    def execute(self, sql: str, tree: exp.Query) -> Result:
+        """Run a checked query with a LIMIT; raise Rejected when it fails."""
+        assert self._database is not None
+        result = self._database.run(limited_sql(sql, tree, self._dialect, self._max_rows))
+        if result.error is not None:
+            raise Rejected("execution", result.error)
+        return result
+
+
+def limited_sql(sql: str, tree: exp.Query, dialect: str, rows: int) -> str:
+    """Return a query with a LIMIT of at most so many rows.
+
+    The limit is put on in the syntax tree. Where the text with a LIMIT behind it parses to that
+    very tree, the text is returned: what sqlglot writes from a tree is not always what an older
+    server takes.
+
+    Args:
+        sql: the query as written, without a semicolon.
+        tree: its syntax tree.
+        dialect: sqlglot's name of the dialect.
+        rows: the limit.
+    """
+    own = tree.args.get("limit")
+    if isinstance(own, exp.Fetch):
+        return sql
+    if own is not None and own.expression.is_int and int(own.expression.name) <= rows:
+        return sql
+    wanted = tree.copy()
+    wanted.set("limit", exp.Limit(expression=exp.Literal.number(rows)))
+    if own is None:
+        text = f"{sql} LIMIT {rows}"
+        with suppress(SqlglotError):
+            if sqlglot.parse_one(text, read=dialect) == wanted:
+                return text
+    return wanted.sql(dialect=dialect)
+
+
+def _check_outer_columns(scope: Scope) -> None:
+    """Raise Rejected for a column whose table is in no scope around it."""
+    for column in scope.external_columns:
+        outer: Scope | None = scope.parent
+        while outer is not None and column.table not in outer.sources:
+            outer = outer.parent
+        if outer is None:
+            name = f"{column.table}.{column.name}" if column.table else column.name
+            raise Rejected("schema", f"no such column: {name}")
+
+
+def _check_bare_columns(scope: Scope) -> None:
+    """Raise Rejected for a column that got no table and is no alias of the SELECT list."""
+    query = scope.expression
+    known = set(query.named_selects) if isinstance(query, exp.Query) else set()
+    for column in query.find_all(exp.Column):
+        own = column.find_ancestor(exp.Select) is query
+        if own and not column.table and column.name not in known:
+            raise Rejected("schema", f"no such column: {column.name}")
+
+
+def _simple_type(declared: str) -> str:
+    """A type that sqlglot knows; only whether it is a number matters, for stars and unnesting."""
+    text = declared.upper()
+    if any(word in text for word in ("INT", "REAL", "NUM", "DEC", "FLOAT", "DOUBLE")):
+        return "double"
+    return "text"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).replace("\x1b[4m", "").replace("\x1b[0m", "").strip().splitlines()
+    return " ".join(lines[0].split()) if lines else type(error).__name__
