@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypedDict
+from typing import Literal, NamedTuple, TypedDict
 
 from text2sql.errors import UserError
 
@@ -21,6 +21,8 @@ class Example(NamedTuple):
     question: str
     sql: str
 
+
+ExamplesForm = Literal["reference_list", "plain"]
 
 TASK = "Given the database schema and the user question, generate the corresponding SQL query."
 ONLY_SQL = (
@@ -40,7 +42,11 @@ SYSTEM_PRESETS = {
 
 
 def render_messages(
-    question: str, schema_text: str, system: str = "p2", examples: Sequence[Example] = ()
+    question: str,
+    schema_text: str,
+    system: str = "p2",
+    examples: Sequence[Example] = (),
+    form: ExamplesForm = "reference_list",
 ) -> list[Message]:
     """Return the messages that ask for the SQL of a question.
 
@@ -49,23 +55,43 @@ def render_messages(
         schema_text: the schema as `text2sql.schema.render_schema` gives it.
         system: a preset: ``p1``, ``p2``, ``p3`` or ``short``. With ``p3`` the messages end in an
             assistant message that opens the reply with ``[ANSWER]``.
-        examples: (question, sql) pairs for the reference list; any preset can carry them.
+        examples: (question, sql) pairs; any preset can carry them.
+        form: how the examples are written (see `add_examples`).
 
     Raises:
         UserError: no such preset.
     """
     if system not in SYSTEM_PRESETS:
         raise UserError(f"no system preset '{system}'; there are: {', '.join(SYSTEM_PRESETS)}")
-    text = SYSTEM_PRESETS[system]
-    if examples:
-        text += f"\n{_reference_list(examples)}"
     messages: list[Message] = [
-        {"role": "system", "content": text},
+        {"role": "system", "content": SYSTEM_PRESETS[system]},
         {"role": "user", "content": f"\n[SCHEMA]\n{schema_text}\n[QUESTION]\n{question}\n"},
     ]
     if system == "p3":
         messages.append({"role": "assistant", "content": ANSWER_OPENING})
-    return messages
+    return add_examples(messages, examples, form)
+
+
+def add_examples(
+    messages: Sequence[Message], examples: Sequence[Example], form: ExamplesForm
+) -> list[Message]:
+    """Return messages of `render_messages` whose system text also shows solved questions.
+
+    Args:
+        messages: as rendered without examples; they are left as they are.
+        examples: in the order in which they shall stand; with none nothing is added.
+        form: ``reference_list`` as Text2SQL-Qwen3-1.7B writes them, or ``plain``, a question and
+            its SQL on a line each, which costs fewer tokens.
+    """
+    if not examples:
+        return list(messages)
+    text = _reference_list(examples) if form == "reference_list" else _plain(examples)
+    system: Message = {"role": "system", "content": f"{messages[0]['content']}\n{text}"}
+    return [system, *messages[1:]]
+
+
+def _plain(examples: Sequence[Example]) -> str:
+    return "\n\n".join(["Examples:", *(f"{question}\n{sql}" for question, sql in examples)])
 
 
 def _reference_list(examples: Sequence[Example]) -> str:

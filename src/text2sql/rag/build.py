@@ -1,0 +1,196 @@
+"""The knowledge-base stage: the rows of a dataset's training sources into the store."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from text2sql.data.config import DataConfig, resolve
+from text2sql.data.ddl import schema_names
+from text2sql.data.decontaminate import skeleton
+from text2sql.data.prepare import SchemaTexts
+from text2sql.data.rows import Reject, Row, read_rows
+from text2sql.errors import UserError
+from text2sql.files import read_json, sha256_text, write_json
+from text2sql.rag import mask
+from text2sql.rag.config import KnowledgeBaseConfig
+from text2sql.rag.embed import Embedder, model_identity
+from text2sql.rag.store import Store, cut
+
+if TYPE_CHECKING:
+    from text2sql.worker import Job
+
+FILE = "knowledge_base.db"
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A solved question as it is stored; `id` is the hash of what it says."""
+
+    id: str
+    question: str
+    masked: str
+    schema_text: str
+    sql: str
+    skeleton: str
+    db_id: str
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Bring the store up to date with the dataset's sources; return and write counts and rate."""
+    config = KnowledgeBaseConfig.model_validate(job.config["knowledge_base"])
+    data = DataConfig.model_validate(job.config["data"])
+    rows = int(read_json(job.inputs["data"] / SUMMARY)["rows_read"])
+    total = min(filter(None, (job.config["limit"], rows)), default=0)
+    with Store(
+        store_place(config, job.output),
+        job.config["collection"],
+        config.timeout_seconds,
+        config.wait_seconds,
+    ) as store:
+        summary = build(
+            config,
+            itertools.islice(entries(data), job.config["limit"]),
+            store,
+            Embedder(config.embedding, job.settings["device"]),
+            lambda done: job.progress.update(done, max(total, done), "rows"),
+        )
+    write_json(job.output / SUMMARY, {k: summary[k] for k in ("rows", "fingerprint")})
+    return summary
+
+
+def store_place(config: KnowledgeBaseConfig, folder: Path) -> str:
+    """Return the server of a config, or the Milvus Lite file in a stage's folder."""
+    return config.uri or str(folder / FILE)
+
+
+def build(
+    config: KnowledgeBaseConfig,
+    source: Iterable[Entry],
+    store: Store,
+    embedder: Embedder,
+    tell: Callable[[int], None] = lambda done: None,
+) -> dict[str, Any]:
+    """Make a store hold the entries of `source` and nothing else.
+
+    What it already holds is not embedded again, so a build that was stopped goes on and one that
+    is repeated does nothing. Memory does not grow with the source, but for 100 bytes an entry.
+
+    Args:
+        config: how.
+        source: the entries, in any order.
+        store: an open store.
+        embedder: the model.
+        tell: called with the number of entries seen, after each batch.
+
+    Raises:
+        UserError: the store was built in another way or fails.
+    """
+    made_with = fingerprint(config)
+    store.prepare(made_with, embedder.dimension, config.vectors, config.index)
+    before = store.ids()
+    seen: set[str] = set()
+    read = added = 0
+    started = time.monotonic()
+    with tqdm(desc="knowledge base", unit="row", file=sys.stderr, mininterval=1.0) as bar:
+        for batch in _batches(source, config.batch_rows):
+            new = {e.id: e for e in batch if e.id not in before and e.id not in seen}
+            seen.update(entry.id for entry in batch)
+            if new:
+                store.add(_vectored(list(new.values()), config, embedder))
+            read, added = read + len(batch), added + len(new)
+            bar.update(len(batch))
+            tell(read)
+    if not seen:
+        raise UserError("the training sources hold no usable row; see 'text2sql dataset check'")
+    stale = sorted(before - seen)
+    store.remove(stale)
+    store.flush()
+    seconds = time.monotonic() - started
+    return {
+        "rows": len(seen),
+        "added": added,
+        "kept": len(seen) - added,
+        "removed_as_stale": len(stale),
+        "repeated_in_source": read - len(seen),
+        "longer_than_window": embedder.truncated,
+        "fingerprint": sha256_text(repr(sorted(made_with.items()))),
+        "seconds": round(seconds, 1),
+        "rows_per_second": round(added / seconds, 1) if added else None,
+    }
+
+
+def fingerprint(config: KnowledgeBaseConfig) -> dict[str, Any]:
+    """Return what two stores must share for their vectors to be comparable."""
+    embedding = config.embedding
+    return {
+        "model": model_identity(embedding),
+        "query_prompt": embedding.query_prompt,
+        "document_prompt": embedding.document_prompt,
+        "max_length": embedding.max_length,
+        "dtype": embedding.dtype,
+        "mask": mask.VERSION,
+    }
+
+
+def entries(data: DataConfig) -> Iterator[Entry]:
+    """Yield the usable rows of a dataset's training sources; they are streamed."""
+    data = data.model_copy(update={"schema_budget": None})
+    schemas = SchemaTexts(data)
+    text_of = cache(lambda db_id: schemas.text(db_id, ""))
+    for name in data.train:
+        for row in read_rows(
+            resolve(name),
+            data.fields,
+            data.max_characters,
+            data.parse_sql,
+            workers=len(os.sched_getaffinity(0)),
+        ):
+            if isinstance(row, Reject):
+                continue  # the data stage reports them
+            try:
+                schema_text = row.schema or text_of(row.db_id)
+            except UserError:
+                continue
+            names = schema_names(row.schema) if row.schema else schemas.names(row.db_id)
+            yield _entry(row, schema_text, mask.mask_question(row.question, names))
+
+
+def _entry(row: Row, schema_text: str, masked: str) -> Entry:
+    content = "\0".join((row.question, row.sql, row.db_id, schema_text))
+    return Entry(
+        id=sha256_text(content)[:32],
+        question=cut(row.question),
+        masked=cut(masked),
+        schema_text=cut(schema_text),
+        sql=cut(row.sql),
+        skeleton=cut(skeleton(row.sql)),
+        db_id=cut(row.db_id),
+    )
+
+
+def _vectored(
+    batch: list[Entry], config: KnowledgeBaseConfig, embedder: Embedder
+) -> list[dict[str, Any]]:
+    rows = [dict(vars(entry)) for entry in batch]
+    for name in config.vectors:
+        vectors = embedder.documents([row[name] for row in rows])
+        for row, vector in zip(rows, vectors, strict=True):
+            row[f"{name}_vector"] = vector
+    return rows
+
+
+def _batches(source: Iterable[Entry], size: int) -> Iterator[list[Entry]]:
+    iterator = iter(source)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
