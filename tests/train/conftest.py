@@ -241,6 +241,30 @@ def start_stage() -> Callable[..., subprocess.Popen[str]]:
     return start
 
 
+@pytest.fixture(scope="session")
+def joining_stage() -> Callable[..., subprocess.Popen[str]]:
+    """Start what another node than the first one runs; the caller waits for it."""
+
+    def start(
+        output: Path, config: dict[str, Any], inputs: dict[str, Path], **environment: str
+    ) -> Any:
+        command = stage_command("text2sql.train.stage", "train-full", config, inputs, output)
+        command[2] = (
+            RUN_STAGE.replace(".run(Job(", ".join(Job(")
+            .replace("Progress(output)))", 'Progress(output)), int(os.environ["NODE_RANK"]))')
+            .replace("import importlib", "import importlib, os")
+        )
+        return subprocess.Popen(
+            command,
+            env=stage_environment(**environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return start
+
+
 class Trainer:
     """Trains as the train stage would, in forks of one process (see programs/train_server.py).
 
