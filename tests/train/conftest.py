@@ -277,7 +277,6 @@ class Trainer:
             env=stage_environment(DISABLE_VERSION_CHECK="1", **environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
             text=True,
         )
 
@@ -309,7 +308,7 @@ class Trainer:
 
     def close(self) -> None:
         """End the server."""
-        self.server.communicate(timeout=20)
+        self.server.communicate(timeout=60)
 
 
 @pytest.fixture(scope="session")
@@ -362,7 +361,7 @@ def run_stage() -> Callable[..., Trained]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=280,
+            timeout=1000,
         )
         assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-3000:]
         return Trained(output, json.loads(done.stdout.splitlines()[-1]), done.stdout)
@@ -389,7 +388,7 @@ def failing_stage() -> Callable[..., str]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=280,
+            timeout=1000,
         )
         assert done.returncode == 1, done.stdout[-3000:] + done.stderr[-3000:]
         lines = done.stderr.strip().splitlines()
