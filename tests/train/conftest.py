@@ -241,6 +241,30 @@ def start_stage() -> Callable[..., subprocess.Popen[str]]:
     return start
 
 
+@pytest.fixture(scope="session")
+def joining_stage() -> Callable[..., subprocess.Popen[str]]:
+    """Start what another node than the first one runs; the caller waits for it."""
+
+    def start(
+        output: Path, config: dict[str, Any], inputs: dict[str, Path], **environment: str
+    ) -> Any:
+        command = stage_command("text2sql.train.stage", "train-full", config, inputs, output)
+        command[2] = (
+            RUN_STAGE.replace(".run(Job(", ".join(Job(")
+            .replace("Progress(output)))", 'Progress(output)), int(os.environ["NODE_RANK"]))')
+            .replace("import importlib", "import importlib, os")
+        )
+        return subprocess.Popen(
+            command,
+            env=stage_environment(**environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return start
+
+
 class Trainer:
     """Trains as the train stage would, in forks of one process (see programs/train_server.py).
 
@@ -253,7 +277,6 @@ class Trainer:
             env=stage_environment(DISABLE_VERSION_CHECK="1", **environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
             text=True,
         )
 
@@ -285,7 +308,7 @@ class Trainer:
 
     def close(self) -> None:
         """End the server."""
-        self.server.communicate(timeout=20)
+        self.server.communicate(timeout=60)
 
 
 @pytest.fixture(scope="session")
@@ -338,7 +361,7 @@ def run_stage() -> Callable[..., Trained]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=280,
+            timeout=1000,
         )
         assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-3000:]
         return Trained(output, json.loads(done.stdout.splitlines()[-1]), done.stdout)
@@ -365,7 +388,7 @@ def failing_stage() -> Callable[..., str]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=280,
+            timeout=1000,
         )
         assert done.returncode == 1, done.stdout[-3000:] + done.stderr[-3000:]
         lines = done.stderr.strip().splitlines()

@@ -148,6 +148,7 @@ def test_setup_megatron_refuses_what_is_not_roll(repository: Path, source: str) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("launch", [{}, {"backend": "deepspeed", "processes": 2}])
 def test_killed_training_ends_with_the_loss_of_the_unbroken_one(
     tiny: Any, recipe: Any, run_stage: Any, start_stage: Any, tmp_path: Path, launch: Any
@@ -175,6 +176,7 @@ def test_killed_training_ends_with_the_loss_of_the_unbroken_one(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_full_disk_in_training_is_one_line(
     tiny: Any, recipe: Any, failing_stage: Any, tmp_path: Path
 ) -> None:
@@ -185,6 +187,7 @@ def test_a_full_disk_in_training_is_one_line(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_cutoff_that_cuts_is_told_with_its_share(
     tiny: Any, recipe: Any, run_stage: Any, tmp_path: Path
 ) -> None:
@@ -195,6 +198,7 @@ def test_cutoff_that_cuts_is_told_with_its_share(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_processes_that_cannot_meet_are_one_line(
     tiny: Any, recipe: Any, failing_stage: Any, tmp_path: Path
 ) -> None:
@@ -215,6 +219,7 @@ def test_processes_that_cannot_meet_are_one_line(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_gloo_that_cannot_start_is_one_line(
     tiny: Any, recipe: Any, failing_stage: Any, tmp_path: Path
 ) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 ZERO2 = "configs/deepspeed/zero2.json"
 ZERO3 = "configs/deepspeed/zero3.json"
@@ -19,9 +20,9 @@ Run = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def alone(tiny: Any, recipe: Any, run_stage: Run, tmp_path_factory: Any) -> Any:
+def alone(tiny: Any, recipe: Any, train: Run, tmp_path_factory: Any) -> Any:
     """Full fine-tuning in one process, which the others are held against."""
-    return run_stage(tmp_path_factory.mktemp("alone"), recipe(), tiny.inputs)
+    return train(tmp_path_factory.mktemp("alone"), recipe(), tiny.inputs)
 
 
 def largest_difference(ours: dict[str, Any], theirs: dict[str, Any]) -> float:
@@ -41,9 +42,10 @@ def test_golden_losses(alone: Any, repository: Path) -> None:
 
 
 def test_same_seed_same_losses(
-    tiny: Any, recipe: Any, train: Run, alone: Any, tmp_path: Path
+    tiny: Any, recipe: Any, run_stage: Run, alone: Any, tmp_path: Path
 ) -> None:
-    again = train(tmp_path, recipe(), tiny.inputs)
+    """This one through the stage's own launch, in processes of their own."""
+    again = run_stage(tmp_path, recipe(), tiny.inputs)
     assert again.losses == alone.losses
     assert largest_difference(again.weights(), alone.weights()) == 0.0
 
@@ -65,6 +67,23 @@ def test_autotp_on_two_processes_equals_one(
     split = train(tmp_path, recipe(launch=TWO, deepspeed=AUTOTP), tiny.inputs)
     assert split.losses == pytest.approx(alone.losses, abs=1e-3)
     assert largest_difference(split.weights(), alone.weights()) < 2e-3
+
+
+def test_two_nodes_train_as_one_machine(
+    tiny: Any, recipe: Any, run_stage: Run, joining_stage: Run, alone: Any, tmp_path: Path
+) -> None:
+    """Two launchers on one machine meet as two nodes do; the second writes no model."""
+    launch = {"backend": "deepspeed", "processes": 1}
+    config = recipe(launch=launch, deepspeed=ZERO2, per_device_train_batch_size=2, max_steps=4)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    address = {"NNODES": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    second = joining_stage(tmp_path, config, tiny.inputs, NODE_RANK="1", **address)
+    first = run_stage(tmp_path, config, tiny.inputs, NODE_RANK="0", **address)
+    output, _ = second.communicate(timeout=120)
+    assert second.returncode == 0, output[-3000:]
+    assert first.losses == pytest.approx(alone.losses[:4], abs=1e-3)
+    assert (tmp_path / "llamafactory-node1.yaml").is_file()
 
 
 def test_zero3_in_bf16(tiny: Any, recipe: Any, train: Run, alone: Any, tmp_path: Path) -> None:

@@ -20,7 +20,11 @@ try:
 except UserError as error:
     MISSING = str(error)
 
-pytestmark = [pytest.mark.megatron, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
+pytestmark = [
+    pytest.mark.megatron,
+    pytest.mark.timeout(1200),
+    pytest.mark.skipif(bool(MISSING), reason=MISSING),
+]
 
 STEPS = 6
 WAYS = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 MERGE = {"module": "text2sql.convert.merge", "kind": "merge"}
 QUESTIONS = 16
 

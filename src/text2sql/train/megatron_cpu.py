@@ -14,9 +14,9 @@ Call `install` before anything of megatron is imported.
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import os
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -64,6 +64,10 @@ class _Stream:
         return _nothing
 
 
+class _Event(_Stream):
+    """A point in the one order of execution."""
+
+
 def install() -> None:
     """Make megatron-core use the CPU in this process; no effect where CUDA is available."""
     if torch.cuda.is_available() or _installed:
@@ -86,20 +90,19 @@ def _answer_for_cuda() -> None:
     cpu: Any = torch.cpu
     zero = ("memory_allocated", "max_memory_allocated", "memory_reserved", "max_memory_reserved")
     nothing = ("set_device", "synchronize", "empty_cache", "reset_peak_memory_stats")
-    answers: dict[str, Any] = dict.fromkeys(zero, _zero)
-    answers |= dict.fromkeys(nothing, _nothing)
+    # A function of its own for each name: torch's compiler keeps rules by function.
+    answers: dict[str, Any] = {name: _answering(lambda: 0) for name in zero}
+    answers |= {name: _answering(lambda: None) for name in (*nothing, "manual_seed_all")}
+    streams = ("stream", "current_stream", "default_stream")
+    answers |= {name: _answering(_Stream) for name in streams}
     answers |= {
+        "Stream": _Stream,
+        "Event": _Event,
         "current_device": lambda: CPU,
         "get_device_capability": lambda *_, **__: (0, 0),
-        "manual_seed": torch.manual_seed,
-        "manual_seed_all": _nothing,
+        "manual_seed": lambda seed: torch.manual_seed(seed),
         "get_rng_state": _get_rng_state,
         "set_rng_state": _set_rng_state,
-        "Stream": _Stream,
-        "Event": _Stream,
-        "stream": _Stream,
-        "current_stream": _Stream,
-        "default_stream": _Stream,
     }
     for name, answer in answers.items():
         setattr(cuda, name, answer)
@@ -191,9 +194,14 @@ def _set_rng_state(state: torch.Tensor, *_: Any, **__: Any) -> None:
     torch.random.set_rng_state(state)
 
 
-def _nothing(*_: Any, **__: Any) -> Any:
-    return contextlib.nullcontext()
+def _nothing(*_: Any, **__: Any) -> None:
+    return None
 
 
-def _zero(*_: Any, **__: Any) -> int:
-    return 0
+def _answering(make: Callable[[], Any]) -> Callable[..., Any]:
+    """Return a new function that takes anything and returns what `make` gives."""
+
+    def answer(*_: Any, **__: Any) -> Any:
+        return make()
+
+    return answer

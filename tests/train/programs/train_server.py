@@ -13,17 +13,20 @@ import socket
 import sys
 import traceback
 
-import llamafactory.train.sft.workflow
-import llamafactory.train.tuner
-
-from text2sql.train import entry
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)  # what libraries print, some of them while imported, must not mix with the answers
 
 if os.environ.get("USE_MCA") == "1":
     from text2sql.train import megatron_cpu
 
     megatron_cpu.install()
 else:
-    pass
+    import deepspeed  # noqa: F401
+
+import llamafactory.train.sft.workflow  # noqa: E402
+import llamafactory.train.tuner  # noqa: E402
+
+from text2sql.train import entry  # noqa: E402
 
 
 def train(arguments: str, processes: int, rank: int, port: int, log: str) -> None:
@@ -61,8 +64,6 @@ def free_port() -> int:
 
 
 def main() -> None:
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what libraries print must not mix with the answers
     for line in sys.stdin:
         request = json.loads(line)
         port, children = free_port(), []
