@@ -238,6 +238,22 @@ def test_same_seed_same_bytes_in_every_process(tmp_path: Path) -> None:
     assert contents(tmp_path / "b") != contents(tmp_path / "a")
 
 
+def test_worker_processes_give_the_same_files_and_tell_progress(tmp_path: Path) -> None:
+    make_sample_suite(tmp_path / "a", "library", "observatory", max_variants=2)
+    told: list[tuple[int, int, str]] = []
+    make_suites(
+        SAMPLE / "database",
+        tmp_path / "gold.sql",
+        tmp_path / "b",
+        Options(max_variants=2),
+        jobs=2,
+        progress=lambda *done: told.append(done),
+    )
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    assert [done for done, _, _ in told] == [1, 2]
+    assert {total for _, total, _ in told} == {2}
+
+
 @pytest.mark.parametrize("db_id", ["library", "hotel_group", "observatory"])
 def test_suites_tell_neighbours_apart_and_every_gold_query_has_rows(
     tmp_path: Path, db_id: str

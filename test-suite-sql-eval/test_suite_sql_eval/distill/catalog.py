@@ -14,6 +14,7 @@ from ..sandbox import readonly_uri
 
 #: Rows of a table whose values are looked at; more of them add nothing to a column's picture.
 MAX_ROWS = 400
+_NUMBER = '"number of the row"'  # a name no table has
 _LITERAL = re.compile(r"'((?:[^']|'')*)'|(?<![\w.])(-?\d+(?:\.\d+)?)(?![\w.])")
 
 
@@ -212,8 +213,10 @@ def _read_rows(connection: sqlite3.Connection, table: Table) -> None:
     source = quote(table.name)
     table.row_count = connection.execute(f"SELECT count(*) FROM {source}").fetchone()[0]
     step = max(1, table.row_count // MAX_ROWS)
-    rows = connection.execute(f"SELECT {names} FROM {source}")
-    table.rows = [row for number, row in enumerate(rows) if number % step == 0][:MAX_ROWS]
+    numbered = f"SELECT *, row_number() OVER () - 1 AS {_NUMBER} FROM {source}"
+    table.rows = connection.execute(
+        f"SELECT {names} FROM ({numbered}) WHERE {_NUMBER} % {step} = 0 LIMIT {MAX_ROWS}"
+    ).fetchall()
     nulls = connection.execute(
         "SELECT "
         + ", ".join(f"count(*) > count({quote(column.name)})" for column in table.columns)

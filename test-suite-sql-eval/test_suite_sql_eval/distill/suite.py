@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -147,7 +148,9 @@ def _run(
         return
     # Long work first: many gold queries take long.
     ordered = sorted(tasks, key=lambda task: -len(task[2] or ()))
-    with ProcessPoolExecutor(jobs) as pool:
+    # Ctrl-C is for this process; the workers end with the suite they are at.
+    quiet = (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(jobs, initializer=signal.signal, initargs=quiet) as pool:
         futures = {pool.submit(make_suite, *task): task[0] for task in ordered}
         try:
             for future in as_completed(futures):
