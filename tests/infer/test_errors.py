@@ -70,9 +70,7 @@ def test_wrong_template(tmp_path: Path) -> None:
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer(models.BPE({"<": 0, "|": 1, "x": 2}, [], unk_token="x"))
     )
-    with pytest.raises(
-        UserError, match=r"'<\|im_end\|>' is no token of this model.*template"
-    ):
+    with pytest.raises(UserError, match=r"'<\|im_end\|>' is no token of this model.*template"):
         stop_token_ids(tokenizer, ["<|im_end|>"], tmp_path)
 
 
