@@ -8,6 +8,20 @@ from typing import Any
 
 import pytest
 
+from text2sql.errors import UserError
+from text2sql.files import read_jsonl
+from text2sql.gguf.command import quantize_folder
+from text2sql.gguf.tools import converter_folder
+from text2sql.gguf.types import QUANTIZATION_TYPES
+from text2sql.prompt import render_messages, render_text
+
+TEMPLATE = "qwen3_nothink"
+SCHEMA_TEXT = "CREATE TABLE singer (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);"
+QUESTIONS = [
+    ("How many singers are there?", "SELECT COUNT(*) FROM singer"),
+    ("List all names, naïve or not 🙂", "SELECT name FROM singer"),
+    ("Who is oldest?", "SELECT name FROM singer ORDER BY age DESC LIMIT 1"),
+]
 ROOT = Path(__file__).resolve().parents[2]
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n"
@@ -79,3 +93,37 @@ def tiny_qwen3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def gguf_questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three questions, as a data stage writes them."""
+    path = tmp_path_factory.mktemp("data") / "questions.jsonl"
+    rows = [
+        {"messages": render_messages(question, SCHEMA_TEXT, "short"), "gold": sql}
+        for question, sql in QUESTIONS
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def gguf_texts(gguf_questions: Path) -> list[str]:
+    """The rendered prompts of those questions."""
+    return [render_text(row["messages"], TEMPLATE) for row in read_jsonl(gguf_questions)]
+
+
+@pytest.fixture(scope="session")
+def gguf_folder(
+    tiny_qwen3: Path, gguf_questions: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The tiny Qwen3 as F16 GGUF and in every quantization type."""
+    pytest.importorskip("llama_cpp", reason="llama.cpp is not set up (make setup-gguf)")
+    try:
+        converter_folder()
+    except UserError as error:
+        pytest.skip(str(error))
+    output = tmp_path_factory.mktemp("gguf")
+    types = list(QUANTIZATION_TYPES)
+    quantize_folder(tiny_qwen3, output, types, TEMPLATE, gguf_questions, "smollm")
+    return output
