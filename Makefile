@@ -5,7 +5,9 @@ PROFILE ?= smollm2-135m
 # DATASET=sample|spider|... (default: the profile's), LIMIT=n for a quick look,
 # RECIPE=name of a configs/train/*.yaml for the train targets, ROW=a row for infer and eval,
 # SPIDER_DIR=folder of Spider 1.0.
-export SPIDER_DIR
+# DB_URL=SQLAlchemy URL of a private database, for create-data and eval-private; it goes by the
+# environment, so that a password in it is in no command line of ours.
+export SPIDER_DIR DB_URL
 
 PYTHON := .venv/bin/python
 RUN := .venv/bin/text2sql
@@ -14,11 +16,11 @@ OPTIONS := --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET)) \
 	$(if $(ROW),--row $(ROW))
 STAGES := data model train-lora train-qlora train-full mg2hf merge knowledge-base retrieve infer \
 	eval table figures text-metrics
-LATER := hf2mg quantize create-data serve
+LATER := hf2mg quantize serve
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-gpu test test-slow check data-report decontaminate reproduce plan publish \
-	results clean $(STAGES) $(LATER)
+	results clean create-data eval-private $(STAGES) $(LATER)
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 20
@@ -67,7 +69,13 @@ eval: ## judge the answers by executing them
 table: ## build and print the results table
 figures: ## draw the results chart into figs/
 text-metrics: ## BLEU-4 and ROUGE before and after fine-tuning, by LLaMA-Factory
-create-data: ## training data from a private database
+create-data: setup ## training data from a private database (DB_URL=, TOTAL=, LANGUAGE=)
+	@$(RUN) create-data $(if $(TOTAL),--total $(TOTAL)) $(if $(LANGUAGE),--language $(LANGUAGE)) \
+		$(if $(LLM_URL),--llm-url $(LLM_URL) --llm-model $(LLM_MODEL)) $(if $(OUTPUT),--output $(OUTPUT))
+
+eval-private: setup ## judge PREDICTIONS= against GOLD= on a private database (DB_URL=)
+	@$(RUN) eval-private --gold $(GOLD) --predictions $(PREDICTIONS) $(if $(OUTPUT),--output $(OUTPUT))
+
 serve: ## start the web service
 
 $(STAGES): setup

@@ -138,7 +138,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     import sqlalchemy as sa
 
     engine = sa.create_engine(url)
-    for _ in range(100):
+    for _ in range(300):
         try:
             engine.connect().close()
             break

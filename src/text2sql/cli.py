@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from text2sql import __version__
+from text2sql.create.cli import create_data_command, eval_private_command
 from text2sql.errors import UserError
 
 DEFAULT_PROFILE = "smollm2-135m"
@@ -36,7 +37,6 @@ STAGE_COMMANDS = {
 PLANNED_COMMANDS = {
     "hf2mg": "Convert a Hugging Face model to Megatron.",
     "quantize": "Convert a model to GGUF and quantize it.",
-    "create-data": "Make training data from a private database.",
     "serve": "Start the text-to-SQL web service.",
 }
 
@@ -250,6 +250,8 @@ class _LazyDataTools(click.Group):
         return data
 
 
+cli.add_command(create_data_command)
+cli.add_command(eval_private_command)
 cli.add_command(
     _LazyDataTools("dataset", help="Dataset tools: check, decontaminate, report, translate.")
 )
