@@ -138,7 +138,9 @@ def judge_pair(gold: Result, pred: Result, gold_sql: str, pred_sql: str) -> dict
 
 def summarize(verdicts: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return count and mean of every metric, for each hardness level and for all."""
-    groups = {level: [v for v in verdicts if v["hardness"] == level] for level in LEVELS}
+    groups: dict[str, list[dict[str, Any]]] = {
+        level: [v for v in verdicts if v["hardness"] == level] for level in LEVELS
+    }
     groups["ungraded"] = [v for v in verdicts if v["hardness"] is None]
     scores = {}
     for name, group in [*groups.items(), ("all", list(verdicts))]:
