@@ -8,7 +8,9 @@ PROFILE ?= smollm2-135m
 # recipe, DRY_RUN=1 (GPU=rtx-4090 ROWS=n) only describes; NNODES, NODE_RANK, MASTER_ADDR and
 # MASTER_PORT train on several machines. With quantize: TYPES="Q4_K_M Q8_0", MODEL=any Hugging Face
 # folder; with serve-openai: MODEL=a GGUF file or folder, PORT=.
-export SPIDER_DIR NNODES NODE_RANK MASTER_ADDR MASTER_PORT
+# DB_URL=SQLAlchemy URL of a private database, for create-data and eval-private; it goes by the
+# environment, so that a password in it is in no command line of ours.
+export SPIDER_DIR DB_URL NNODES NODE_RANK MASTER_ADDR MASTER_PORT
 
 PYTHON := .venv/bin/python
 RUN := .venv/bin/text2sql
@@ -18,14 +20,15 @@ OPTIONS := --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET)) \
 TRAIN_OPTIONS := $(if $(DRY_RUN),--dry-run) $(if $(GPU),--gpu $(GPU)) $(if $(ROWS),--rows $(ROWS))
 STAGES := data model train-lora train-qlora train-full mg2hf hf2mg merge knowledge-base retrieve infer \
 	eval table figures text-metrics quantization-table
-LATER := create-data serve
+LATER := serve
 
 DATABASE ?= data/sample/database
 SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-gpu setup-megatron setup-gguf test test-slow test-megatron check data-report \
-	decontaminate quantize serve-openai test-suite reproduce plan publish results clean $(STAGES) $(LATER)
+	decontaminate quantize serve-openai test-suite create-data eval-private reproduce plan publish \
+	results clean $(STAGES) $(LATER)
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 20
@@ -90,7 +93,13 @@ eval: ## judge the answers by executing them
 table: ## build and print the results table
 figures: ## draw the results chart into figs/
 text-metrics: ## BLEU-4 and ROUGE before and after fine-tuning, by LLaMA-Factory
-create-data: ## training data from a private database
+create-data: setup ## training data from a private database (DB_URL=, TOTAL=, LANGUAGE=)
+	@$(RUN) create-data $(if $(TOTAL),--total $(TOTAL)) $(if $(LANGUAGE),--language $(LANGUAGE)) \
+		$(if $(LLM_URL),--llm-url $(LLM_URL) --llm-model $(LLM_MODEL)) $(if $(OUTPUT),--output $(OUTPUT))
+
+eval-private: setup ## judge PREDICTIONS= against GOLD= on a private database (DB_URL=)
+	@$(RUN) eval-private --gold $(GOLD) --predictions $(PREDICTIONS) $(if $(OUTPUT),--output $(OUTPUT))
+
 serve: ## start the web service
 
 $(STAGES): setup

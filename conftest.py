@@ -98,7 +98,8 @@ def _start_mariadb(folder: Path, port: int) -> tuple[list[str], str]:
     data, first = folder / "data", folder / "first.sql"
     first.write_text(
         "CREATE DATABASE owls CHARACTER SET utf8mb4;\n"
-        "CREATE USER owl@127.0.0.1 IDENTIFIED BY 'owl'; GRANT ALL ON owls.* TO owl@127.0.0.1;\n"
+        "CREATE USER 'owl'@'127.0.0.1' IDENTIFIED BY 'owl';\n"
+        "GRANT ALL ON owls.* TO 'owl'@'127.0.0.1';\n"
     )
     first.chmod(0o644)
     _run(["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db"], folder)
@@ -138,7 +139,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     import sqlalchemy as sa
 
     engine = sa.create_engine(url)
-    for _ in range(100):
+    for _ in range(150):
         try:
             engine.connect().close()
             break

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from text2sql import __version__
+from text2sql.create.cli import create_data_command, eval_private_command
 from text2sql.errors import UserError
 
 DEFAULT_PROFILE = "smollm2-135m"
@@ -36,7 +37,6 @@ STAGE_COMMANDS = {
 }
 # What later releases bring; until then these say so and fail.
 PLANNED_COMMANDS = {
-    "create-data": "Make training data from a private database.",
     "serve": "Start the text-to-SQL web service.",
 }
 
@@ -362,6 +362,8 @@ class _LazyDataTools(click.Group):
         return data
 
 
+cli.add_command(create_data_command)
+cli.add_command(eval_private_command)
 cli.add_command(
     _LazyDataTools("dataset", help="Dataset tools: check, decontaminate, report, translate.")
 )

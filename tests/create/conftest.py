@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,21 @@ def make_duckdb(path: Path) -> str:
 def make_on_server(url: str, dialect: str) -> str:
     """Make the shop in an empty database of a server; return the URL."""
     engine = sa.create_engine(url)
+    drop_from_server(url, dialect)
     with engine.begin() as connection:
-        for name in reversed(TABLES):
-            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quote_name(name, dialect)}")
         for statement in statements(dialect):
             connection.exec_driver_sql(statement)
     engine.dispose()
     return url
+
+
+def drop_from_server(url: str, dialect: str) -> None:
+    """Leave the server's database as empty as it was."""
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        for name in ("order_item", "orders", "customer", "product", "order"):
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {quote_name(name, dialect)}")
+    engine.dispose()
 
 
 @pytest.fixture
@@ -86,13 +95,15 @@ def shop_sqlite(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def shop_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def shop_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """URL of the shop in the dialect that the test's parameter names."""
     dialect = request.param
     if dialect == "sqlite":
-        return make_sqlite(tmp_path / "shop.sqlite")
-    if dialect == "duckdb":
-        pytest.importorskip("duckdb", reason="duckdb is not installed (make setup-databases)")
-        return make_duckdb(tmp_path / "shop.duckdb")
-    server = "postgresql_url" if dialect == "postgres" else "mariadb_url"
-    return make_on_server(request.getfixturevalue(server), dialect)
+        yield make_sqlite(tmp_path / "shop.sqlite")
+    elif dialect == "duckdb":
+        yield make_duckdb(tmp_path / "shop.duckdb")
+    else:
+        server = "postgresql_url" if dialect == "postgres" else "mariadb_url"
+        url = request.getfixturevalue(server)
+        yield make_on_server(url, dialect)
+        drop_from_server(url, dialect)

@@ -90,7 +90,7 @@ class Grammar:
         short = 0
         for topic in topics:
             made = 0
-            for pair in self._topic(topic, _quotas(topic.count, shares)):
+            for pair in self._topic(topic, quotas(topic.count, shares)):
                 made += 1
                 yield pair
             short += topic.count - made
@@ -187,7 +187,7 @@ class Grammar:
         return len(keys) <= draft.limit or keys[draft.limit - 1] != keys[draft.limit]
 
 
-def _quotas(count: int, shares: Mapping[str, float]) -> dict[str, int]:
+def quotas(count: int, shares: Mapping[str, float]) -> dict[str, int]:
     """Whole numbers that add up to the count, by the largest remainders."""
     total = sum(shares.values()) or 1.0
     exact = {level: count * shares.get(level, 0.0) / total for level in LEVELS}

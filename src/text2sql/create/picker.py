@@ -18,12 +18,12 @@ COMPARISONS = {
     ("number", ">="): ("is at least", "不小于"),
     ("number", "<="): ("is at most", "不大于"),
     ("number", "="): ("is", "等于"),
-    ("number", "<>"): ("is not", "不等于"),
+    ("number", "!="): ("is not", "不等于"),
     ("date", ">"): ("is after", "晚于"),
     ("date", "<"): ("is before", "早于"),
     ("date", "="): ("is", "为"),
     ("text", "="): ("is", "为"),
-    ("text", "<>"): ("is not", "不是"),
+    ("text", "!="): ("is not", "不是"),
 }
 LONGEST_VALUE = 40
 LONG_WORD = 4  # letters of a word worth searching for

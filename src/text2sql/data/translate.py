@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sqlite3
-import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import httpx
-
-from text2sql.errors import UserError
+from text2sql.chat import ChatClient
 from text2sql.files import read_jsonl, sha256_text
+from text2sql.prompt import Message
 from text2sql.schema import Column, ForeignKey, Schema, Table, render_schema
 
 TABLE = re.compile(r"Table (\S+) has columns such as (.*?)\.(?= |$)")
@@ -28,7 +24,6 @@ SYSTEM = (
     " tables and columns described, and put the statements between <sql> and </sql>."
 )
 TRIES = 3
-RETRIED_STATUS = frozenset({408, 409, 429, 500, 502, 503, 504})
 
 
 def parse_prose(text: str) -> Schema:
@@ -125,19 +120,28 @@ class Translator:
     temperature: float = 0.15
     max_tokens: int = 1024
     wait: float = 1.0
-    tokens_in: int = 0
-    tokens_out: int = 0
     replaced: int = 0
     _done: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._client = ChatClient(self.url, self.model, self.price_in, self.price_out, self.wait)
         if self.log.is_file():
             self._done = {r["key"]: r["ddl"] for r in read_jsonl(self.log) if r["accepted"]}
 
     @property
+    def tokens_in(self) -> int:
+        """Tokens sent in this run."""
+        return self._client.tokens_in
+
+    @property
+    def tokens_out(self) -> int:
+        """Tokens received in this run."""
+        return self._client.tokens_out
+
+    @property
     def cost(self) -> float:
         """What the calls of this run cost."""
-        return (self.tokens_in * self.price_in + self.tokens_out * self.price_out) / 1e6
+        return self._client.cost
 
     def translate(self, prose: str) -> str:
         """Return checked DDL for a prose schema.
@@ -178,44 +182,8 @@ class Translator:
             stream.write(json.dumps(record, ensure_ascii=False) + "\n")
 
     def _ask(self, prose: str) -> str:
-        body = {
-            "model": self.model,
-            "temperature": self.temperature,
-            "max_tokens": self.max_tokens,
-            "messages": [
-                {"role": "system", "content": SYSTEM},
-                {"role": "user", "content": prose},
-            ],
-        }
-        answer = self._post(body)
-        usage = answer.get("usage") or {}
-        self.tokens_in += usage.get("prompt_tokens", 0)
-        self.tokens_out += usage.get("completion_tokens", 0)
-        try:
-            return str(answer["choices"][0]["message"]["content"])
-        except (KeyError, IndexError, TypeError):
-            raise UserError(f"{self.url}: the answer is not an OpenAI chat completion") from None
-
-    def _post(self, body: dict[str, Any]) -> dict[str, Any]:
-        key = os.environ.get("OPENAI_API_KEY", "")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        reason = ""
-        for attempt in range(TRIES + 1):
-            if attempt:
-                time.sleep(self.wait * 2 ** (attempt - 1))
-            try:
-                reply = httpx.post(
-                    f"{self.url.rstrip('/')}/chat/completions",
-                    json=body,
-                    headers=headers,
-                    timeout=120,
-                )
-            except httpx.TransportError as error:
-                reason = str(error)
-                continue
-            if reply.status_code == 200:
-                return dict(reply.json())
-            reason = f"status {reply.status_code}"
-            if reply.status_code not in RETRIED_STATUS:
-                break
-        raise UserError(f"{self.url}: the endpoint does not answer: {reason}")
+        messages: list[Message] = [
+            {"role": "system", "content": SYSTEM},
+            {"role": "user", "content": prose},
+        ]
+        return self._client.ask(messages, temperature=self.temperature, max_tokens=self.max_tokens)

@@ -101,8 +101,8 @@ def _reflect(connection: sa.Connection, db_id: str, wanted: Wanted) -> Schema:
     views = set(inspector.get_view_names()) if wanted.details else set()
     kind = ObjectKind.ANY if wanted.details else ObjectKind.TABLE
     # One question for all tables where the database can: schemas may have hundreds.
-    primary = _by_name(inspector.get_multi_pk_constraint(kind=kind))
-    foreign = _by_name(inspector.get_multi_foreign_keys(kind=kind))
+    primary = _by_name(inspector.get_multi_pk_constraint())
+    foreign = _by_name(inspector.get_multi_foreign_keys())
     described = {} if sqlite else _by_name(inspector.get_multi_columns(kind=kind))
     unique: dict[str, Any] = {}
     comments: dict[str, Any] = {}
@@ -113,9 +113,15 @@ def _reflect(connection: sa.Connection, db_id: str, wanted: Wanted) -> Schema:
     tables, keys = [], []
     for name in [*names, *sorted(views)]:
         own_key = set((primary.get(name) or {}).get("constrained_columns") or ())
-        declared = (
-            _sqlite_columns(connection, name) if sqlite else map(_column, described.get(name, ()))
-        )
+        if sqlite:
+            try:
+                declared = _sqlite_columns(connection, name)
+            except sa.exc.DBAPIError:
+                if name in views:  # of a table that is gone
+                    continue
+                raise
+        else:
+            declared = [_column(found) for found in described.get(name, ())]
         columns = tuple(replace(c, primary_key=c.name in own_key) for c in declared)
         table = Table(
             name,

@@ -93,7 +93,7 @@ def open_engine(url: sa.URL, timeout: float | None = None) -> sa.Engine:
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
-            f"{shown_url(url)}: cannot open this database: {reason}; run 'make setup-databases'"
+            f"{shown_url(url)}: cannot open this database: {reason}; install its driver into .venv"
         ) from None
     if backend == "postgresql":
         engine = engine.execution_options(postgresql_readonly=True)
@@ -138,9 +138,7 @@ def open_duckdb(url: sa.URL) -> Any:
     try:
         import duckdb
     except ModuleNotFoundError:
-        raise UserError(
-            f"{shown_url(url)}: duckdb is not installed; run 'make setup-databases'"
-        ) from None
+        raise UserError(f"{shown_url(url)}: duckdb is not installed; run 'make setup'") from None
     path = database_file(url)
     try:
         closed: dict[str, Any] = {"enable_external_access": False, "lock_configuration": True}

@@ -1,0 +1,81 @@
+"""Commands on a private database: ``create-data`` and ``eval-private``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from text2sql.errors import UserError
+
+PATH = click.Path(path_type=Path)
+URL_HELP = "SQLAlchemy URL, or a SQLite file; better in the environment variable DB_URL."
+
+
+@click.command("create-data")
+@click.option("--db-url", envvar="DB_URL", help=URL_HELP)
+@click.option("--snapshot", type=PATH, help="A snapshot.json, in place of reading the schema.")
+@click.option("--output", type=PATH, help="Folder to write; default: build/own/<database>.")
+@click.option("--db-id", help="Name of the database in the data; default: its own.")
+@click.option("--total", default=1000, show_default=True, type=click.IntRange(min=2))
+@click.option(
+    "--language", default="en", show_default=True, help="en, zh, or both with a comma between."
+)
+@click.option("--dev-share", default=0.1, show_default=True, type=click.FloatRange(0.01, 0.9))
+@click.option("--timeout", default=10.0, show_default=True, help="Seconds a statement may take.")
+@click.option(
+    "--personal-data", is_flag=True, help="Also take examples that look like personal data."
+)
+@click.option("--seed", default=42, show_default=True)
+@click.option("--llm-url", help="OpenAI-compatible endpoint; default: no language model.")
+@click.option("--llm-model", help="The endpoint's name of the model.")
+@click.option("--price-in", default=0.0, help="Price of a million tokens sent.")
+@click.option("--price-out", default=0.0, help="Price of a million tokens received.")
+def create_data_command(language: str, **options: Any) -> None:
+    """Make checked training data from a private database."""
+    from text2sql.create.llm import LlmOptions
+    from text2sql.create.stage import CreateOptions, create_data
+    from text2sql.create.words import LANGUAGES
+    from text2sql.paths import shown
+
+    named = [each.strip() for each in language.split(",")]
+    languages = tuple(each for each in LANGUAGES if each in named)
+    if not languages or len(languages) < len(named):
+        raise UserError(f"--language {language}: known are {', '.join(LANGUAGES)}")
+    llm = None
+    prices = {key: options.pop(key) for key in ("price_in", "price_out")}
+    llm_url, llm_model = options.pop("llm_url"), options.pop("llm_model")
+    if llm_url:
+        if not llm_model:
+            raise UserError("--llm-url needs --llm-model as well")
+        llm = LlmOptions(llm_url, llm_model, **prices)
+    url = options.pop("db_url") or None
+    folder, summary = create_data(CreateOptions(url=url, languages=languages, llm=llm, **options))
+    click.echo(
+        f"{summary['pairs']} pairs: {summary['train']} for training, {summary['dev']} for"
+        f" evaluation; {sum(summary['removed_as_leaks'].values())} left out as leaks"
+    )
+    if "llm" in summary:
+        used = summary["llm"]
+        click.echo(
+            f"tokens: {used['tokens_in']} in, {used['tokens_out']} out; cost: {used['cost']}"
+        )
+    click.echo(f"wrote {shown(folder)}; train on it with DATASET={shown(folder / 'data.yaml')}")
+
+
+@click.command("eval-private")
+@click.option("--db-url", envvar="DB_URL", required=True, help=URL_HELP)
+@click.option("--gold", type=PATH, required=True, help="SQL<tab>database, one a line.")
+@click.option("--predictions", type=PATH, required=True, help="SQL, one a line.")
+@click.option("--output", type=PATH, help="Folder for scores.json and verdicts.jsonl.")
+@click.option("--timeout", default=10.0, show_default=True, help="Seconds a query may take.")
+@click.option("--max-rows", default=10_000, show_default=True, help="Most rows of a result.")
+def eval_private_command(
+    db_url: str, gold: Path, predictions: Path, output: Path | None, timeout: float, max_rows: int
+) -> None:
+    """Judge predictions by running them, and the gold queries, on a live database."""
+    from text2sql.create.judge import judge_files, score_table
+
+    scores = judge_files(db_url, gold, predictions, output, timeout, max_rows)
+    click.echo(score_table(scores))

@@ -1,0 +1,156 @@
+"""Write pairs as data sets: Spider's format, and from it Alpaca and ShareGPT by the data stage."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from text2sql.config import check_config
+from text2sql.create.grammar import Pair
+from text2sql.create.snapshot import Snapshot, write_snapshot
+from text2sql.create.split import split_pairs
+from text2sql.data.config import DataConfig
+from text2sql.data.prepare import prepare
+from text2sql.errors import UserError
+from text2sql.files import atomic_directory, write_json, write_text
+from text2sql.paths import build_root
+from text2sql.schema import spider_entry
+from text2sql.schema.session import database_file, parse_url
+
+SPIDER, LLAMAFACTORY, CONFIG = "spider", "llamafactory", "data.yaml"
+README = """\
+# {db_id}: training data made by `text2sql create-data`
+
+{train} training pairs and {dev} evaluation pairs in {dialect} SQL. `pairs.jsonl` says of each where
+it comes from. `spider/` has Spider's format, `llamafactory/` ShareGPT (`train.json`) and Alpaca
+(`train_alpaca.json`) with prompts rendered, `snapshot.json` the schema. Train on it:
+
+    make train-lora DATASET={config}
+"""
+
+
+def export(
+    pairs: Sequence[Pair],
+    snapshot: Snapshot,
+    output: Path,
+    url: str | None,
+    *,
+    dev_share: float,
+    seed: int,
+    details: dict[str, Any],
+) -> dict[str, Any]:
+    """Write all formats into a folder that appears as a whole.
+
+    Args:
+        pairs: checked pairs.
+        snapshot: the schema they are on.
+        output: the folder; an older one is replaced.
+        url: the live database; a SQLite one is copied beside the questions, so that the evaluator
+            takes the set as it is.
+        dev_share: share of the pairs for evaluation.
+        seed: decides the split.
+        details: what making the pairs told of itself, for the summary.
+
+    Returns:
+        The summary that is also written as ``summary.json``.
+
+    Raises:
+        UserError: too few pairs to split.
+    """
+    train, dev, leaks = split_pairs(pairs, dev_share, seed)
+    if not train or not dev:
+        raise UserError(
+            f"{len(pairs)} pairs are too few to split into training and evaluation; ask for more"
+            " (--total) or look into what was rejected"
+        )
+    db_id = snapshot.schema.db_id
+    with atomic_directory(output) as folder:
+        write_snapshot(snapshot, folder / "snapshot.json")
+        _write_pairs(folder / "pairs.jsonl", {"train": train, "dev": dev}, snapshot)
+        for name, part in (("train", train), ("dev", dev)):
+            rows = [{"db_id": db_id, "question": p.question, "query": p.sql} for p in part]
+            _write_array(folder / SPIDER / f"{name}.json", rows)
+        gold = "".join(f"{' '.join(p.sql.split())}\t{db_id}\n" for p in dev)
+        write_text(folder / SPIDER / "dev_gold.sql", gold)
+        _write_array(folder / SPIDER / "tables.json", [spider_entry(snapshot.schema)])
+        database = folder / SPIDER / "database" / db_id / f"{db_id}.sqlite"
+        database.parent.mkdir(parents=True)
+        if url and snapshot.dialect == "sqlite":
+            _copy_sqlite(database_file(parse_url(url)), database)
+        prepared = prepare(
+            check_config(_config(folder), DataConfig, source=CONFIG), folder / LLAMAFACTORY
+        )
+        write_text(folder / CONFIG, yaml.safe_dump(_config(output), sort_keys=False))
+        config = output / CONFIG
+        heading = {"db_id": db_id, "dialect": snapshot.dialect, "config": config}
+        counts = {"train": len(train), "dev": len(dev)}
+        write_text(folder / "README.md", README.format(**heading, **counts))
+        summary = {
+            "db_id": db_id,
+            "dialect": snapshot.dialect,
+            "snapshot": snapshot.hash,
+            "pairs": len(pairs),
+            **counts,
+            "topics": dict(Counter(p.topic for p in pairs)),
+            "topics_in_evaluation": sorted({p.topic for p in dev}),
+            "hardness": {
+                name: dict(Counter(p.hardness for p in part))
+                for name, part in (("train", train), ("dev", dev))
+            },
+            "languages": dict(Counter(p.language for p in pairs)),
+            "removed_as_leaks": leaks,
+            "removed_by_data_stage": prepared["removed_as_leaks"],
+            **details,
+        }
+        write_json(folder / "summary.json", summary)
+    return summary
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """The data stage's settings for what stands in a folder."""
+    build = build_root().resolve()
+    path = folder.resolve()
+    root = f"{{build}}/{path.relative_to(build)}" if path.is_relative_to(build) else str(path)
+    return {
+        "train": [f"{root}/{SPIDER}/train.json"],
+        "evaluation": f"{root}/{SPIDER}/dev.json",
+        "tables": f"{root}/{SPIDER}/tables.json",
+        "database": f"{root}/{SPIDER}/database",
+        "schema_style": "ddl",
+        "personal_data": False,
+        "system": "p2",
+        # The SQL is checked already, in its own dialect.
+        "parse_sql": False,
+        "decontamination": {"levels": ["exact", "normalized"]},
+    }
+
+
+def _write_pairs(path: Path, parts: dict[str, list[Pair]], snapshot: Snapshot) -> None:
+    with path.open("w", encoding="utf-8") as stream:
+        number = 0
+        for split, part in parts.items():
+            for pair in part:
+                head = {"id": number, "split": split, "db_id": snapshot.schema.db_id}
+                record = head | asdict(pair) | {"snapshot": snapshot.hash}
+                stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+                number += 1
+
+
+def _write_array(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    write_text(path, f"[\n{lines}\n]\n")
+
+
+def _copy_sqlite(source: Path, target: Path) -> None:
+    """Copy a database as SQLite sees it now, whether or not somebody writes to it."""
+    uri = f"{source.resolve().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as read, closing(sqlite3.connect(target)) as made:
+        read.backup(made)

@@ -1,0 +1,344 @@
+"""Plan topics and write pairs with a language model behind any OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+
+from text2sql.chat import ChatClient, EndpointError
+from text2sql.create.grammar import DEFAULT_MIX, Pair, quotas
+from text2sql.create.hardness import LEVELS, eval_schema, hardness_of
+from text2sql.create.plan import Topic, scale_counts
+from text2sql.create.snapshot import Snapshot
+from text2sql.create.validate import Rejected, Validator
+from text2sql.create.words import Language
+from text2sql.data.decontaminate import normalize
+from text2sql.errors import UserError
+from text2sql.files import read_jsonl
+from text2sql.infer.extract import THOUGHT
+from text2sql.prompt import Message
+from text2sql.records import canonical_hash
+from text2sql.schema import Schema, render_schema
+
+TRIES = 3  # answers asked for before a request is given up
+BATCH = 20  # pairs asked for at once
+ROUNDS = 3  # times as many batches as it takes when every pair is good
+SHOWN_QUESTIONS = 30
+FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
+LANGUAGE_NAMES = {"en": "English", "zh": "Chinese"}
+DIALECT_NAMES = {
+    "sqlite": "SQLite",
+    "duckdb": "DuckDB",
+    "postgres": "PostgreSQL",
+    "mysql": "MySQL",
+    "tsql": "SQL Server",
+}
+LEVEL_HINTS = (
+    "easy: one table, one clause; medium: a join, grouping or two conditions; hard: one nested"
+    " query or set operation, or three clauses; extra: several of these"
+)
+
+
+class PlannedTopic(BaseModel):
+    """One topic of a plan as the model gives it."""
+
+    name: str = Field(min_length=1)
+    tables: list[str] = Field(min_length=1)
+    count: int = Field(default=1, ge=0)
+    reason: str = ""
+
+
+class PlanAnswer(BaseModel):
+    """A plan as the model gives it."""
+
+    topics: list[PlannedTopic] = Field(min_length=1)
+
+
+class WrittenPair(BaseModel):
+    """One pair as the model gives it."""
+
+    question: str = Field(min_length=1)
+    sql: str = Field(min_length=1)
+
+
+class PairsAnswer(BaseModel):
+    """Pairs as the model gives them."""
+
+    pairs: list[WrittenPair]
+
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class LlmOptions:
+    """The endpoint, the model, and prices per million tokens."""
+
+    url: str
+    model: str
+    price_in: float = 0.0
+    price_out: float = 0.0
+    temperature: float = 0.7
+    max_tokens: int = 4096
+    wait: float = 1.0
+
+
+class LlmWriter:
+    """Asks a model for a plan and for pairs; nothing it says is taken unchecked.
+
+    Every answer is written to the log as it comes. A run that was broken off reads them from there
+    and asks only what is new.
+
+    Args:
+        options: the endpoint.
+        snapshot: the schema and dialect.
+        validator: checks the SQL.
+        log: JSON Lines file of answers.
+        languages: languages of the questions.
+    """
+
+    def __init__(
+        self,
+        options: LlmOptions,
+        snapshot: Snapshot,
+        validator: Validator,
+        log: Path,
+        languages: Sequence[Language] = ("en",),
+    ) -> None:
+        self._options, self._snapshot, self._validator = options, snapshot, validator
+        self._languages = tuple(languages)
+        self._client = ChatClient(
+            options.url, options.model, options.price_in, options.price_out, options.wait
+        )
+        self._structured = True
+        self._answers = (
+            {row["key"]: row["answer"] for row in read_jsonl(log)} if log.is_file() else {}
+        )
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._log = log.open("a", encoding="utf-8")
+        self._names = eval_schema(snapshot.schema)
+        self._seen: set[str] = set()
+        self.counts: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        self._log.close()
+
+    def report(self) -> dict[str, Any]:
+        """Return counts, tokens and cost of this run (answers from the log cost nothing again)."""
+        return {
+            "counts": dict(self.counts),
+            "tokens_in": self._client.tokens_in,
+            "tokens_out": self._client.tokens_out,
+            "cost": round(self._client.cost, 6),
+        }
+
+    def plan(self, cards: Sequence[str], total: int) -> list[Topic]:
+        """Return topics whose tables exist and whose counts add up to the total.
+
+        Args:
+            cards: table cards, in as many texts as the budget needs; each is asked about.
+            total: pairs to make.
+
+        Raises:
+            UserError: the endpoint fails, or gives no usable plan after all tries.
+        """
+        spelled = {t.name.lower(): t.name for t in self._snapshot.schema.tables}
+        topics: list[Topic] = []
+        for number, text in enumerate(cards):
+            prompt = (
+                f"These are the tables of a database:\n\n{text}\n\nGroup related tables into"
+                " business topics, so that people's questions about each topic can be answered"
+                " from its tables. Give each topic a short name, its tables (one to six, spelled"
+                " as above), the number of questions it deserves (they add up to"
+                f" {max(total // len(cards), 1)}) and a reason. Answer with JSON:"
+                ' {"topics": [{"name": "...", "tables": ["..."], "count": 10, "reason": "..."}]}'
+            )
+            answer = self._ask(prompt, PlanAnswer, number, lambda a: _plan_fault(a, spelled))
+            if answer is None:
+                raise UserError(
+                    f"{self._options.url}: no usable plan after {TRIES} answers;"
+                    f" see {self._log.name}"
+                )
+            for found in answer.topics:
+                tables = dict.fromkeys(
+                    spelled[t.lower()] for t in found.tables if t.lower() in spelled
+                )
+                self.counts["plan: unknown tables"] += len(set(found.tables)) - len(tables)
+                if tables:
+                    topics.append(Topic(found.name, tuple(tables), found.count, found.reason))
+        return scale_counts(topics, total)
+
+    def generate(self, topics: Sequence[Topic]) -> Iterator[Pair]:
+        """Yield checked pairs, topic by topic, balanced over hardness as far as the model can.
+
+        Raises:
+            UserError: the endpoint fails.
+        """
+        for topic in topics:
+            yield from self._topic(topic)
+
+    def _topic(self, topic: Topic) -> Iterator[Pair]:
+        need = quotas(topic.count, DEFAULT_MIX)
+        reserve: list[Pair] = []
+        questions: list[str] = []
+        for number in range(ROUNDS * -(-topic.count // BATCH)):
+            left = sum(need.values())
+            if left == 0:
+                return
+            prompt = self._prompt(topic, need, questions)
+            answer = self._ask(prompt, PairsAnswer, number, lambda _: None)
+            for written in answer.pairs if answer else ():
+                pair = self._checked(topic, written)
+                if pair is None:
+                    continue
+                questions.append(pair.question)
+                if need[pair.hardness] > 0:
+                    need[pair.hardness] -= 1
+                    yield pair
+                else:
+                    reserve.append(pair)
+        # What no level wanted fills up what the levels lack.
+        yield from reserve[: sum(need.values())]
+
+    def _prompt(self, topic: Topic, need: dict[str, int], questions: list[str]) -> str:
+        schema = _part(self._snapshot.schema, topic.tables)
+        left = sum(need.values())
+        count = min(left, BATCH)
+        wanted = ", ".join(f"{quotas(count, need)[level]} {level}" for level in LEVELS)
+        languages = " or ".join(LANGUAGE_NAMES[each] for each in self._languages)
+        text = (
+            f"Database schema:\n{render_schema(schema, 'ddl-values')}\n\nTopic: {topic.name}\n"
+            f"Write {count} different questions in {languages} that people who use this database"
+            f" would ask, each with one {DIALECT_NAMES[self._snapshot.dialect]} SELECT query that"
+            " answers it. Use only tables and columns of the schema and no comments. Difficulty:"
+            f" {wanted} ({LEVEL_HINTS}). Answer with JSON:"
+            ' {"pairs": [{"question": "...", "sql": "..."}]}'
+        )
+        if questions:
+            shown = "\n".join(f"- {q}" for q in questions[-SHOWN_QUESTIONS:])
+            text += f"\nDo not repeat these:\n{shown}"
+        return text
+
+    def _checked(self, topic: Topic, written: WrittenPair) -> Pair | None:
+        question = " ".join(written.question.split())
+        key = normalize(question)
+        try:
+            checked = self._validator.check(written.sql)
+        except Rejected as reject:
+            self.counts[f"failed: {reject.layer}"] += 1
+            return None
+        sql = " ".join(checked.sql.split()) if "'" not in checked.sql else checked.sql
+        if key in self._seen or sql in self._seen:
+            self.counts["duplicate"] += 1
+            return None
+        if checked.result is not None and not checked.result.rows:
+            self.counts["empty"] += 1
+            return None
+        self._seen |= {key, sql}
+        self.counts["kept"] += 1
+        # Beyond Spider's grammar there is no level; such queries are hard for people too.
+        level = hardness_of(sql, self._snapshot.dialect, self._names) or "extra"
+        return Pair(
+            question,
+            sql,
+            "zh" if re.search(r"[\u3400-\u9fff]", question) else "en",
+            self._snapshot.dialect,
+            topic.name,
+            level,
+            f"llm:{self._options.model}",
+            len(checked.result.rows) if checked.result else None,
+        )
+
+    def _ask(
+        self, prompt: str, shape: type[Answer], number: int, fault: Callable[[Answer], str | None]
+    ) -> Answer | None:
+        """Ask until the answer has the shape, each time saying what was wrong; None to give up."""
+        messages: list[Message] = [{"role": "user", "content": prompt}]
+        for attempt in range(TRIES):
+            text = self._reply(messages, shape, [number, attempt])
+            try:
+                answer = shape.model_validate(self._parsed(text))
+                problem = fault(answer)
+            except ValidationError as error:
+                first = error.errors()[0]
+                problem = f"{'.'.join(map(str, first['loc'])) or 'the answer'}: {first['msg']}"
+            except ValueError as error:
+                problem = f"not JSON: {error}"
+            if problem is None:
+                return answer
+            self.counts["asked again"] += 1
+            messages = [
+                *messages[:1],
+                {"role": "assistant", "content": text},
+                {"role": "user", "content": f"That cannot be used: {problem}. Answer again."},
+            ]
+        self.counts["given up"] += 1
+        return None
+
+    def _reply(self, messages: list[Message], shape: type[BaseModel], salt: list[int]) -> str:
+        key = canonical_hash([self._options.model, self._options.temperature, messages, salt])
+        if key in self._answers:
+            self.counts["from the log"] += 1
+            return self._answers[key]
+        settings: dict[str, Any] = {
+            "temperature": self._options.temperature,
+            "max_tokens": self._options.max_tokens,
+        }
+        if self._structured:
+            schema = {"name": shape.__name__, "schema": shape.model_json_schema()}
+            settings["response_format"] = {"type": "json_schema", "json_schema": schema}
+        try:
+            text = self._client.ask(messages, **settings)
+        except EndpointError as error:
+            if not self._structured or error.status not in (400, 422):
+                raise
+            # An endpoint without structured output; the prompt asks for JSON all the same.
+            self._structured = False
+            return self._reply(messages, shape, salt)
+        self.counts["calls"] += 1
+        self._answers[key] = text
+        self._log.write(json.dumps({"key": key, "answer": text}, ensure_ascii=False) + "\n")
+        self._log.flush()
+        return text
+
+    def _parsed(self, text: str) -> Any:
+        """Return the JSON in an answer, repaired where it is slightly broken."""
+        text = THOUGHT.sub("", text).replace("</think>", "")
+        fenced = FENCE.search(text)
+        text = fenced.group(1) if fenced else text
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            import json_repair
+
+            start = text.find("{")
+            repaired = json_repair.loads(text[start:]) if start >= 0 else ""
+            if not isinstance(repaired, dict):
+                raise
+            self.counts["repaired"] += 1
+            return repaired
+
+
+def _plan_fault(answer: PlanAnswer, known: dict[str, str]) -> str | None:
+    if any(table.lower() in known for topic in answer.topics for table in topic.tables):
+        return None
+    return "none of the tables exists"
+
+
+def _part(schema: Schema, names: Sequence[str]) -> Schema:
+    tables = tuple(t for t in schema.tables if t.name in names)
+    keys = tuple(k for k in schema.foreign_keys if k.table in names and k.ref_table in names)
+    return Schema(schema.db_id, tables, keys)

@@ -1,0 +1,151 @@
+"""The work of ``text2sql create-data``: connect, extract, plan, generate, validate, export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from text2sql.create.cards import render_cards
+from text2sql.create.database import Database
+from text2sql.create.export import export
+from text2sql.create.grammar import Grammar, Pair
+from text2sql.create.llm import LlmOptions, LlmWriter
+from text2sql.create.plan import Topic, plan_offline
+from text2sql.create.snapshot import Snapshot, read_snapshot
+from text2sql.create.validate import Validator
+from text2sql.create.words import Language
+from text2sql.errors import UserError
+from text2sql.files import write_text
+from text2sql.paths import build_root
+from text2sql.records import canonical_hash, write_manifest
+from text2sql.schema import read_schema
+from text2sql.schema.session import parse_url, sql_dialect
+
+SAMPLES = 20  # example values a column: what conditions are made from
+CARD_BUDGET = 6000  # tokens of table cards in one prompt
+
+
+@dataclass(frozen=True)
+class CreateOptions:
+    """What to make, from what. `llm` None means the offline generator.
+
+    One of `url` and `snapshot` is needed; without `url` nothing is executed.
+    """
+
+    url: str | None
+    snapshot: Path | None = None
+    output: Path | None = None
+    db_id: str | None = None
+    total: int = 1000
+    languages: tuple[Language, ...] = ("en",)
+    dev_share: float = 0.1
+    timeout: float = 10.0
+    personal_data: bool = False
+    seed: int = 42
+    llm: LlmOptions | None = None
+
+
+def create_data(options: CreateOptions) -> tuple[Path, dict[str, Any]]:
+    """Make checked training data from a private database.
+
+    Returns:
+        The folder written and its summary.
+
+    Raises:
+        UserError: the database, the snapshot or the endpoint cannot be used, or gives too little.
+    """
+    started = datetime.now(UTC)
+    snapshot = take_snapshot(options)
+    schema = snapshot.schema
+    output = options.output or build_root() / "own" / schema.db_id
+    with ExitStack() as stack:
+        database = (
+            stack.enter_context(Database(options.url, options.timeout)) if options.url else None
+        )
+        validator = Validator(schema, snapshot.dialect, database)
+        grammar = (
+            Grammar(schema, snapshot.dialect, validator, options.languages, options.seed)
+            if options.llm is None
+            else None
+        )
+        if grammar:
+            topics = plan_offline(schema, options.total)
+            pairs = _with_progress(grammar.generate(topics), options.total)
+            details: dict[str, Any] = {"generator": "grammar", "drafts": dict(grammar.counts)}
+        else:
+            assert options.llm is not None
+            log = output.with_name(output.name + ".llm.jsonl")
+            writer = stack.enter_context(
+                LlmWriter(options.llm, snapshot, validator, log, options.languages)
+            )
+            topics = writer.plan(render_cards(schema, CARD_BUDGET), options.total)
+            pairs = _with_progress(writer.generate(topics), options.total)
+            details = {"generator": f"llm:{options.llm.model}", "llm": writer.report()}
+    if not pairs:
+        raise UserError(f"{schema.db_id}: no pair could be made; {details}")
+    details["wanted"] = options.total
+    details["plan"] = [asdict(topic) for topic in topics]
+    summary = export(
+        pairs,
+        snapshot,
+        output,
+        options.url,
+        dev_share=options.dev_share,
+        seed=options.seed,
+        details=details,
+    )
+    _write_cards(output, snapshot, topics)
+    config = {
+        "total": options.total,
+        "languages": list(options.languages),
+        "dev_share": options.dev_share,
+        "generator": details["generator"],
+    }
+    write_manifest(
+        output,
+        stage="create-data",
+        key=canonical_hash([config, snapshot.hash, options.seed]),
+        config=config,
+        inputs={"snapshot": snapshot.hash},
+        seed=options.seed,
+        started=started,
+        details={k: summary[k] for k in ("pairs", "train", "dev", "removed_as_leaks")},
+    )
+    return output, summary
+
+
+def take_snapshot(options: CreateOptions) -> Snapshot:
+    """Read the schema from the snapshot file, if one is named, else from the database."""
+    if options.snapshot:
+        snapshot = read_snapshot(options.snapshot)
+        if options.url and sql_dialect(parse_url(options.url)) != snapshot.dialect:
+            raise UserError(f"{options.snapshot}: is of a {snapshot.dialect} database")
+        return snapshot
+    if not options.url:
+        raise UserError("name a database (make create-data DB_URL=...) or a snapshot of one")
+    schema = read_schema(
+        options.url,
+        SAMPLES,
+        personal_data=options.personal_data,
+        db_id=options.db_id,
+        details=True,
+        timeout=options.timeout,
+    )
+    return Snapshot(schema, sql_dialect(parse_url(options.url)))
+
+
+def _with_progress(pairs: Iterator[Pair], total: int) -> list[Pair]:
+    return list(tqdm(pairs, total=total, unit="pair"))
+
+
+def _write_cards(output: Path, snapshot: Snapshot, topics: list[Topic]) -> None:
+    """Write the table cards, for people: what a language model is, or would be, shown."""
+    lines = [f"topic {t.name} ({t.count} pairs): {', '.join(t.tables)}" for t in topics]
+    cards = render_cards(snapshot.schema, CARD_BUDGET)
+    write_text(output / "cards.txt", "\n\n".join(["\n".join(lines), *cards]) + "\n")

@@ -1,0 +1,190 @@
+"""The whole path on a real PostgreSQL server: create data, train a few steps, infer, judge."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from text2sql.create.judge import judge_files
+from text2sql.create.stage import CreateOptions, create_data
+from text2sql.files import read_jsonl
+from text2sql.schema import Schema, read_schema
+
+pytestmark = [pytest.mark.services, pytest.mark.slow]
+
+ROOT = Path(__file__).resolve().parents[2]
+SPIDER = Path(os.environ.get("SPIDER_DIR") or ROOT.parent / "shared" / "spider")
+DATABASE = SPIDER / "database" / "pets_1" / "pets_1.sqlite"
+TRAINING = {
+    "method": "lora",
+    "template": "smollm2",
+    "llamafactory": {
+        "finetuning_type": "lora",
+        "lora_target": "all",
+        "cutoff_len": 1024,
+        "per_device_train_batch_size": 2,
+        "max_steps": 4,
+        "learning_rate": 1.0e-3,
+        "save_steps": 4,
+        "logging_steps": 1,
+        "disable_gradient_checkpointing": True,
+        "seed": 42,
+    },
+}
+INFERENCE = {
+    "engine": "transformers",
+    "dtype": "float32",
+    "batch_size": 4,
+    "max_new_tokens": 12,
+    "template": "smollm2",
+}
+# A stage in a process of its own, as the runner does it.
+RUN = """
+import importlib, json, sys
+from pathlib import Path
+from text2sql.graph import Stage
+from text2sql.progress import Progress
+from text2sql.worker import Job
+module, config, inputs, output = sys.argv[1], *map(json.loads, sys.argv[2:4]), Path(sys.argv[4])
+stage = Stage(module, module, config, output, settings={"device": "cpu"})
+job = Job(stage, {k: Path(v) for k, v in inputs.items()}, output, Progress(output))
+print(json.dumps(importlib.import_module(module).run(job)))
+"""
+
+
+def run_stage(
+    module: str, config: dict[str, Any], inputs: dict[str, Path], output: Path
+) -> dict[str, Any]:
+    output.mkdir()
+    named = json.dumps({key: str(path) for key, path in inputs.items()})
+    result = subprocess.run(
+        [sys.executable, "-c", RUN, module, json.dumps(config), named, str(output)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    found: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return found
+
+
+def column_type(declared: str) -> sa.types.TypeEngine[Any]:
+    if "INT" in declared:
+        return sa.BigInteger()
+    return sa.Float() if "REAL" in declared or "FLOAT" in declared else sa.Text()
+
+
+def load(source: Path, schema: Schema, engine: sa.Engine) -> sa.MetaData:
+    """Copy a SQLite database into a server, foreign keys and all."""
+    metadata = sa.MetaData()
+    for table in schema.tables:
+        columns: list[sa.Column[Any]] = []
+        for column in table.columns:
+            keys = [
+                sa.ForeignKey(f"{k.ref_table}.{k.ref_column}")
+                for k in schema.foreign_keys
+                if (k.table, k.column) == (table.name, column.name)
+                # PostgreSQL wants what is referred to to be a key.
+                and (k.ref_column,) == (schema.table(k.ref_table) or table).primary_key
+            ]
+            kind = column_type(column.type)
+            columns.append(sa.Column(column.name, kind, *keys, primary_key=column.primary_key))
+        sa.Table(table.name, metadata, *columns)
+    metadata.create_all(engine)
+    read = sa.create_engine(f"sqlite:///{source}")
+    with read.connect() as old, engine.begin() as new:
+        for made in metadata.sorted_tables:
+            rows = [
+                dict(row) for row in old.execute(sa.text(f'SELECT * FROM "{made.name}"')).mappings()
+            ]
+            if rows:
+                new.execute(made.insert(), rows)
+    read.dispose()
+    return metadata
+
+
+@pytest.fixture
+def pets(postgresql_url: str) -> Iterator[str]:
+    """URL of a PostgreSQL server that holds Spider's database pets_1."""
+    if not DATABASE.is_file():
+        pytest.skip(f"no Spider at {SPIDER}")
+    engine = sa.create_engine(postgresql_url)
+    metadata = load(DATABASE, read_schema(DATABASE), engine)
+    yield postgresql_url
+    metadata.drop_all(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A random Llama model of 0.2M parameters with a tokenizer of bytes."""
+    import torch
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    special = ["<|im_start|>", "<|im_end|>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=[AddedToken(s, special=True) for s in special],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
+    bpe.train_from_iterator(["SELECT count(*) FROM student"], trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe, bos_token=special[0], eos_token=special[1], pad_token=special[1]
+    )
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        **sizes,
+        **heads,
+    )
+    LlamaForCausalLM(config).save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_create_train_infer_judge(
+    pets: str, model: Path, build_folder: Path, tmp_path: Path
+) -> None:
+    made, summary = create_data(CreateOptions(url=pets, db_id="pets", total=60, dev_share=0.2))
+    assert summary["dialect"] == "postgres"
+    assert summary["pairs"] == 60
+    data = made / "llamafactory"
+
+    trained = run_stage(
+        "text2sql.train.stage", TRAINING, {"model": model, "data": data}, tmp_path / "lora"
+    )
+    assert trained["steps"] == 4
+    adapter = {"model": model, "adapter": tmp_path / "lora"}
+    run_stage("text2sql.convert.merge", {"template": "smollm2"}, adapter, tmp_path / "merged")
+    answered = {"model": tmp_path / "merged", "data": data}
+    run_stage("text2sql.infer.stage", INFERENCE, answered, tmp_path / "answers")
+
+    gold, predictions = data / "gold.sql", tmp_path / "answers" / "predict.txt"
+    scores = judge_files(pets, gold, predictions, tmp_path / "judged")
+    assert scores["scores"]["all"]["count"] == summary["dev"]
+    assert scores["gold_errors"] == 0
+    assert len(list(read_jsonl(tmp_path / "judged" / "verdicts.jsonl"))) == summary["dev"]
+
+    # A model of four steps knows nothing; the gold queries as predictions must all be right.
+    perfect = tmp_path / "perfect.txt"
+    perfect.write_text(
+        "".join(line.split("\t")[0] + "\n" for line in gold.read_text().splitlines())
+    )
+    assert judge_files(pets, gold, perfect)["scores"]["all"]["result_match"] == 1.0
