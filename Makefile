@@ -4,6 +4,7 @@
 PROFILE ?= smollm2-135m
 # DATASET=sample|spider|... (default: the profile's), LIMIT=n for a quick look,
 # RECIPE=name of a configs/train/*.yaml for the train targets, ROW=a row for infer and eval,
+# ROWS=optional rows of the profile with commas, or all,
 # SPIDER_DIR=folder of Spider 1.0.
 export SPIDER_DIR
 
@@ -11,7 +12,7 @@ PYTHON := .venv/bin/python
 RUN := .venv/bin/text2sql
 OPTIONS := --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET)) \
 	$(if $(LIMIT),--limit $(LIMIT)) $(if $(RECIPE),--recipe $(RECIPE)) \
-	$(if $(ROW),--row $(ROW))
+	$(if $(ROW),--row $(ROW)) $(if $(ROWS),--rows $(ROWS))
 STAGES := data model train-lora train-qlora train-full mg2hf merge knowledge-base retrieve infer \
 	eval table figures text-metrics
 LATER := hf2mg quantize create-data serve
@@ -23,7 +24,7 @@ LATER := hf2mg quantize create-data serve
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 20
 	@echo
-	@echo "  options: PROFILE=$(PROFILE) DATASET= LIMIT= RECIPE= ROW= SPIDER_DIR= (see README.md)"
+	@echo "  options: PROFILE=$(PROFILE) DATASET= LIMIT= RECIPE= ROW= ROWS= SPIDER_DIR= (see README.md)"
 
 setup: ## make the Python environment (.venv); a second run does nothing
 	@scripts/setup.sh cpu

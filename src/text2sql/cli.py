@@ -53,6 +53,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--recipe", help="A training recipe besides those of the profile."),
         click.option("--row", help="With infer and eval: only this row of the table."),
+        click.option("--rows", help="Optional rows of the profile: names with commas, or all."),
     ]
     for option in reversed(options):
         command = option(command)
@@ -60,25 +61,37 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def select_run(
-    profile: str, dataset: str | None, limit: int | None, recipe: str | None, row: str | None
+    profile: str,
+    dataset: str | None,
+    limit: int | None,
+    recipe: str | None,
+    row: str | None,
+    rows: str | None,
 ) -> tuple[Any, dict[str, Any]]:
     """Return the selection that the options mean, and its graph of stages (`row` picks later)."""
     from text2sql.graph import Selection, build_graph
     from text2sql.profile import load_profile
 
     loaded = load_profile(profile)
-    selection = Selection(loaded, dataset or loaded.dataset, limit, recipe, profile)
+    optional = [name.strip() for name in (rows or "").split(",") if name.strip()]
+    if row in [optional_row.name for optional_row in loaded.optional_rows]:
+        optional.append(str(row))
+    selection = Selection(
+        loaded, dataset or loaded.dataset, limit, recipe, profile, tuple(dict.fromkeys(optional))
+    )
     return selection, build_graph(selection)
 
 
 def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Any:
     """Run the stages wanted, and all they need, that are not up to date; return the selection."""
     from text2sql import hardware
-    from text2sql.graph import select
+    from text2sql.graph import ALL_ROWS, select
     from text2sql.paths import config_name
     from text2sql.runner import Runner
     from text2sql.worker import stage_module
 
+    if wanted[0] in ("knowledge-base", "retrieve"):
+        options = options | {"rows": options["rows"] or ALL_ROWS}
     selection, graph = select_run(**options)
     recipe = options["recipe"]
     if recipe and wanted[0].startswith("train-"):

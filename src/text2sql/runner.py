@@ -34,7 +34,7 @@ KEY = "stage.key"
 POLL_SECONDS = 0.25
 QUIET_REPORT_SECONDS = 60.0  # how often a line is printed where there is no terminal
 STOP_GRACE_SECONDS = 10.0
-BAR = "{desc}: {percentage:3.0f}% {bar:20} {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
+BAR = "{desc}: {percentage:3.0f}% {bar:20} {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]"
 
 
 def partial_folder(stage: Stage) -> Path:
@@ -148,6 +148,7 @@ class Runner:
             selection.dataset,
             str(selection.limit or 0),
             selection.recipe or "",
+            ",".join(selection.optional),
         ]
 
     def _start(self, stage: Stage) -> None:

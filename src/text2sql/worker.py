@@ -1,4 +1,4 @@
-"""Run one stage here: ``python -m text2sql.worker STAGE PROFILE DATASET LIMIT RECIPE``.
+"""Run one stage here: ``python -m text2sql.worker STAGE PROFILE DATASET LIMIT RECIPE ROWS``.
 
 Started by `text2sql.runner`; a process per stage gives its memory back and can be stopped whole.
 """
@@ -27,6 +27,8 @@ STAGE_MODULES = {
     "train-qlora": "text2sql.train.stage",
     "train-full": "text2sql.train.stage",
     "merge": "text2sql.convert.merge",
+    "knowledge-base": "text2sql.rag.build",
+    "retrieve": "text2sql.rag.retrieve",
     "infer": "text2sql.infer.stage",
     "eval": "text2sql.evaluate",
     "table": "text2sql.report.table",
@@ -103,9 +105,15 @@ def run_stage(stage: Stage) -> None:
 
 def main() -> int:
     """Entry point; prints a user's mistake as one line and exits with 2."""
-    name, profile, dataset, limit, recipe = sys.argv[1:6]
+    name, profile, dataset, limit, recipe, rows = sys.argv[1:7]
     try:
-        selection = Selection(load_profile(profile), dataset, int(limit) or None, recipe or None)
+        selection = Selection(
+            load_profile(profile),
+            dataset,
+            int(limit) or None,
+            recipe or None,
+            optional=tuple(rows.split(",")) if rows else (),
+        )
         graph = build_graph(selection)
         run_stage(graph[name])
     except UserError as error:
