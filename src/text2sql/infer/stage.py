@@ -6,12 +6,14 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from text2sql.files import atomic_open, read_jsonl, sha256_text, write_text
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Engine, Prompt, load_engine
+from text2sql.infer.examples import add_found_examples, read_examples
 from text2sql.infer.extract import extract_sql
 from text2sql.prompt import render_text, stop_words
 
@@ -34,19 +36,30 @@ def run(job: Job) -> dict[str, Any]:
         per second of this process.
     """
     template = job.config["template"]
-    config = InferConfig.model_validate({k: v for k, v in job.config.items() if k != "template"})
+    style = job.config.get("examples")
+    config = InferConfig.model_validate(
+        {k: v for k, v in job.config.items() if k not in ("template", "examples")}
+    )
     questions = {
         row["id"]: row | {"prompt": render_text(row["messages"], template)}
         for row in read_jsonl(job.inputs["data"] / "questions.jsonl")
     }
+    load = partial(
+        load_engine, job.inputs["model"], config, stop_words(template), job.settings["device"]
+    )
+    engine = None
+    counts: dict[str, Any] = {}
+    if style:
+        engine = load()  # first, because its tokens say how many examples fit
+        found = read_examples(job.inputs["examples"])
+        room = config.max_model_len - config.max_new_tokens
+        counts = add_found_examples(questions, found, style, template, engine, room)
     journal = job.output / JOURNAL
     answered = read_journal(journal, questions)
     waiting = [row for row in questions.values() if row["id"] not in answered]
     started = time.monotonic()
     if waiting:
-        engine = load_engine(
-            job.inputs["model"], config, stop_words(template), job.settings["device"]
-        )
+        engine = engine or load()
         with journal.open("a", encoding="utf-8") as stream:
             for record in answer(engine, waiting, config):
                 answered[record["id"]] = record
@@ -57,7 +70,7 @@ def run(job: Job) -> dict[str, Any]:
     records = [answered[key] for key in sorted(answered)]
     write_predictions(job.output, records)
     journal.unlink(missing_ok=True)
-    return summarize(records) | {
+    return (summarize(records) | counts) | {
         "seconds": round(seconds, 1),
         "questions_per_second": round(len(waiting) / seconds, 2) if waiting else None,
     }
