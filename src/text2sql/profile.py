@@ -49,9 +49,9 @@ class Profile(StrictModel):
 
     `data` replaces keys of the dataset's config: how prompts look is the model's affair, whatever
     the dataset. `joint_all` adds the evaluator's column of that name to the table: interactions
-    with every turn right. `optional_rows` are made where they are asked for. `workers` stages run side by side, each on `threads` cores. An
-    environment ``x`` is the folder ``.venv-x``; where none is named, stages run in the one that
-    runs the command.
+    with every turn right. `optional_rows` are made where they are asked for. `workers` stages run
+    side by side, each on `threads` cores. An environment ``x`` is the folder ``.venv-x``; where
+    none is named, stages run in the one that runs the command.
     """
 
     name: str
