@@ -21,9 +21,7 @@ def read_examples(folder: Path) -> dict[int, list[Example]]:
         try:
             found[row["id"]] = [Example(e["question"], e["sql"]) for e in row["examples"]]
         except (KeyError, TypeError):
-            raise UserError(
-                f"{path}:{number}: expected id and examples; run: make retrieve"
-            ) from None
+            raise UserError(f"{path}:{number}: no id and examples; run: make retrieve") from None
     return found
 
 
