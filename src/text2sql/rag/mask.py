@@ -11,7 +11,7 @@ from collections.abc import Set
 from functools import lru_cache
 
 VERSION = 1  # part of the store's fingerprint; raise it when masks change
-NAME, VALUE = "_", "?"
+NAME, VALUE = "_", "#"
 PART = re.compile(r"\"[^\"]*\"|“[^”]*”|'[^']*'(?!\w)|\d[\d.,:/-]*\d|\d|[^\W\d_]+|\S")
 NAME_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_]+")
 # Words of questions that are also words of many column names; masked, they would take the
@@ -29,7 +29,7 @@ KEPT = frozenset(
 
 
 def mask_question(question: str, names: Set[tuple[str, str]]) -> str:
-    """Return a question with names of its schema as ``_`` and values as ``?``.
+    """Return a question with names of its schema as ``_`` and values as ``#``.
 
     Args:
         question: the question in plain words.

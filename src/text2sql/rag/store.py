@@ -299,7 +299,7 @@ def _connect(place: str, is_file: bool, timeout: float) -> Any:
 
     from pymilvus import MilvusClient
 
-    for name in ("pymilvus", "milvus_lite"):
+    for name in ("pymilvus", "milvus_lite", "grpc._server"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # tracebacks for what we explain
     if is_file:
         return MilvusClient(place, timeout=timeout, grpc_options=NO_PINGS, dedicated=True)
