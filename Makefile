@@ -4,10 +4,11 @@
 PROFILE ?= smollm2-135m
 # DATASET=sample|spider|... (default: the profile's), LIMIT=n for a quick look,
 # RECIPE=name of a configs/train/*.yaml for the train targets, ROW=a row for infer and eval,
-# SPIDER_DIR=folder of Spider 1.0. With the train targets: SET="key=value ..." replaces keys of the
-# recipe, DRY_RUN=1 (GPU=rtx-4090 ROWS=n) only describes; NNODES, NODE_RANK, MASTER_ADDR and
-# MASTER_PORT train on several machines. With quantize: TYPES="Q4_K_M Q8_0", MODEL=any Hugging Face
-# folder; with serve-openai: MODEL=a GGUF file or folder, PORT=.
+# SPIDER_DIR=folder of Spider 1.0. ROWS=optional rows of the profile, with commas, or all.
+# With the train targets: SET="key=value ..." replaces keys of the recipe, DRY_RUN=1
+# (GPU=rtx-4090 ASSUME_ROWS=n) only describes; NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT train
+# on several machines. With quantize: TYPES="Q4_K_M Q8_0", MODEL=any Hugging Face folder; with
+# serve-openai: MODEL=a GGUF file or folder, PORT=.
 # DB_URL=SQLAlchemy URL of a private database, for create-data and eval-private; it goes by the
 # environment, so that a password in it is in no command line of ours.
 export SPIDER_DIR DB_URL NNODES NODE_RANK MASTER_ADDR MASTER_PORT
@@ -16,8 +17,9 @@ PYTHON := .venv/bin/python
 RUN := .venv/bin/text2sql
 OPTIONS := --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET)) \
 	$(if $(LIMIT),--limit $(LIMIT)) $(if $(RECIPE),--recipe $(RECIPE)) \
-	$(if $(ROW),--row $(ROW)) $(foreach pair,$(SET),--set $(pair))
-TRAIN_OPTIONS := $(if $(DRY_RUN),--dry-run) $(if $(GPU),--gpu $(GPU)) $(if $(ROWS),--rows $(ROWS))
+	$(if $(ROW),--row $(ROW)) $(if $(ROWS),--rows $(ROWS)) $(foreach pair,$(SET),--set $(pair))
+TRAIN_OPTIONS := $(if $(DRY_RUN),--dry-run) $(if $(GPU),--gpu $(GPU)) \
+	$(if $(ASSUME_ROWS),--assume-rows $(ASSUME_ROWS))
 STAGES := data model train-lora train-qlora train-full mg2hf hf2mg merge knowledge-base retrieve infer \
 	eval table figures text-metrics quantization-table
 LATER := serve
@@ -33,7 +35,7 @@ SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 20
 	@echo
-	@echo "  options: PROFILE=$(PROFILE) DATASET= LIMIT= RECIPE= ROW= SPIDER_DIR= (see README.md)"
+	@echo "  options: PROFILE=$(PROFILE) DATASET= LIMIT= RECIPE= ROW= ROWS= SPIDER_DIR= (see README.md)"
 
 setup: ## make the Python environment (.venv); a second run does nothing
 	@scripts/setup.sh cpu

@@ -60,6 +60,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Replace a LLaMA-Factory key of --recipe; gives a row of its own.",
         ),
         click.option("--row", help="With infer and eval: only this row of the table."),
+        click.option("--rows", help="Optional rows of the profile: names with commas, or all."),
     ]
     for option in reversed(options):
         command = option(command)
@@ -72,6 +73,7 @@ def select_run(
     limit: int | None,
     recipe: str | None,
     row: str | None,
+    rows: str | None,
     assignments: tuple[str, ...] = (),
 ) -> tuple[Any, dict[str, Any]]:
     """Return the selection that the options mean, and its graph of stages (`row` picks later)."""
@@ -83,18 +85,24 @@ def select_run(
     overrides = parse_overrides(assignments)
     if overrides and not recipe:
         raise UserError("--set changes keys of a recipe; name it with --recipe (make: RECIPE=)")
+    optional = [name.strip() for name in (rows or "").split(",") if name.strip()]
+    if row in [optional_row.name for optional_row in loaded.optional_rows]:
+        optional.append(str(row))
     name = dataset or loaded.dataset
-    selection = Selection(loaded, name, limit, recipe, profile, overrides)
+    wanted = tuple(dict.fromkeys(optional))
+    selection = Selection(loaded, name, limit, recipe, profile, overrides, wanted)
     return selection, build_graph(selection)
 
 
 def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Any:
     """Run the stages wanted, and all they need, that are not up to date; return the selection."""
     from text2sql import hardware
-    from text2sql.graph import select
+    from text2sql.graph import ALL_ROWS, select
     from text2sql.runner import Runner
     from text2sql.worker import stage_module
 
+    if wanted[0] in ("knowledge-base", "retrieve"):
+        options = options | {"rows": options["rows"] or ALL_ROWS}
     selection, graph = select_run(**options)
     if wanted[0].startswith("train-"):
         wanted = trainings(wanted[0], selection, graph)
@@ -311,8 +319,10 @@ def _add_train_command(kind: str, text: str) -> None:
     @run_options
     @click.option("--dry-run", is_flag=True, help="Print batch, steps, memory, time; run nothing.")
     @click.option("--gpu", help="With --dry-run: the GPU to plan for, such as rtx-4090 or h100.")
-    @click.option("--rows", type=click.IntRange(min=1), help="With --dry-run: rows to assume.")
-    def command(dry_run: bool, gpu: str | None, rows: int | None, **options: Any) -> None:
+    @click.option(
+        "--assume-rows", type=click.IntRange(min=1), help="With --dry-run: rows of the dataset."
+    )
+    def command(dry_run: bool, gpu: str | None, assume_rows: int | None, **options: Any) -> None:
         from text2sql.train.join import train_with_node_0
         from text2sql.train.nodes import this_node
 
@@ -323,7 +333,7 @@ def _add_train_command(kind: str, text: str) -> None:
             selection, graph = select_run(**options)
             for stage in select(graph, trainings(kind, selection, graph)):
                 if stage.kind == kind:
-                    click.echo(describe(stage, selection.profile, gpu, rows))
+                    click.echo(describe(stage, selection.profile, gpu, assume_rows))
         elif this_node().rank > 0:
             selection, graph = select_run(**options)
             (name,) = trainings(kind, selection, graph)

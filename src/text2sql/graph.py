@@ -21,9 +21,12 @@ from text2sql.files import sha256_text
 from text2sql.infer.config import load_infer_config
 from text2sql.paths import build_root, config_name, config_path, repository_root
 from text2sql.profile import Profile, RowConfig
+from text2sql.rag.config import load_knowledge_base_config, load_retrieval_config
 from text2sql.train.recipe import load_recipe, overrides_label
 
 LONGEST_LABEL = 80  # of a recipe's overrides in a folder's name
+
+ALL_ROWS = "all"  # stands for every optional row
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Selection:
         recipe: a training recipe besides those of the profile's rows; gets a row of its own.
         source: name or path the profile was loaded by; by default its own name.
         overrides: LLaMA-Factory keys that replace those of `recipe`.
+        optional: names of the profile's optional rows wanted; ``all`` is every one.
     """
 
     profile: Profile
@@ -67,6 +71,16 @@ class Selection:
     recipe: str | None = None
     source: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
+    optional: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        known = [row.name for row in self.profile.optional_rows]
+        for name in self.optional:
+            if name not in (*known, ALL_ROWS):
+                there = ", ".join(known) or "none"
+                raise UserError(
+                    f"no optional row '{name}' in profile {self.profile.name}; there are: {there}"
+                )
 
     @property
     def folder(self) -> Path:
@@ -80,8 +94,12 @@ class Selection:
 
     @property
     def rows(self) -> list[RowConfig]:
-        """The profile's rows, and one for the recipe asked for unless a row has it."""
-        rows = list(self.profile.rows)
+        """The profile's rows, the optional ones asked for, and one for the recipe asked for."""
+        asked = self.optional
+        rows = [
+            *self.profile.rows,
+            *(r for r in self.profile.optional_rows if r.name in asked or ALL_ROWS in asked),
+        ]
         if self.recipe and (self.overrides or all(row.recipe != self.recipe for row in rows)):
             name = self.recipe_name
             rows.append(RowConfig(name=name, label=name, recipe=self.recipe))
@@ -153,8 +171,8 @@ class _Builder:
         # Trainings first: they take longest, so a free worker should meet them early.
         models = {row.name: self._tuned(row, model, data) for row in self.rows}
         for row in self.rows:
-            examples = self._retrieve(row, data)
-            predictions = self._infer(row, models[row.name], data, examples)
+            tuned = models[row.name]
+            predictions = self._infer(row, tuned, data, self._retrieve(row, tuned, data))
             evaluated[row.name] = self._eval(row, predictions, data)
         table = self._add(
             Stage(
@@ -321,25 +339,50 @@ class _Builder:
             )
         )
 
-    def _retrieve(self, row: RowConfig, data: Stage) -> Stage | None:
+    def _retrieve(self, row: RowConfig, model: Stage, data: Stage) -> Stage | None:
+        """The examples of a row with retrieval; where it needs drafts, from its model without."""
         if row.retrieval is None:
             return None
-        store = self._add(
-            Stage(
-                "knowledge-base",
-                "knowledge-base",
-                {},
-                self.folder / "knowledge-base",
-                inputs={"data": data},
+        retrieval = load_retrieval_config(row.retrieval)
+        store = self._knowledge_base(retrieval.knowledge_base, data)
+        name = config_name(row.retrieval)
+        inputs = {"knowledge-base": store, "data": data}
+        if "skeleton" in retrieval.channels:
+            draft = next(
+                (r for r in self.rows if r.recipe == row.recipe and r.retrieval is None),
+                row.model_copy(update={"name": f"{row.name}-draft"}),
             )
-        )
+            inputs["draft"] = self._infer(draft, model, data, None)
+            name += f"-{draft.name}"
+        shared = ("knowledge_base", "data", "collection")
         return self._add(
             Stage(
-                f"retrieve:{row.retrieval}",
+                f"retrieve:{name}",
                 "retrieve",
-                {"retrieval": row.retrieval},
-                self.folder / "retrieve" / row.retrieval,
-                inputs={"knowledge-base": store, "data": data},
+                {"retrieval": _dump(retrieval)} | {key: store.config[key] for key in shared},
+                self.folder / "retrieve" / name,
+                inputs=inputs,
+                code=_code("rag"),
+                settings=self._settings(self.profile.rag_environment),
+            )
+        )
+
+    def _knowledge_base(self, name: str, data: Stage) -> Stage:
+        base = config_name(name)
+        return self._add(
+            Stage(
+                f"knowledge-base:{base}",
+                "knowledge-base",
+                {
+                    "knowledge_base": _dump(load_knowledge_base_config(name)),
+                    "data": _dump(self.data_config),
+                    "collection": re.sub(r"\W", "_", f"{base}_{self.selection.dataset_label}"),
+                    "limit": self.selection.limit,
+                },
+                self.folder / "knowledge-base" / base,
+                inputs={"data": data},
+                sources=tuple(self.data_config.source_files()),
+                settings=self._settings(self.profile.rag_environment),
             )
         )
 
@@ -353,6 +396,8 @@ class _Builder:
             inputs = model.inputs | {"data": data}
         if examples:
             inputs["examples"] = examples
+            retrieval = examples.config["retrieval"]
+            config["examples"] = {key: retrieval[key] for key in ("form", "order")}
         return self._add(
             Stage(
                 f"infer:{row.name}",

@@ -58,10 +58,10 @@ class Profile(StrictModel):
 
     `data` replaces keys of the dataset's config: how prompts look is the model's affair, whatever
     the dataset. `joint_all` adds the evaluator's column of that name to the table: interactions
-    with every turn right. `quantization` says which row's model becomes GGUF files. `workers`
-    stages run side by side, each on `threads` cores; fewer where the machine lacks
-    `worker_memory_gb` (GiB) for each. An environment ``x`` is the folder
-    ``.venv-x``; where none is named, stages run in the one that runs the command.
+    with every turn right. `optional_rows` are made where they are asked for. `quantization` says
+    which row's model becomes GGUF files. `workers` stages run side by side, each on `threads`
+    cores; fewer where the machine lacks `worker_memory_gb` (GiB) for each. An environment ``x`` is
+    the folder ``.venv-x``; where none is named, stages run in the one that runs the command.
     """
 
     name: str
@@ -71,6 +71,7 @@ class Profile(StrictModel):
     data: dict[str, Any] = {}
     infer: str
     rows: list[RowConfig] = Field(min_length=1)
+    optional_rows: list[RowConfig] = []
     evaluation: EvalConfig = EvalConfig()
     joint_all: bool = False
     quantization: QuantizationConfig | None = None
@@ -81,10 +82,11 @@ class Profile(StrictModel):
     device: Literal["cpu", "cuda"] = "cpu"
     train_environment: str | None = None
     infer_environment: str | None = None
+    rag_environment: str | None = None
 
     @model_validator(mode="after")
     def _rows_are_distinct(self) -> Self:
-        names = [row.name for row in self.rows]
+        names = [row.name for row in (*self.rows, *self.optional_rows)]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"row name '{name}' is used twice; give each row its own")

@@ -35,7 +35,7 @@ KEY = "stage.key"
 POLL_SECONDS = 0.25
 QUIET_REPORT_SECONDS = 60.0  # how often a line is printed where there is no terminal
 STOP_GRACE_SECONDS = 10.0
-BAR = "{desc}: {percentage:3.0f}% {bar:20} {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
+BAR = "{desc}: {percentage:3.0f}% {bar:20} {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]"
 
 
 def partial_folder(stage: Stage) -> Path:
@@ -151,6 +151,7 @@ class Runner:
             str(selection.limit or 0),
             selection.recipe or "",
             json.dumps(selection.overrides),
+            ",".join(selection.optional),
         ]
 
     def _start(self, stage: Stage) -> None:

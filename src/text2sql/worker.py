@@ -1,4 +1,4 @@
-"""Run one stage here: ``python -m text2sql.worker STAGE PROFILE DATASET LIMIT RECIPE OVERRIDES``.
+"""Run one stage here: ``python -m text2sql.worker STAGE PROFILE DATASET LIMIT RECIPE SET ROWS``.
 
 Started by `text2sql.runner`; a process per stage gives its memory back and can be stopped whole.
 """
@@ -30,6 +30,8 @@ STAGE_MODULES = {
     "merge": "text2sql.convert.merge",
     "mg2hf": "text2sql.convert.megatron",
     "hf2mg": "text2sql.convert.megatron",
+    "knowledge-base": "text2sql.rag.build",
+    "retrieve": "text2sql.rag.retrieve",
     "infer": "text2sql.infer.stage",
     "eval": "text2sql.evaluate",
     "table": "text2sql.report.table",
@@ -111,7 +113,7 @@ def run_stage(stage: Stage) -> None:
 
 def main() -> int:
     """Entry point; prints a user's mistake as one line and exits with 2."""
-    name, profile, dataset, limit, recipe, overrides = sys.argv[1:7]
+    name, profile, dataset, limit, recipe, overrides, rows = sys.argv[1:8]
     try:
         selection = Selection(
             load_profile(profile),
@@ -119,6 +121,7 @@ def main() -> int:
             int(limit) or None,
             recipe or None,
             overrides=json.loads(overrides),
+            optional=tuple(rows.split(",")) if rows else (),
         )
         graph = build_graph(selection)
         run_stage(graph[name])

@@ -15,6 +15,7 @@ from text2sql.data.config import DataConfig
 from text2sql.graph import Selection, build_graph
 from text2sql.infer.config import load_infer_config
 from text2sql.profile import load_profile
+from text2sql.rag.config import load_knowledge_base_config, load_retrieval_config
 from text2sql.train.recipe import load_recipe
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -22,6 +23,8 @@ LOADERS: dict[str, Callable[[str], Any]] = {
     "profiles": load_profile,
     "train": load_recipe,
     "infer": load_infer_config,
+    "knowledge-base": load_knowledge_base_config,
+    "rag": load_retrieval_config,
     "data": lambda name: load_config(CONFIGS / "data" / f"{name}.yaml", DataConfig),
 }
 SHIPPED = sorted(CONFIGS.rglob("*.yaml"))

@@ -6,6 +6,7 @@ import json
 import time
 from collections import Counter
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
 from text2sql.infer.decode import Databases
 from text2sql.infer.engine import load_engine
+from text2sql.infer.examples import add_found_examples, read_examples
 from text2sql.infer.fit import SchemaFitter
 from text2sql.prompt import render_text, stop_words
 
@@ -40,25 +42,35 @@ def run(job: Job) -> dict[str, Any]:
         and questions per second of this process; what the engine measured of itself.
     """
     template = job.config["template"]
-    values = {k: v for k, v in job.config.items() if k != "template"}
+    style = job.config.get("examples")
+    values = {k: v for k, v in job.config.items() if k not in ("template", "examples")}
     config = check_config(values, InferConfig, source=job.stage.name)
     questions = {
         row["id"]: row | {"prompt": render_text(row["messages"], template)}
         for row in read_jsonl(job.inputs["data"] / "questions.jsonl")
     }
+    load = partial(
+        load_engine,
+        job.inputs["model"],
+        config,
+        stop_words(template),
+        job.settings["device"],
+        job.inputs.get("adapter"),
+    )
+    engine = None
+    counts: dict[str, Any] = {}
+    if style:
+        engine = load()  # first, because its tokens say how many examples fit
+        found = read_examples(job.inputs["examples"])
+        room = config.max_model_len - config.max_new_tokens
+        counts = add_found_examples(questions, found, style, template, engine, room)
     journal = job.output / JOURNAL
     answered = read_journal(journal, questions)
     waiting = [row for row in questions.values() if row["id"] not in answered]
     measured: dict[str, Any] = {}
     started = time.monotonic()
     if waiting:
-        engine = load_engine(
-            job.inputs["model"],
-            config,
-            stop_words(template),
-            job.settings["device"],
-            job.inputs.get("adapter"),
-        )
+        engine = engine or load()
         with ExitStack() as stack, journal.open("a", encoding="utf-8") as stream:
             around = _surroundings(job, config, template, stack)
             for record in answer(engine, waiting, config, around):
@@ -73,6 +85,7 @@ def run(job: Job) -> dict[str, Any]:
     journal.unlink(missing_ok=True)
     return (
         summarize(records)
+        | counts
         | {
             "seconds": round(seconds, 1),
             "questions_per_second": round(len(waiting) / seconds, 2) if waiting else None,

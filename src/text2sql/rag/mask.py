@@ -11,20 +11,25 @@ from collections.abc import Set
 from functools import lru_cache
 
 VERSION = 1  # part of the store's fingerprint; raise it when masks change
-NAME, VALUE = "_", "?"
+NAME, VALUE = "_", "#"
 PART = re.compile(r"\"[^\"]*\"|“[^”]*”|'[^']*'(?!\w)|\d[\d.,:/-]*\d|\d|[^\W\d_]+|\S")
 NAME_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_]+")
 # Words of questions that are also words of many column names; masked, they would take the
 # intention away.
 KEPT = frozenset(
-    "a an the of in on at by to for and or not is are was were be with from all any each every what "
-    "which who whose how many much where when that there do does did have has had number count "
-    "total average max min maximum minimum most least more less than first last".split()
+    re.findall(
+        r"\w+",
+        """
+        a an the of in on at by to for and or not is are was were be with from all any each every
+        what which who whose how many much where when that there do does did have has had number
+        count total average max min maximum minimum most least more less than first last
+        """,
+    )
 )
 
 
 def mask_question(question: str, names: Set[tuple[str, str]]) -> str:
-    """Return a question with names of its schema as ``_`` and values as ``?``.
+    """Return a question with names of its schema as ``_`` and values as ``#``.
 
     Args:
         question: the question in plain words.
@@ -35,7 +40,7 @@ def mask_question(question: str, names: Set[tuple[str, str]]) -> str:
     parts = PART.findall(question)
     for place, part in enumerate(parts):
         word = part
-        if part[0] in "\"“'" and len(part) > 1 or part[0].isdigit():
+        if (part[0] in "\"“'" and len(part) > 1) or part[0].isdigit():
             word = VALUE
         elif part.isalpha() and _stem(part) in words:
             word = NAME

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -60,7 +61,7 @@ def shape_similarity(first: str, second: str) -> float:
 
 def _pairs(skeleton: str) -> set[tuple[str, str]]:
     words = ["", *skeleton.split(), ""]
-    return set(zip(words, words[1:], strict=False)) if len(words) > 2 else set()
+    return set(itertools.pairwise(words)) if len(words) > 2 else set()
 
 
 def recall(

@@ -107,7 +107,9 @@ def describe(found: Sequence[Retrieved], gold: Sequence[str], guard: LeakGuard) 
     wanted = [skeleton(sql) for sql in gold]
 
     def measured(lists: Sequence[Sequence[Found]]) -> dict[str, float]:
-        return recall([[f.skeleton for f in rows] for rows in lists], wanted, KS)
+        deepest = max((len(rows) for rows in lists), default=0)
+        ks = [k for k in KS if k <= deepest] or [deepest]
+        return recall([[f.skeleton for f in rows] for rows in lists], wanted, ks)
 
     return {
         "questions": len(found),

@@ -153,7 +153,7 @@ class Retriever:
         return found, all(len(keys) < limit for keys in lists)
 
     def _search(self, batch: Sequence[Asked], limit: int) -> list[list[dict[str, float]]]:
-        """For each question the ids and scores that each channel finds; equal filters share a request."""
+        """Ids and scores by question and channel; questions with equal filters share a request."""
         result: list[list[dict[str, float]]] = [[] for _ in batch]
         groups: dict[str, list[int]] = defaultdict(list)
         for number, asked in enumerate(batch):

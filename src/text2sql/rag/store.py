@@ -282,7 +282,7 @@ class Store:
 
     def _remedy(self, error: str) -> str:
         if self._is_file:
-            return "is it open elsewhere? If not, it is damaged: delete it and run: make knowledge-base"
+            return "unless it is open elsewhere, delete it and run: make knowledge-base"
         if "DEADLINE" in error.upper() or "timeout" in error.lower():
             return f"no answer in {self._timeout:g} s: raise timeout_seconds or see to the server"
         return "is the Milvus server up, and is MILVUS_TOKEN right?"
@@ -299,7 +299,7 @@ def _connect(place: str, is_file: bool, timeout: float) -> Any:
 
     from pymilvus import MilvusClient
 
-    for name in ("pymilvus", "milvus_lite"):
+    for name in ("pymilvus", "milvus_lite", "grpc._server"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # tracebacks for what we explain
     if is_file:
         return MilvusClient(place, timeout=timeout, grpc_options=NO_PINGS, dedicated=True)

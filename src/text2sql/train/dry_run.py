@@ -216,7 +216,11 @@ def _lengths(stage: Stage, rows: int | None) -> tuple[Lengths, str]:
     # One row as long as the cutoff allows, for the memory at the worst.
     prompts = [*[ASSUMED_PROMPT] * (count - 1), NO_SHORTER_THAN_ANY_CUTOFF]
     lengths = Lengths(prompts, [ASSUMED_ANSWER] * count, counted=False)
-    what = "as given" if rows else "ASSUMED: the data is not prepared; run make data, or set ROWS="
+    what = (
+        "as given"
+        if rows
+        else "ASSUMED: the data is not prepared; run make data, or set ASSUME_ROWS="
+    )
     return lengths, (
         f"{count} rows ({what}) of {ASSUMED_PROMPT} + {ASSUMED_ANSWER} tokens (assumed)"
     )

@@ -1,0 +1,185 @@
+"""The store on a real Milvus Lite file: built, resumed, refused, and broken in every known way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.rag.conftest import WordEmbedder, make_entries
+from text2sql.errors import UserError
+from text2sql.rag import store as store_module
+from text2sql.rag.build import build
+from text2sql.rag.config import KnowledgeBaseConfig
+from text2sql.rag.store import Store, cut
+
+HELPERS = Path(__file__).with_name("conftest.py")
+
+
+def built(place: Path, config: KnowledgeBaseConfig, entries: list) -> dict:
+    with Store(place, "kb") as store:
+        return build(config, entries, store, WordEmbedder())
+
+
+def test_a_second_build_does_nothing_and_a_longer_one_only_what_is_new(
+    place: Path, base_config: KnowledgeBaseConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "ID_BATCH", 7)  # several answers for the ids
+    entries = make_entries(50)
+    assert built(place, base_config, entries)["added"] == 50
+    embedder = WordEmbedder()
+    with Store(place, "kb") as store:
+        again = build(base_config, entries, store, embedder)
+        assert (again["added"], again["kept"], embedder.embedded) == (0, 50, 0)
+        assert store.ids() == {entry.id for entry in entries}
+    changed = built(place, base_config, [*entries[10:], *make_entries(5, "other")] * 2)
+    assert (changed["rows"], changed["added"], changed["removed_as_stale"]) == (45, 5, 10)
+    assert changed["repeated_in_source"] == 45
+
+
+def test_search_by_vector_by_words_and_within_a_database(
+    place: Path, base_config: KnowledgeBaseConfig
+) -> None:
+    built(place, base_config, [*make_entries(30), *make_entries(30, "other")])
+    with Store(place, "kb") as store:
+        store.load()
+        query = "how many items of kind 7 are there"
+        vectors = WordEmbedder().queries([query, "how many items of kind 9 are there"])
+        hits = store.search("question_vector", vectors, 2)
+        assert {key for key, _ in hits[0]} == {"shop000007", "other000007"}
+        assert {key for key, _ in hits[1]} == {"shop000009", "other000009"}
+        words = store.search("bm25", [query], 2)[0]
+        assert {key for key, _ in words} == {"shop000007", "other000007"}
+        assert words[0][1] > 0
+        only = store.search("question_vector", vectors, 5, 'db_id == "other"')[0]
+        assert len(only) == 5
+        assert all(key.startswith("other") for key, _ in only)
+        row = store.rows(["shop000007"], ["sql", "question_vector"])["shop000007"]
+        assert row["sql"] == "SELECT count(*) FROM items WHERE kind = 7"
+        assert row["question_vector"] == pytest.approx(vectors[0], abs=1e-6)
+
+
+def test_another_model_is_refused(place: Path, base_config: KnowledgeBaseConfig) -> None:
+    built(place, base_config, make_entries(3))
+    other = base_config.model_copy(
+        update={"embedding": base_config.embedding.model_copy(update={"model": "other"})}
+    )
+    with pytest.raises(UserError, match="built with another model"):
+        built(place, other, make_entries(3))
+
+
+def test_another_dimension_is_refused(place: Path, base_config: KnowledgeBaseConfig) -> None:
+    built(place, base_config, make_entries(3))
+    embedder = WordEmbedder()
+    embedder.dimension = 32
+    with (
+        Store(place, "kb") as store,
+        pytest.raises(UserError, match="built with another dimension"),
+    ):
+        build(base_config, make_entries(3), store, embedder)
+
+
+KILLED = """
+import runpy, sys
+import text2sql.rag.build as b
+helpers = runpy.run_path(sys.argv[2])
+WordEmbedder, make_entries = helpers["WordEmbedder"], helpers["make_entries"]
+from text2sql.rag.config import EmbeddingConfig, KnowledgeBaseConfig
+from text2sql.rag.store import Store
+b.model_identity = lambda embedding: embedding.model
+config = KnowledgeBaseConfig(
+    embedding=EmbeddingConfig(model="words"), index="FLAT", batch_rows=20
+)
+def tell(done):
+    print(done, flush=True)
+    if done == 60:
+        input()
+with Store(sys.argv[1], "kb") as store:
+    b.build(config, make_entries(100), store, WordEmbedder(), tell)
+"""
+
+
+def start_build(place: Path) -> subprocess.Popen[str]:
+    """A build in a process of its own that stands still after 60 of 100 rows."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(place), str(HELPERS)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+    )
+    assert process.stdout is not None
+    while (line := process.stdout.readline()) and line.strip() != "60":
+        pass
+    assert line.strip() == "60", "the build ended early"
+    return process
+
+
+def test_a_killed_build_goes_on_and_a_second_process_is_told_to_wait(
+    place: Path, base_config: KnowledgeBaseConfig
+) -> None:
+    process = start_build(place)
+    try:
+        with (
+            pytest.raises(UserError, match="another process has it open"),
+            Store(place, "kb", wait=0.3),
+        ):
+            pass
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+    summary = built(place, base_config, make_entries(100))
+    assert (summary["rows"], summary["added"], summary["kept"]) == (100, 40, 60)
+
+
+def test_a_damaged_file_is_one_clear_line(place: Path, base_config: KnowledgeBaseConfig) -> None:
+    built(place, base_config, make_entries(30))
+    for path in place.rglob("*"):
+        if path.is_file() and path.name != "LOCK":
+            path.write_bytes(b"\x00damaged")
+    with pytest.raises(UserError, match="delete it and run: make knowledge-base") as caught:
+        built(place, base_config, make_entries(30))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_store_that_was_never_built_says_so(place: Path) -> None:
+    with Store(place, "kb") as store, pytest.raises(UserError, match="make knowledge-base"):
+        store.load()
+
+
+def test_a_file_must_be_named_as_milvus_lite_wants(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"ends in \.db"), Store(tmp_path / "kb", "kb"):
+        pass
+
+
+def test_a_server_that_is_down(place: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(UserError, match="is the Milvus server up") as caught:
+        Store(uri, "kb", timeout=2.0).__enter__()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_server_that_does_not_answer(place: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        uri = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        started = time.monotonic()
+        with pytest.raises(UserError) as caught:
+            Store(uri, "kb", timeout=1.0).__enter__()
+        assert time.monotonic() - started < 30
+    assert uri in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_texts_are_cut_where_milvus_ends_and_never_within_a_character() -> None:
+    assert cut("a") == "a"
+    assert cut("é" * 40_000) == "é" * 32_767
