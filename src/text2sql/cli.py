@@ -227,7 +227,14 @@ def compare(before: Path, after: Path) -> None:
 @click.option("--gold", type=PATH, help="Default: gold.txt beside the predictions.")
 @click.option("--spider", type=PATH, help="Folder of Spider 1.0; default: SPIDER_DIR.")
 @click.option("--timeout", default=10.0, show_default=True, help="Seconds a question may take.")
-def rescore(predictions: Path, gold: Path | None, spider: Path | None, timeout: float) -> None:
+@click.option("--suites", type=PATH, help="Test suites (make test-suite), for their accuracy.")
+def rescore(
+    predictions: Path,
+    gold: Path | None,
+    spider: Path | None,
+    timeout: float,
+    suites: Path | None,
+) -> None:
     """Judge published PREDICTIONS (a folder of *.txt) in every metric, beside their own scores."""
     from text2sql.data.config import spider_folder
     from text2sql.paths import repository_root
@@ -242,6 +249,7 @@ def rescore(predictions: Path, gold: Path | None, spider: Path | None, timeout: 
             spider / "tables.json",
             repository_root() / "results" / "reference" / "text2sql-qwen3-1.7b.json",
             timeout,
+            suites,
         )
     )
 

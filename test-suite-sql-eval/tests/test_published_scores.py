@@ -28,6 +28,7 @@ def suites(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", FILES)
 def test_published_scores(
     name: str, suites: tuple[Path, dict[str, dict[str, Any]]], predictions: Path
@@ -47,6 +48,7 @@ def test_published_scores(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_golds_neighbours_and_size(suites: tuple[Path, dict[str, dict[str, Any]]]) -> None:
     folder, manifests = suites
     assert len(manifests) == 20

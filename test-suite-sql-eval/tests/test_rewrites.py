@@ -71,6 +71,7 @@ def test_rewrites_of_two_sample_databases_are_accepted(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_rewrites_of_all_sample_queries_are_accepted(tmp_path: Path) -> None:
     kinds, wrong = rejected(sample_golds(), SAMPLE / "database", tmp_path, ".sql")
     print(kinds)
@@ -80,6 +81,7 @@ def test_rewrites_of_all_sample_queries_are_accepted(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_rewrites_of_spider_dev_queries_are_accepted(tmp_path: Path, spider: Path) -> None:
     kinds, wrong = rejected(spider_golds(spider), spider / "database", tmp_path, ".sqlite")
     print(kinds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,10 @@ def test_rescore_names_each_metric_and_puts_the_published_scores_beside(tmp_path
         "rows": {"x": {"scores": levels}},
     }
     (tmp_path / "published.json").write_text(json.dumps(published))
+    suite = tmp_path / "suites" / "d"
+    shutil.copytree(database, suite)
+    with sqlite3.connect(suite / "d_1.sqlite") as connection:
+        connection.executescript("CREATE TABLE t (a); INSERT INTO t VALUES (1), (NULL);")
     text = rescore(
         predictions,
         predictions / "gold.txt",
@@ -130,15 +135,18 @@ def test_rescore_names_each_metric_and_puts_the_published_scores_beside(tmp_path
         tmp_path / "tables.json",
         tmp_path / "published.json",
         5.0,
+        tmp_path / "suites",
     )
     rows = {
-        line.split("|")[2].strip(): line.split("|")[-2].strip() for line in text.splitlines()[2:8]
+        line.split("|")[2].strip(): line.split("|")[-2].strip() for line in text.splitlines()[2:10]
     }
+    assert rows["TS"] == rows["TS + plug_value"] == "50.0"
     assert rows["EX"] == "100.0"
     assert rows["strict EX"] == "50.0"
     assert rows["EX + keep_distinct"] == "50.0"
     assert rows["published"] == "12.3"
     assert "Published: TS, s; source: a paper." in text
+    assert "test-suite-sql-eval on database/ (TS: on suites/)." in text
 
 
 def test_rescore_without_files_says_so(tmp_path: Path) -> None:

@@ -22,7 +22,13 @@ MODES: dict[str, Callable[[float], Settings]] = {
 
 
 def rescore(
-    predictions: Path, gold: Path, databases: Path, tables: Path, published: Path, timeout: float
+    predictions: Path,
+    gold: Path,
+    databases: Path,
+    tables: Path,
+    published: Path,
+    timeout: float,
+    suites: Path | None = None,
 ) -> str:
     """Return a Markdown table of every prediction file in every metric, each named in its row.
 
@@ -33,6 +39,7 @@ def rescore(
         tables: tables.json, for exact match.
         published: JSON file with the published scores: source, metric, settings, rows.
         timeout: seconds one question may take.
+        suites: folder of test suites of the same databases, for test-suite accuracy.
 
     Raises:
         UserError: no prediction file there, or the evaluator refuses the files.
@@ -42,13 +49,17 @@ def rescore(
     if not files:
         raise UserError(f"{predictions}: no prediction files (*.txt) here")
     rows = [
-        row for file in files for row in _rows(file, gold, databases, tables, reference, timeout)
+        row
+        for file in files
+        for row in _rows(file, gold, databases, tables, reference, timeout, suites)
     ]
+    on_suites = f" (TS: on {suites.name}/)" if suites else ""
     return "\n\n".join(
         [
             markdown_text(Table(["Predictions", "Metric", *LEVEL_TITLES], rows)),
             f"Published: {reference['metric']}, {reference['settings']}; source:"
-            f" {reference['source']}. All others: test-suite-sql-eval on {databases.name}/.",
+            f" {reference['source']}. All others: test-suite-sql-eval on {databases.name}/"
+            f"{on_suites}.",
         ]
     )
 
@@ -60,12 +71,18 @@ def _rows(
     tables: Path,
     reference: dict[str, Any],
     timeout: float,
+    suites: Path | None,
 ) -> Iterator[list[str]]:
     for name, settings in MODES.items():
         report = _evaluate(file, gold, databases, tables, settings(timeout))
         yield [file.stem, name, *(_percent(report, level, "exec") for level in LEVELS)]
         if name == "EX":
             yield [file.stem, "strict EX", *_strict(report)]
+    if suites:
+        for name, plug_value in (("TS", False), ("TS + plug_value", True)):
+            on_suites = Settings(timeout=timeout, plug_value=plug_value)
+            report = _evaluate(file, gold, suites, tables, on_suites)
+            yield [file.stem, name, *(_percent(report, level, "exec") for level in LEVELS)]
     report = _evaluate(file, gold, databases, tables, Settings(etype="match", timeout=timeout))
     yield [file.stem, "EM", *(_percent(report, level, "exact") for level in LEVELS)]
     known = reference["rows"].get(file.stem)

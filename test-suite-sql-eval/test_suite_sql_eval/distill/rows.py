@@ -283,11 +283,13 @@ class _Filler:
                     return False
                 # The first row of a table that must refer to itself points at itself.
                 parents = [tuple(values.get(name) for name in key.parent_columns)]
-            fitting = [
-                row
-                for row in parents
-                if all(wanted.get(c, v) == v for c, v in zip(key.columns, row, strict=True))
-            ]
+            fitting = parents
+            if not wanted.keys().isdisjoint(key.columns):
+                fitting = [
+                    row
+                    for row in parents
+                    if all(wanted.get(c, v) == v for c, v in zip(key.columns, row, strict=True))
+                ]
             chosen = self._rng.choice(fitting or parents)
             values |= dict(zip(key.columns, chosen, strict=True))
         return True
