@@ -7,8 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from text2sql.create.draft import Draft
 from text2sql.create.hardness import LEVELS, eval_schema, hardness_of
-from text2sql.create.patterns import PATTERNS, Draft
+from text2sql.create.patterns import PATTERNS
 from text2sql.create.picker import NoMatch, Picker
 from text2sql.create.plan import Topic
 from text2sql.create.validate import Rejected, Validator
