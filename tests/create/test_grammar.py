@@ -70,7 +70,7 @@ def test_answers_do_not_hang_on_ties(tmp_path: Path) -> None:
     connection.commit()
     connection.close()
     whole = [p.sql for p in generated(str(path), 60) if "WHERE" not in p.sql]
-    assert any(sql.endswith("LIMIT 3") for sql in whole)  # all there are: certain
+    assert not [sql for sql in whole if sql.endswith("LIMIT 3")]  # there are no more than 3
     tied = [sql for sql in whole if sql.endswith(("LIMIT 1", "LIMIT 2"))]
     assert not [sql for sql in tied if "ORDER BY age" in sql or "GROUP BY name" in sql]
 
@@ -119,9 +119,23 @@ def test_a_planted_leak_is_taken_out() -> None:
     pairs = [pair("How many?", "SELECT 1", "x"), pair("Which?", shared + "1", "x")]
     pairs += [pair("how many", "SELECT 2, 3", "y"), pair("What?", shared + "2", "y")]
     pairs += [pair("Else?", "SELECT c FROM t", "x"), pair("Other?", "SELECT d FROM t", "y")]
-    train, dev, leaks = split_pairs(pairs, 0.5, 1)
-    assert leaks == {"question": 1, "sql_but_for_values": 1}
-    assert (len(train), len(dev)) == (1, 3)
+    pairs += [pair(f"Number {i}?", f"SELECT e{i} FROM t", f"z{i % 4}") for i in range(12)]
+    train, dev, leaks = split_pairs(pairs, 0.2, 1)
+    assert leaks == {"question": 0, "sql_but_for_values": 0}
+    assert {p.topic for p in dev}.isdisjoint(p.topic for p in train)
+    found = [split_pairs(pairs, 0.2, seed) for seed in range(20)]
+    planted = [leaks for _, dev, leaks in found if len({"x", "y"} & {p.topic for p in dev}) == 1]
+    assert planted
+    assert all(leaks == {"question": 1, "sql_but_for_values": 1} for leaks in planted)
+
+
+def test_large_topics_are_split_by_query() -> None:
+    pairs = [
+        Pair(f"Q{i}?", f"SELECT c{i % 20} FROM t WHERE d = {i}", "en", "sqlite", "x", "easy", "t")
+        for i in range(60)
+    ]
+    train, dev, leaks = split_pairs(pairs, 0.1, 1)
+    assert (len(train), len(dev), sum(leaks.values())) == (54, 6, 0)
 
 
 def test_create_data_writes_what_the_evaluator_takes(shop_sqlite: str, build_folder: Path) -> None:

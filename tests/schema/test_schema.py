@@ -174,3 +174,37 @@ def test_every_spider_schema_renders_to_running_ddl() -> None:
     schemas = read_tables_json(SPIDER / "tables.json")
     assert len(schemas) == 166
     assert all(runs(schema) for schema in schemas.values())
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("server", ["postgresql_url", "mariadb_url"])
+def test_details_from_a_server(server: str, request: pytest.FixtureRequest) -> None:
+    url = request.getfixturevalue(server)
+    engine = sa.create_engine(url)
+    metadata = sa.MetaData()
+    owl = sa.Table(
+        "owl",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("ring", sa.String(20), nullable=False, comment="number on its leg"),
+        sa.UniqueConstraint("ring"),
+        comment="birds of the night",
+    )
+    metadata.create_all(engine)
+    try:
+        with engine.begin() as connection:
+            connection.execute(owl.insert().values(id=1, ring="A1"))
+            connection.exec_driver_sql("CREATE VIEW rings AS SELECT ring FROM owl")
+        schema = read_schema(url, 2, details=True, timeout=10)
+    finally:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("DROP VIEW rings")
+        metadata.drop_all(engine)
+        engine.dispose()
+    table, view = schema.table("owl"), schema.table("rings")
+    assert table
+    assert view
+    assert (table.comment, table.row_count, table.is_view) == ("birds of the night", 1, False)
+    assert table.unique == (("ring",),)
+    assert (table.columns[1].comment, table.columns[1].nullable) == ("number on its leg", False)
+    assert (view.is_view, view.row_count, view.columns[0].examples) == (True, 1, ("A1",))

@@ -61,7 +61,8 @@ def create_data_command(language: str, **options: Any) -> None:
         click.echo(
             f"tokens: {used['tokens_in']} in, {used['tokens_out']} out; cost: {used['cost']}"
         )
-    click.echo(f"wrote {shown(folder)}; train on it with DATASET={shown(folder / 'data.yaml')}")
+    config = shown(Path(summary["config"]))
+    click.echo(f"wrote {shown(folder)}; train on it with DATASET={config}")
 
 
 @click.command("eval-private")

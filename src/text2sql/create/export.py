@@ -25,7 +25,7 @@ from text2sql.paths import build_root
 from text2sql.schema import spider_entry
 from text2sql.schema.session import database_file, parse_url
 
-SPIDER, LLAMAFACTORY, CONFIG = "spider", "llamafactory", "data.yaml"
+SPIDER, LLAMAFACTORY = "spider", "llamafactory"
 README = """\
 # {db_id}: training data made by `text2sql create-data`
 
@@ -86,10 +86,11 @@ def export(
         if url and snapshot.dialect == "sqlite":
             _copy_sqlite(database_file(parse_url(url)), database)
         prepared = prepare(
-            check_config(_config(folder), DataConfig, source=CONFIG), folder / LLAMAFACTORY
+            check_config(_config(folder), DataConfig, source=db_id), folder / LLAMAFACTORY
         )
-        write_text(folder / CONFIG, yaml.safe_dump(_config(output), sort_keys=False))
-        config = output / CONFIG
+        # Runs are named after their data set's config.
+        config = output / f"{db_id}.yaml"
+        write_text(folder / config.name, yaml.safe_dump(_config(output), sort_keys=False))
         heading = {"db_id": db_id, "dialect": snapshot.dialect, "config": config}
         counts = {"train": len(train), "dev": len(dev)}
         write_text(folder / "README.md", README.format(**heading, **counts))
@@ -97,6 +98,7 @@ def export(
             "db_id": db_id,
             "dialect": snapshot.dialect,
             "snapshot": snapshot.hash,
+            "config": str(config),
             "pairs": len(pairs),
             **counts,
             "topics": dict(Counter(p.topic for p in pairs)),

@@ -7,8 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from text2sql.create.draft import Draft
 from text2sql.create.hardness import LEVELS, eval_schema, hardness_of
-from text2sql.create.patterns import PATTERNS, Draft
+from text2sql.create.patterns import PATTERNS
 from text2sql.create.picker import NoMatch, Picker
 from text2sql.create.plan import Topic
 from text2sql.create.validate import Rejected, Validator
@@ -51,8 +52,8 @@ class Grammar:
         seed: decides everything that is random.
 
     Attributes:
-        counts: how many drafts met which end: made, duplicate, tie, empty, ungraded, unwanted,
-            failed (with the layer), kept.
+        counts: how many drafts met which end: made, duplicate, tie, empty, nothing to sort,
+            ungraded, unwanted, failed (with the layer), kept.
     """
 
     def __init__(
@@ -167,6 +168,9 @@ class Grammar:
             if all(all(cell is None or cell == 0 for cell in row) for row in found):
                 self.counts["empty"] += 1
                 return None
+            if "ORDER BY" in draft.sql and not draft.ties and rows < 2:
+                self.counts["nothing to sort"] += 1
+                return None
             if draft.ties and not self._is_certain(draft):
                 self.counts["tie"] += 1
                 return None
@@ -176,15 +180,15 @@ class Grammar:
         return Pair(question, draft.sql, language, self._dialect, topic.name, level, source, rows)
 
     def _is_certain(self, draft: Draft) -> bool:
-        """Whether the last row within the LIMIT and the first beyond it have different keys."""
+        """Whether there is a row beyond the LIMIT, and its key differs from the last one within."""
         try:
             result = self._validator.check(draft.ties).result
         except Rejected:
             return False
         keys = [row[0] for row in result.rows] if result else []
-        if None in keys:
+        if None in keys or len(keys) <= draft.limit:
             return False
-        return len(keys) <= draft.limit or keys[draft.limit - 1] != keys[draft.limit]
+        return bool(keys[draft.limit - 1] != keys[draft.limit])
 
 
 def quotas(count: int, shares: Mapping[str, float]) -> dict[str, int]:

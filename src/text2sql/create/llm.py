@@ -11,9 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from text2sql.chat import ChatClient, EndpointError
+from text2sql.create.answers import PairsAnswer, PlanAnswer, WrittenPair, parse_answer
 from text2sql.create.grammar import DEFAULT_MIX, Pair, quotas
 from text2sql.create.hardness import LEVELS, eval_schema, hardness_of
 from text2sql.create.plan import Topic, scale_counts
@@ -23,7 +24,6 @@ from text2sql.create.words import Language
 from text2sql.data.decontaminate import normalize
 from text2sql.errors import UserError
 from text2sql.files import read_jsonl
-from text2sql.infer.extract import THOUGHT
 from text2sql.prompt import Message
 from text2sql.records import canonical_hash
 from text2sql.schema import Schema, render_schema
@@ -32,7 +32,6 @@ TRIES = 3  # answers asked for before a request is given up
 BATCH = 20  # pairs asked for at once
 ROUNDS = 3  # times as many batches as it takes when every pair is good
 SHOWN_QUESTIONS = 30
-FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
 LANGUAGE_NAMES = {"en": "English", "zh": "Chinese"}
 DIALECT_NAMES = {
     "sqlite": "SQLite",
@@ -45,34 +44,6 @@ LEVEL_HINTS = (
     "easy: one table, one clause; medium: a join, grouping or two conditions; hard: one nested"
     " query or set operation, or three clauses; extra: several of these"
 )
-
-
-class PlannedTopic(BaseModel):
-    """One topic of a plan as the model gives it."""
-
-    name: str = Field(min_length=1)
-    tables: list[str] = Field(min_length=1)
-    count: int = Field(default=1, ge=0)
-    reason: str = ""
-
-
-class PlanAnswer(BaseModel):
-    """A plan as the model gives it."""
-
-    topics: list[PlannedTopic] = Field(min_length=1)
-
-
-class WrittenPair(BaseModel):
-    """One pair as the model gives it."""
-
-    question: str = Field(min_length=1)
-    sql: str = Field(min_length=1)
-
-
-class PairsAnswer(BaseModel):
-    """Pairs as the model gives them."""
-
-    pairs: list[WrittenPair]
 
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -270,7 +241,9 @@ class LlmWriter:
         for attempt in range(TRIES):
             text = self._reply(messages, shape, [number, attempt])
             try:
-                answer = shape.model_validate(self._parsed(text))
+                value, repaired = parse_answer(text)
+                self.counts["repaired"] += repaired
+                answer = shape.model_validate(value)
                 problem = fault(answer)
             except ValidationError as error:
                 first = error.errors()[0]
@@ -313,23 +286,6 @@ class LlmWriter:
         self._log.write(json.dumps({"key": key, "answer": text}, ensure_ascii=False) + "\n")
         self._log.flush()
         return text
-
-    def _parsed(self, text: str) -> Any:
-        """Return the JSON in an answer, repaired where it is slightly broken."""
-        text = THOUGHT.sub("", text).replace("</think>", "")
-        fenced = FENCE.search(text)
-        text = fenced.group(1) if fenced else text
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError:
-            import json_repair
-
-            start = text.find("{")
-            repaired = json_repair.loads(text[start:]) if start >= 0 else ""
-            if not isinstance(repaired, dict):
-                raise
-            self.counts["repaired"] += 1
-            return repaired
 
 
 def _plan_fault(answer: PlanAnswer, known: dict[str, str]) -> str | None:

@@ -13,6 +13,8 @@ from sqlglot.tokens import TokenType
 from text2sql.create.grammar import Pair
 from text2sql.data.decontaminate import normalize
 
+LARGEST_TOPIC = 1 / 3  # share of all pairs that a topic for evaluation may have
+OVERSHOOT = 1.5  # times its share that evaluation may have, where topics do not come out even
 VALUES = frozenset({TokenType.NUMBER, TokenType.STRING})
 
 
@@ -28,9 +30,10 @@ def split_pairs(
 ) -> tuple[list[Pair], list[Pair], dict[str, int]]:
     """Return training pairs, evaluation pairs, and what the leak check took out of training.
 
-    Whole topics go to evaluation until it has its share; where there is one topic alone, whole
-    groups of queries that differ in values only. Topics share tables, so a training pair then
-    goes whose question, or whose SQL but for values, is also in evaluation.
+    Whole topics go to evaluation until it has its share. Where even the smallest topic is more than
+    a third of all pairs, groups of queries that differ in values only take the place of topics.
+    Topics share tables, so a training pair then goes whose question, or whose SQL but for values,
+    is also in evaluation.
 
     Args:
         pairs: all pairs.
@@ -40,7 +43,7 @@ def split_pairs(
     rng = random.Random(seed)
     topics = Counter(pair.topic for pair in pairs)
     wanted = dev_share * len(pairs)
-    if len(topics) > 1:
+    if min(topics.values(), default=0) <= LARGEST_TOPIC * len(pairs):
         chosen = _choose(topics, wanted, rng)
         dev = [pair for pair in pairs if pair.topic in chosen]
     else:
@@ -66,16 +69,16 @@ def split_pairs(
 
 def _choose(sizes: Counter[str], wanted: float, rng: random.Random) -> set[str]:
     """Choose groups at random up to the wanted number of pairs: at least one, never all."""
+    if len(sizes) < 2:
+        return set()
     names = sorted(sizes)
     rng.shuffle(names)
     chosen: set[str] = set()
     total = 0
-    for name in names[:-1]:
+    for name in names:
+        if len(chosen) < len(names) - 1 and total + sizes[name] <= OVERSHOOT * wanted:
+            chosen.add(name)
+            total += sizes[name]
         if total >= wanted:
             break
-        # A group that overshoots by far is left to training, as long as something else may fit.
-        if chosen and total + sizes[name] > 1.5 * wanted:
-            continue
-        chosen.add(name)
-        total += sizes[name]
-    return chosen
+    return chosen or {min(names, key=lambda name: sizes[name])}

@@ -21,6 +21,7 @@ IDENTIFIER = re.compile(
 )
 LABEL = re.compile(r"name|title|label|名", re.IGNORECASE)
 NUMBER_TYPES = ("INT", "REAL", "NUM", "DEC", "FLOAT", "DOUBLE", "BIT", "SERIAL", "MONEY")
+TEXT_TYPES = ("CHAR", "TEXT", "CLOB", "STRING")
 COMMENT_LENGTH = 40  # longer comments are explanations, not names
 
 
@@ -140,8 +141,11 @@ def _is_altered(value: str) -> bool:
 def _role(column: Column, values: tuple[Value, ...], foreign: bool) -> Role:
     if foreign or column.primary_key:
         return "key"
-    if not values or "BOOL" in column.type.upper():
+    if "BOOL" in column.type.upper():
         return "other"
+    if not values:
+        # Nothing to compare with, as where examples are held back; but people ask for such texts.
+        return "text" if any(word in column.type.upper() for word in TEXT_TYPES) else "other"
     numeric = any(word in column.type.upper() for word in NUMBER_TYPES)
     if all(isinstance(v, int | float) for v in values) and (numeric or not column.type):
         return "key" if IDENTIFIER.search(column.name) else "number"
