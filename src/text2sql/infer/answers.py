@@ -12,7 +12,7 @@ from text2sql.infer.config import InferConfig
 from text2sql.infer.decode import Choice, Databases, choose, repair
 from text2sql.infer.engine import Completion, Engine, Prompt
 from text2sql.infer.extract import extract_sql
-from text2sql.infer.fit import SchemaFitter
+from text2sql.infer.fit import Fitter
 from text2sql.infer.grammar import schema_grammar
 from text2sql.prompt import render_text
 
@@ -33,7 +33,7 @@ class Surroundings:
     """
 
     template: str
-    fitter: SchemaFitter | None = None
+    fitter: Fitter | None = None
     databases: Databases | None = None
 
 
@@ -71,6 +71,7 @@ def answer(
             question["prompt"],
             question.get("messages", ()),
             grammar=_grammar(question, config, around),
+            listener=question.get("listener"),
         )
     for choice in _decode(engine, prompts, asked, config, around, room):
         number = choice.completion.id
