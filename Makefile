@@ -5,8 +5,10 @@ PROFILE ?= smollm2-135m
 # DATASET=sample|spider|... (default: the profile's), LIMIT=n for a quick look,
 # RECIPE=name of a configs/train/*.yaml for the train targets, ROW=a row for infer and eval,
 # SPIDER_DIR=folder of Spider 1.0; with quantize TYPES="Q4_K_M Q8_0" and MODEL=any Hugging Face
-# folder; with serve-openai MODEL=a GGUF file or folder and PORT=.
+# folder; with serve-openai MODEL=a GGUF file or folder and PORT=; with serve also ENGINE=, HOST=
+# and DB_URL=a SQLite file or SQLAlchemy URL (passed by environment, since others can see arguments).
 export SPIDER_DIR
+export TEXT2SQL_DB_URL ?= $(DB_URL)
 
 PYTHON := .venv/bin/python
 RUN := .venv/bin/text2sql
@@ -15,10 +17,10 @@ OPTIONS := --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET)) \
 	$(if $(ROW),--row $(ROW))
 STAGES := data model train-lora train-qlora train-full mg2hf merge knowledge-base retrieve infer \
 	eval table figures text-metrics quantization-table
-LATER := hf2mg create-data serve
+LATER := hf2mg create-data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu setup-gguf quantize serve-openai test test-slow check data-report decontaminate reproduce plan publish \
+.PHONY: help setup setup-gpu setup-gguf quantize serve serve-openai test test-slow check data-report decontaminate reproduce plan publish \
 	results clean $(STAGES) $(LATER)
 
 help: ## list the targets
@@ -79,7 +81,9 @@ table: ## build and print the results table
 figures: ## draw the results chart into figs/
 text-metrics: ## BLEU-4 and ROUGE before and after fine-tuning, by LLaMA-Factory
 create-data: ## training data from a private database
-serve: ## start the web service
+serve: setup ## web service on 127.0.0.1:4060 (MODEL=, ENGINE=, DB_URL=, HOST=, PORT=)
+	@$(RUN) serve $(OPTIONS) $(if $(MODEL),--model $(MODEL)) $(if $(ENGINE),--engine $(ENGINE)) \
+		$(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
 $(STAGES): setup
 	@$(RUN) $@ $(OPTIONS)

@@ -37,7 +37,6 @@ STAGE_COMMANDS = {
 PLANNED_COMMANDS = {
     "hf2mg": "Convert a Hugging Face model to Megatron.",
     "create-data": "Make training data from a private database.",
-    "serve": "Start the text-to-SQL web service.",
 }
 
 
@@ -257,6 +256,26 @@ def serve_openai(model: Path | None, host: str, port: int, context: int, **optio
         row = selection.profile.quantization.row
         model = selection.folder / "gguf" / row / DEFAULT_TYPE
     serve(model, host, port, context)
+
+
+@cli.command("serve")
+@run_options
+@click.option("--model", type=PATH, help="Model folder or GGUF file; default: the profile's.")
+@click.option("--engine", help="transformers, llama.cpp, vllm or openai; default: the profile's.")
+@click.option("--infer", help="Name or YAML file of decoding settings; default: the profile's.")
+@click.option("--server-url", help="With --engine openai: its address, as http://host:8000/v1.")
+@click.option("--server-model", help="With --engine openai: the model's name there.")
+@click.option("--db-url", envvar="TEXT2SQL_DB_URL", help="SQLite file or SQLAlchemy URL.")
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=int, help="Port to listen on.  [default: 4060]")
+@click.option("--schema-style", help="ddl, m-schema, ...; default: what the model was trained on.")
+@click.option("--config", type=PATH, help="YAML file of further settings (docs/serving.md).")
+def serve(**options: Any) -> None:
+    """Start the web service: API and pages on http://127.0.0.1:4060."""
+    from text2sql.serve.command import serve_profile
+
+    run = {name: options.pop(name) for name in ("profile", "dataset", "limit", "recipe", "row")}
+    serve_profile(run, bring_up_to_date, select_run, **options)
 
 
 def _add_stage_command(kind: str, text: str) -> None:
