@@ -9,7 +9,7 @@ from typing import Any
 
 from text2sql.files import sha256_text
 from text2sql.infer.config import InferConfig
-from text2sql.infer.decode import Choice, Databases, choose, repair
+from text2sql.infer.decode import Choice, QueryRunner, choose, repair
 from text2sql.infer.engine import Completion, Engine, Prompt
 from text2sql.infer.extract import extract_sql
 from text2sql.infer.fit import Fitter
@@ -34,7 +34,7 @@ class Surroundings:
 
     template: str
     fitter: Fitter | None = None
-    databases: Databases | None = None
+    databases: QueryRunner | None = None
 
 
 def answer(
@@ -127,7 +127,7 @@ def _voted(
     prompts: dict[int, Prompt],
     asked: dict[int, dict[str, Any]],
     samples: int,
-    databases: Databases,
+    databases: QueryRunner,
 ) -> Iterator[Choice]:
     requests = [
         Prompt(
