@@ -8,7 +8,7 @@ PROFILE ?= smollm2-135m
 # folder; with serve-openai MODEL=a GGUF file or folder and PORT=; with serve also ENGINE=, HOST=
 # and DB_URL=a SQLite file or SQLAlchemy URL (passed by environment, since others can see arguments).
 export SPIDER_DIR
-export TEXT2SQL_DB_URL ?= $(DB_URL)
+export TEXT2SQL_DB_URL := $(or $(DB_URL),$(TEXT2SQL_DB_URL))
 
 PYTHON := .venv/bin/python
 RUN := .venv/bin/text2sql
