@@ -8,9 +8,9 @@ PROFILE ?= smollm2-135m
 # With the train targets: SET="key=value ..." replaces keys of the recipe, DRY_RUN=1
 # (GPU=rtx-4090 ASSUME_ROWS=n) only describes; NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT train
 # on several machines. With quantize: TYPES="Q4_K_M Q8_0", MODEL=any Hugging Face folder; with
-# serve-openai: MODEL=a GGUF file or folder, PORT=.
-# DB_URL=SQLAlchemy URL of a private database, for create-data and eval-private; it goes by the
-# environment, so that a password in it is in no command line of ours.
+# serve-openai: MODEL=a GGUF file or folder, PORT=; with serve also ENGINE= and HOST=.
+# DB_URL=SQLAlchemy URL of a private database, for create-data, eval-private and serve; it goes by
+# the environment, so that a password in it is in no command line of ours.
 export SPIDER_DIR DB_URL NNODES NODE_RANK MASTER_ADDR MASTER_PORT
 
 PYTHON := .venv/bin/python
@@ -22,15 +22,14 @@ TRAIN_OPTIONS := $(if $(DRY_RUN),--dry-run) $(if $(GPU),--gpu $(GPU)) \
 	$(if $(ASSUME_ROWS),--assume-rows $(ASSUME_ROWS))
 STAGES := data model train-lora train-qlora train-full mg2hf hf2mg merge knowledge-base retrieve infer \
 	eval table figures text-metrics quantization-table
-LATER := serve
 
 DATABASE ?= data/sample/database
 SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-gpu setup-megatron setup-gguf test test-slow test-megatron check data-report \
-	decontaminate quantize serve-openai test-suite create-data eval-private reproduce plan publish \
-	results clean $(STAGES) $(LATER)
+	decontaminate quantize serve serve-openai test-suite create-data eval-private reproduce plan publish \
+	results clean $(STAGES)
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 20
@@ -102,13 +101,12 @@ create-data: setup ## training data from a private database (DB_URL=, TOTAL=, LA
 eval-private: setup ## judge PREDICTIONS= against GOLD= on a private database (DB_URL=)
 	@$(RUN) eval-private --gold $(GOLD) --predictions $(PREDICTIONS) $(if $(OUTPUT),--output $(OUTPUT))
 
-serve: ## start the web service
+serve: setup ## web service on 127.0.0.1:4060 (MODEL=, ENGINE=, DB_URL=, HOST=, PORT=)
+	@$(RUN) serve $(OPTIONS) $(if $(MODEL),--model $(MODEL)) $(if $(ENGINE),--engine $(ENGINE)) \
+		$(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
 $(STAGES): setup
 	@$(RUN) $@ $(OPTIONS) $(if $(filter train-%,$@),$(TRAIN_OPTIONS))
-
-$(LATER): setup
-	@$(RUN) $@
 
 reproduce: setup ## the whole chain of a profile: data to results table and chart
 	@$(RUN) reproduce $(OPTIONS)

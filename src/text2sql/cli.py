@@ -35,10 +35,6 @@ STAGE_COMMANDS = {
     "text-metrics": "BLEU-4 and ROUGE of every row, by LLaMA-Factory.",
     "quantization-table": "What each quantization type costs and keeps.",
 }
-# What later releases bring; until then these say so and fail.
-PLANNED_COMMANDS = {
-    "serve": "Start the text-to-SQL web service.",
-}
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -304,6 +300,26 @@ def serve_openai(model: Path | None, host: str, port: int, context: int, **optio
     serve(model, host, port, context)
 
 
+@cli.command("serve")
+@run_options
+@click.option("--model", type=PATH, help="Model folder or GGUF file; default: the profile's.")
+@click.option("--engine", help="transformers, llama.cpp, vllm or openai; default: the profile's.")
+@click.option("--infer", help="Name or YAML file of decoding settings; default: the profile's.")
+@click.option("--server-url", help="With --engine openai: its address, as http://host:8000/v1.")
+@click.option("--server-model", help="With --engine openai: the model's name there.")
+@click.option("--db-url", envvar="DB_URL", help="SQLite file or SQLAlchemy URL.")
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=int, help="Port to listen on.  [default: 4060]")
+@click.option("--schema-style", help="ddl, m-schema, ...; default: what the model was trained on.")
+@click.option("--config", type=PATH, help="YAML file of further settings (docs/serving.md).")
+def serve(**options: Any) -> None:
+    """Start the web service: API and pages on http://127.0.0.1:4060."""
+    from text2sql.serve.command import serve_profile
+
+    run = {name: options.pop(name) for name in ("profile", "dataset", "limit", "recipe", "row")}
+    serve_profile(run, bring_up_to_date, select_run, **options)
+
+
 def _add_stage_command(kind: str, text: str) -> None:
     @cli.command(kind, help=text)
     @run_options
@@ -350,19 +366,11 @@ def _add_train_command(kind: str, text: str) -> None:
             bring_up_to_date([kind], **options)
 
 
-def _add_planned_command(name: str, text: str) -> None:
-    @cli.command(name, help=f"{text} (not in this release)")
-    def command() -> None:
-        raise UserError(f"'{name}' is not in this release yet; CHANGELOG.md says what is")
-
-
 for _kind, _text in STAGE_COMMANDS.items():
     if _kind.startswith("train-"):
         _add_train_command(_kind, _text)
     else:
         _add_stage_command(_kind, _text)
-for _name, _text in PLANNED_COMMANDS.items():
-    _add_planned_command(_name, _text)
 
 
 class _LazyDataTools(click.Group):

@@ -8,7 +8,6 @@ from text2sql.graph import Selection, Stage
 from text2sql.paths import shown
 from text2sql.runner import is_current
 from text2sql.train.launch import launch_line as training_line
-from text2sql.worker import STAGE_MODULES
 
 # Of stages that are not launched by a command of their own kind.
 LAUNCHES = {
@@ -46,8 +45,6 @@ def launch_line(stage: Stage) -> str:
 
 
 def _state(stage: Stage) -> str:
-    if stage.kind not in STAGE_MODULES:
-        return "not in this release"
     try:
         return "up to date" if is_current(stage) else "to run"
     except UserError as error:

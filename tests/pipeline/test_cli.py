@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from text2sql.cli import PLANNED_COMMANDS, STAGE_COMMANDS
+from text2sql.cli import STAGE_COMMANDS
 
 
 def text2sql(repository: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -35,7 +35,7 @@ def test_makefile_has_a_documented_target_for_every_command(repository: Path) ->
     promised += " merge quantize knowledge-base retrieve infer eval table figures create-data serve"
     promised += " reproduce plan clean"
     assert set(promised.split()) <= documented.keys()
-    assert STAGE_COMMANDS.keys() | PLANNED_COMMANDS.keys() <= documented.keys()
+    assert STAGE_COMMANDS.keys() <= documented.keys()
 
 
 def test_make_help_lists_every_target(repository: Path) -> None:
@@ -44,15 +44,6 @@ def test_make_help_lists_every_target(repository: Path) -> None:
     ).stdout
     for name in targets(repository):
         assert re.search(rf"^  {name}\s", shown, re.MULTILINE), name
-
-
-@pytest.mark.parametrize("name", sorted(PLANNED_COMMANDS))
-def test_a_stage_still_to_come_says_so_and_fails(repository: Path, name: str) -> None:
-    result = text2sql(repository, name)
-    assert result.returncode == 2
-    assert result.stderr == (
-        f"error: '{name}' is not in this release yet; CHANGELOG.md says what is\n"
-    )
 
 
 def test_gpu_profile_without_gpus_is_one_line(repository: Path) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 from text2sql.files import sha256_text
 from text2sql.infer.config import InferConfig
-from text2sql.infer.decode import Choice, Databases, choose, repair
+from text2sql.infer.decode import Choice, QueryRunner, choose, repair
 from text2sql.infer.engine import Completion, Engine, Prompt
 from text2sql.infer.extract import extract_sql
-from text2sql.infer.fit import SchemaFitter
+from text2sql.infer.fit import Fitter
 from text2sql.infer.grammar import schema_grammar
 from text2sql.prompt import render_text
 
@@ -33,8 +33,8 @@ class Surroundings:
     """
 
     template: str
-    fitter: SchemaFitter | None = None
-    databases: Databases | None = None
+    fitter: Fitter | None = None
+    databases: QueryRunner | None = None
 
 
 def answer(
@@ -71,6 +71,7 @@ def answer(
             question["prompt"],
             question.get("messages", ()),
             grammar=_grammar(question, config, around),
+            listener=question.get("listener"),
         )
     for choice in _decode(engine, prompts, asked, config, around, room):
         number = choice.completion.id
@@ -126,7 +127,7 @@ def _voted(
     prompts: dict[int, Prompt],
     asked: dict[int, dict[str, Any]],
     samples: int,
-    databases: Databases,
+    databases: QueryRunner,
 ) -> Iterator[Choice]:
     requests = [
         Prompt(

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from test_suite_sql_eval.executor import Result, SqlExecutor
 
@@ -20,6 +20,13 @@ from text2sql.infer.extract import extract_sql
 
 MAX_ROWS = 10_000
 FLOAT_DIGITS = 6
+
+
+class QueryRunner(Protocol):
+    """What runs queries for voting and repair."""
+
+    def run(self, db_id: str, queries: Sequence[str]) -> list[Result]:
+        """Return the result of each query on one database; an empty query is an error."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ def vote(results: Sequence[Result]) -> tuple[int, int]:
     return keys.index(winner), count
 
 
-def choose(answers: Sequence[Completion], db_id: str, databases: Databases) -> Choice:
+def choose(answers: Sequence[Completion], db_id: str, databases: QueryRunner) -> Choice:
     """Let the samples of one question vote.
 
     Args:
@@ -106,7 +113,7 @@ def repair(
     completions: Iterator[Completion],
     ask: Callable[[Sequence[tuple[int, str, str]]], Iterator[Completion]],
     db_of: Callable[[int], str],
-    databases: Databases,
+    databases: QueryRunner,
 ) -> Iterator[Choice]:
     """Run each answer's SQL; ask once more, with the error, for those that fail.
 
@@ -138,7 +145,7 @@ def repair(
 
 
 def _repaired(
-    first: Completion, second: Completion, error: str, db_id: str, databases: Databases
+    first: Completion, second: Completion, error: str, db_id: str, databases: QueryRunner
 ) -> Choice:
     sql = extract_sql(second.text)
     (result,) = databases.run(db_id, [sql])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +17,8 @@ class Prompt:
     `id` tells it from the others of a call. `text` is what `tokens` are the ids of, `messages` what
     it was rendered from (for servers that take nothing else). `sample` numbers the answers asked
     for one question; each has a seed of its own. `grammar` (GBNF) binds the answer, where set.
+    `listener` is called from the engine's thread with the answer so far, as it grows; engines that
+    cannot tell before the end never call it.
     """
 
     id: int
@@ -25,6 +27,7 @@ class Prompt:
     messages: Sequence[Any] = ()
     sample: int = 0
     grammar: str | None = None
+    listener: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,9 @@ class LlamaCppEngine:
                 reason = "stop"
                 break
             written.append(token)
+            if prompt.listener:
+                text = self._llama.detokenize(written).decode("utf-8", errors="ignore")
+                prompt.listener(text)
             if len(written) == self._config.max_new_tokens:
                 break
         text = self._llama.detokenize(written).decode("utf-8", errors="replace")

@@ -29,7 +29,7 @@ def serve(model: Path, host: str = HOST, port: int = PORT, context: int = CONTEX
         UserError: the model is missing or broken, the port is taken, the server is not installed.
     """
     command = server_command(model, host, port, context)
-    _require_free(host, port)
+    require_free(host, port)
     environment = os.environ | {"OMP_WAIT_POLICY": "passive"}
     os.execve(command[0], command, environment)
 
@@ -70,7 +70,8 @@ def _vllm_command(model: Path, host: str, port: int, context: int) -> list[str]:
     ]
 
 
-def _require_free(host: str, port: int) -> None:
+def require_free(host: str, port: int) -> None:
+    """Raise UserError when an address cannot be listened on."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, DynamicCache, GenerationConfig
+from transformers.generation.streamers import BaseStreamer
 
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
@@ -84,11 +85,18 @@ class TransformersEngine:
                 attention_mask=torch.tensor(mask, device=self._model.device),
                 past_key_values=self._read_once(rows[0][:shared], len(prompts)),
                 generation_config=self._generation(),
+                streamer=self._streamer(prompts),
             )
         answers = output[:, width:].tolist()
         seconds = (time.perf_counter() - started) / len(prompts)
         for prompt, tokens in zip(prompts, answers, strict=True):
             yield self._completion(prompt, tokens, seconds)
+
+    def _streamer(self, prompts: Sequence[Prompt]) -> Any:
+        """Return what tells the prompts' listeners of every token; None where nobody listens."""
+        if not any(prompt.listener for prompt in prompts):
+            return None
+        return _Streamer([prompt.listener for prompt in prompts], self._tokenizer, self._stop_ids)
 
     def _read_once(self, prefix: list[int], copies: int) -> DynamicCache | None:
         """Return what the model remembers of a prefix, for each prompt of a batch.
@@ -121,6 +129,35 @@ class TransformersEngine:
             pad_token_id=self._stop_ids[0],
             **(sampling if config.temperature > 0 else {}),
         )
+
+
+class _Streamer(BaseStreamer):
+    """Passes the answers of a batch on as they grow (transformers' own take one prompt only)."""
+
+    def __init__(self, listeners: Sequence[Any], tokenizer: Any, stop_ids: Sequence[int]) -> None:
+        self._listeners, self._tokenizer = listeners, tokenizer
+        self._stop_ids = frozenset(stop_ids)
+        self._written: list[list[int]] | None = None
+        self._ended: set[int] = set()
+
+    def put(self, value: Any) -> None:
+        """Take the next token of every prompt; the first call brings the prompts themselves."""
+        if self._written is None:
+            self._written = [[] for _ in self._listeners]
+            return
+        for place, token in enumerate(value.tolist()):
+            if token in self._stop_ids:
+                self._ended.add(place)
+            listener = self._listeners[place]
+            if place in self._ended or listener is None:
+                continue
+            self._written[place].append(token)
+            text = self._tokenizer.decode(self._written[place], skip_special_tokens=True)
+            if not text.endswith("\N{REPLACEMENT CHARACTER}"):  # a character still incomplete
+                listener(text)
+
+    def end(self) -> None:
+        """Nothing is held back, so nothing is left to pass on."""
 
 
 def shared_prefix(rows: Sequence[list[int]]) -> int:

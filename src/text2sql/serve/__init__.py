@@ -1,0 +1,1 @@
+"""The web service: a question in plain words in, checked SQL and its rows out."""

@@ -1,0 +1,195 @@
+"""The FastAPI app: routes around the service."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any
+
+from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from text2sql import __version__
+from text2sql.schema import Schema, render_schema
+from text2sql.serve import results
+from text2sql.serve.check import parse_schema
+from text2sql.serve.guard import Guard
+from text2sql.serve.jobs import watch_jobs
+from text2sql.serve.refusal import Refusal
+from text2sql.serve.service import Answer, Ask, Service
+from text2sql.serve.stream import converse
+
+STATIC = str(files("text2sql.serve") / "static")
+PAGES = {"/": "index.html", "/results": "results.html", "/docs": "docs.html"}
+DESCRIPTION = "Questions in plain words to checked SQL. Errors are {error: {kind, message}}."
+
+
+class SchemaText(BaseModel):
+    """A schema as text."""
+
+    db_schema: str
+
+
+def make_app(service: Service) -> FastAPI:
+    """Return the app of a service; the service is closed when the app shuts down."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.close()
+
+    app = FastAPI(
+        title="text2sql",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        # FastAPI's own pages load their scripts from another host; /docs is ours.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_middleware(Guard, config=service.config, metrics=service.metrics)
+    _handle_errors(app)
+    _add_questions(app, service)
+    _add_operations(app, service)
+    _add_results(app)
+    _add_pages(app)
+    return app
+
+
+def _handle_errors(app: FastAPI) -> None:
+    def refused(request: Request, refusal: Refusal) -> JSONResponse:
+        body = refusal.body(request.state.request_id)
+        return JSONResponse(body, refusal.status, refusal.headers())
+
+    @app.exception_handler(Refusal)
+    async def on_refusal(request: Request, error: Refusal) -> JSONResponse:
+        return refused(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"] if part != "body")
+        message = f"{place}: {first['msg']}" if place else str(first["msg"])
+        return refused(request, Refusal(422, "invalid_request", message[:300]))
+
+    @app.exception_handler(HTTPException)
+    async def on_http(request: Request, error: HTTPException) -> JSONResponse:
+        kind = {404: "not_found", 405: "wrong_method"}.get(error.status_code, "http")
+        return refused(request, Refusal(error.status_code, kind, str(error.detail)))
+
+    @app.exception_handler(Exception)
+    async def on_defect(request: Request, error: Exception) -> JSONResponse:
+        return refused(request, Refusal(500, "defect", "a defect of the service; see its log"))
+
+
+def _add_questions(app: FastAPI, service: Service) -> None:
+    @app.post("/text2sql")
+    async def text2sql(ask: Ask, request: Request) -> Answer:
+        """Answer a question with SQL, and with the rows it returns where `execute` is set."""
+        return await service.ask(ask, client_of(request), request.state.request_id)
+
+    @app.get("/schema")
+    def schema() -> dict[str, Any]:
+        """The configured database's schema, as M-Schema and as JSON."""
+        return describe(service.live_schema())
+
+    @app.post("/schema")
+    def read_schema(given: SchemaText) -> dict[str, Any]:
+        """A schema given as text, as M-Schema and as JSON."""
+        most = service.config.max_schema_characters
+        if len(given.db_schema) > most:
+            raise Refusal(413, "too_long", f"db_schema: {most} characters are allowed")
+        parsed = parse_schema(given.db_schema)
+        if parsed is None:
+            raise Refusal(422, "invalid_request", "no tables were recognised in db_schema")
+        return describe(parsed)
+
+    @app.websocket("/ws/text2sql")
+    async def stream(socket: WebSocket) -> None:
+        await converse(socket, service)
+
+    @app.websocket("/ws/jobs")
+    async def jobs(socket: WebSocket) -> None:
+        await watch_jobs(socket, service.config)
+
+
+def client_of(request: Request) -> str:
+    """Return what tells one client from another: its address."""
+    return request.client.host if request.client else ""
+
+
+def describe(schema: Schema) -> dict[str, Any]:
+    """Return a schema as JSON, with its M-Schema text."""
+    return {
+        "db_id": schema.db_id,
+        "m_schema": render_schema(schema, "m-schema"),
+        "tables": [
+            {
+                "name": table.name,
+                "columns": [
+                    {"name": one.name, "type": one.type, "primary_key": one.primary_key}
+                    for one in table.columns
+                ],
+            }
+            for table in schema.tables
+        ],
+        "foreign_keys": [dataclasses.asdict(key) for key in schema.foreign_keys],
+    }
+
+
+def _add_operations(app: FastAPI, service: Service) -> None:
+    @app.get("/healthz")
+    def health() -> JSONResponse:
+        """Whether questions are being answered; 503 when not."""
+        state = {"status": "ok" if service.alive else "failed", "model": service.model}
+        return JSONResponse(state, 200 if service.alive else 503)
+
+    @app.get("/info")
+    def info() -> dict[str, Any]:
+        """What is served: model, database, limits."""
+        config, database = service.config, service.database
+        return {
+            "model": service.model,
+            "version": __version__,
+            "database": service.live_schema().db_id if database else None,
+            "executes": bool(database and database.executes),
+            "max_question_characters": config.max_question_characters,
+            "max_schema_characters": config.max_schema_characters,
+            "max_rows": config.max_rows,
+            "query_seconds": config.query_seconds,
+            "request_seconds": config.request_seconds,
+        }
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        """Counters for Prometheus."""
+        return Response(service.metrics.render(), media_type="text/plain; version=0.0.4")
+
+
+def _add_results(app: FastAPI) -> None:
+    @app.get("/api/results")
+    def runs() -> list[dict[str, Any]]:
+        """The runs there are records of, with their tables."""
+        return results.list_runs()
+
+    @app.get("/api/results/{run}/{row}")
+    def questions(run: str, row: str) -> dict[str, Any]:
+        """Every question of a row of a results table: gold, prediction, verdict, error class."""
+        return results.questions(run, row)
+
+
+def _add_pages(app: FastAPI) -> None:
+    def add(path: str, name: str) -> None:
+        @app.get(path, include_in_schema=False)
+        def page() -> FileResponse:
+            return FileResponse(f"{STATIC}/{name}")
+
+    for path, name in PAGES.items():
+        add(path, name)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")

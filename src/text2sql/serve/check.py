@@ -1,0 +1,152 @@
+"""Is this SQL one query that only reads, over names that exist?"""
+
+from __future__ import annotations
+
+import re
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from text2sql.schema import Column, ForeignKey, Schema, Table
+
+NO_SQL = "the model's answer holds no SQL query"
+WRITES = (
+    exp.Insert,
+    exp.Update,
+    exp.Delete,
+    exp.Merge,
+    exp.DDL,
+    exp.Create,
+    exp.Drop,
+    exp.Alter,
+    exp.Into,
+    exp.Lock,
+    exp.Command,
+)
+ROW_IDS = frozenset({"rowid", "oid", "_rowid_"})
+
+
+def find_fault(sql: str, schema: Schema | None, dialect: str | None) -> str | None:
+    """Return why a query must not or cannot run, None when nothing speaks against it.
+
+    Args:
+        sql: what the model wrote.
+        schema: the tables it may name; None when they are not known.
+        dialect: sqlglot's name of the SQL dialect; None for its general one.
+    """
+    if not sql:
+        return NO_SQL
+    try:
+        statements = [one for one in sqlglot.parse(sql, read=dialect) if one is not None]
+    except (SqlglotError, RecursionError) as error:
+        return f"the SQL does not parse: {_reason(error)}"
+    except ValueError:
+        return f"no parser for the dialect '{dialect}'"
+    if len(statements) != 1:
+        return "the answer holds several statements; only one may run"
+    tree = statements[0]
+    if not isinstance(tree, exp.Query) or any(tree.find(kind) for kind in WRITES):
+        return "the answer is no query that only reads"
+    return _unknown_name(tree, schema) if schema else None
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    first = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return re.sub(r"\x1b\[[0-9;]*m", "", first)
+
+
+def _unknown_name(tree: exp.Query, schema: Schema) -> str | None:
+    """Return a fault when a table or column is in neither the schema nor the query itself."""
+    own = {one.alias_or_name.casefold() for one in tree.find_all(exp.CTE)}
+    for table in tree.find_all(exp.Table):
+        name = table.name.casefold()
+        if name and name not in own and schema.table(name) is None:
+            return f"no such table: {table.name}"
+    columns = {column for _, column in schema.names()} | ROW_IDS
+    columns |= {one.alias.casefold() for one in tree.find_all(exp.Alias)}
+    columns |= {
+        name.name.casefold() for one in tree.find_all(exp.TableAlias) for name in one.columns
+    }
+    for column in tree.find_all(exp.Column):
+        # SQLite takes an unknown name in double quotes as a text.
+        quoted = isinstance(column.this, exp.Identifier) and column.this.args.get("quoted")
+        if not quoted and not column.is_star and column.name.casefold() not in columns:
+            return f"no such column: {column.sql()}"
+    return None
+
+
+M_TABLE = re.compile(r"^# Table: ([^\n]+?)\s*\n\[\n(.*?)\n\]", re.MULTILINE | re.DOTALL)
+M_COLUMN = re.compile(r"^\(([^:\n]+):([^,)\n]+(?:\([^)\n]*\))?)([^\n]*)\)?,?$", re.MULTILINE)
+M_KEY = re.compile(r"^([^.=\n]+)\.([^=\n]+)=([^.\n]+)\.([^\n]+)$", re.MULTILINE)
+
+
+def parse_schema(text: str) -> Schema | None:
+    """Return the tables of a schema given as CREATE TABLE statements or as M-Schema.
+
+    Returns:
+        The schema; None when no table is recognised. Then the text goes to the model as it is.
+    """
+    found = _from_m_schema(text) if M_TABLE.search(text) else _from_ddl(text)
+    return found if found and found.tables else None
+
+
+def _from_m_schema(text: str) -> Schema:
+    tables = tuple(
+        Table(
+            name,
+            tuple(
+                Column(column.strip(), kind.strip(), "Primary Key" in rest)
+                for column, kind, rest in M_COLUMN.findall(body)
+            ),
+        )
+        for name, body in M_TABLE.findall(text)
+    )
+    keys = text.partition("【Foreign keys】")[2]
+    return Schema("schema", tables, tuple(ForeignKey(*key) for key in M_KEY.findall(keys)))
+
+
+def _from_ddl(text: str) -> Schema | None:
+    for dialect in (None, "sqlite", "postgres", "mysql"):
+        try:
+            parsed = sqlglot.parse(text, read=dialect)
+        except (SqlglotError, RecursionError):
+            continue
+        made = [one for one in parsed if isinstance(one, exp.Create) and one.kind == "TABLE"]
+        pairs = [_table(one) for one in made if isinstance(one.this, exp.Schema)]
+        keys = tuple(key for _, own in pairs for key in own)
+        return Schema("schema", tuple(table for table, _ in pairs), keys)
+    return None
+
+
+def _table(create: exp.Create) -> tuple[Table, list[ForeignKey]]:
+    name = create.this.this.name
+    primary = {
+        column.name.casefold()
+        for key in create.find_all(exp.PrimaryKey)
+        for column in key.expressions
+    }
+    columns, keys = [], []
+    for one in create.this.expressions:
+        if isinstance(one, exp.ColumnDef):
+            is_key = one.name.casefold() in primary or bool(
+                one.find(exp.PrimaryKeyColumnConstraint)
+            )
+            kind = one.args.get("kind")
+            columns.append(Column(one.name, kind.sql() if kind else "TEXT", is_key))
+            keys += [_key(name, [one.name], found) for found in one.find_all(exp.Reference)]
+        for foreign in one.find_all(exp.ForeignKey):
+            own = [column.name for column in foreign.expressions]
+            reference = foreign.args.get("reference")
+            keys += [_key(name, own, reference)] if reference else []
+    return Table(name, tuple(columns)), [key for key in keys if key]
+
+
+def _key(table: str, own: list[str], reference: exp.Reference) -> ForeignKey | None:
+    target = reference.this
+    if not isinstance(target, exp.Schema):
+        return ForeignKey(table, own[0], target.name, own[0]) if own else None
+    named = [column.name for column in target.expressions]
+    return ForeignKey(table, own[0], target.this.name, named[0]) if own and named else None

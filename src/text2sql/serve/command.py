@@ -1,0 +1,192 @@
+"""``text2sql serve``: from options to a running server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import uvicorn
+
+from text2sql.config import check_config, load_config, read_yaml
+from text2sql.data.config import DataConfig
+from text2sql.errors import UserError
+from text2sql.gguf.types import DEFAULT_TYPE
+from text2sql.infer.config import InferConfig, load_infer_config
+from text2sql.infer.engine import load_engine
+from text2sql.infer.serve import require_free
+from text2sql.paths import config_path
+from text2sql.profile import Profile
+from text2sql.prompt import stop_words
+from text2sql.serve.app import make_app
+from text2sql.serve.batcher import Asking
+from text2sql.serve.config import DB_URL_VARIABLE, TOKEN_VARIABLE, ServeConfig
+from text2sql.serve.database import LiveDatabase, url_secrets
+from text2sql.serve.logs import set_up_logs
+from text2sql.serve.service import Service
+
+MAX_CONNECTIONS = 1000
+
+
+def serve_profile(
+    run: dict[str, Any],
+    bring_up_to_date: Callable[..., Any],
+    select_run: Callable[..., Any],
+    *,
+    model: Path | None,
+    engine: str | None,
+    infer: str | None,
+    server_url: str | None,
+    server_model: str | None,
+    config: Path | None,
+    **settings: Any,
+) -> None:
+    """Load the model and the database, then serve until told to stop.
+
+    Args:
+        run: options that select a run; its profile says how prompts look.
+        bring_up_to_date: makes the profile's model where none is given.
+        select_run: gives selection and graph of a run.
+        model: model folder or GGUF file.
+        engine: name of the inference engine.
+        infer: decoding settings.
+        server_url: address of an OpenAI-compatible server, for engine ``openai``.
+        server_model: the model's name there.
+        config: YAML file of a `ServeConfig`.
+        settings: keys of `ServeConfig` that replace those of the file.
+
+    Raises:
+        UserError: a setting is wrong, the port is taken, model or database cannot be opened.
+    """
+    selection, graph = select_run(**run)
+    profile: Profile = selection.profile
+    data = load_config(config_path("data", selection.dataset), DataConfig, profile.data)
+    serving = serve_config(config, settings, data)
+    require_free(serving.host, serving.port)
+    decoding = infer_config(profile, engine, infer, server_url, server_model)
+    if model is None:
+        model = _profile_model(run, bring_up_to_date, selection, graph, decoding.engine)
+    name = decoding.server.model if decoding.server else model.resolve().name
+    template = profile.model.template
+    loaded = load_engine(model, decoding, stop_words(template), profile.device)
+    serve(
+        serving,
+        lambda database: Service(
+            loaded,
+            decoding,
+            Asking(template, data.system, serving.schema_style),
+            name,
+            serving,
+            database,
+        ),
+    )
+
+
+def serve(config: ServeConfig, make_service: Callable[[LiveDatabase | None], Service]) -> None:
+    """Serve until SIGINT or SIGTERM; running requests are finished first.
+
+    Args:
+        config: address and limits.
+        make_service: makes the service over the database that the config names.
+    """
+    url = config.db_url.get_secret_value() if config.db_url else ""
+    token = config.token.get_secret_value() if config.token else ""
+    database = LiveDatabase(config) if url else None
+    service = make_service(database)
+    set_up_logs([token, *(url_secrets(url) if url else [])])
+    click.echo(f"text2sql: http://{_shown(config)}/ (Ctrl-C stops)", err=True)
+    server = uvicorn.Server(server_settings(config, make_app(service)))
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        return  # uvicorn has shut down in order and only passes the signal on
+
+
+def server_settings(config: ServeConfig, app: Any) -> uvicorn.Config:
+    """Return the web server's settings."""
+    return uvicorn.Config(
+        app,
+        host=config.host,
+        port=config.port,
+        ws="websockets-sansio",
+        ws_max_size=config.max_body_bytes,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_graceful_shutdown=config.shutdown_seconds,
+    )
+
+
+def _shown(config: ServeConfig) -> str:
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return f"{host}:{config.port}"
+
+
+def serve_config(file: Path | None, settings: dict[str, Any], data: DataConfig) -> ServeConfig:
+    """Return the settings of file, options and environment; prompts look as in the training data.
+
+    Raises:
+        UserError: a key is unknown or a value wrong.
+    """
+    values: dict[str, Any] = {
+        "schema_style": data.schema_style,
+        "samples": data.samples,
+        "personal_data": False,
+    }
+    values |= read_yaml(file) if file else {}
+    given = {"token": os.environ.get(TOKEN_VARIABLE), "db_url": os.environ.get(DB_URL_VARIABLE)}
+    values |= {key: value for key, value in (given | settings).items() if value}
+    return check_config(values, ServeConfig, str(file) if file else "serve")
+
+
+def infer_config(
+    profile: Profile,
+    engine: str | None,
+    infer: str | None,
+    server_url: str | None,
+    server_model: str | None,
+) -> InferConfig:
+    """Return the decoding settings that the options mean.
+
+    Raises:
+        UserError: they do not go together.
+    """
+    if engine == "llama.cpp" and infer is None and profile.quantization:
+        infer = profile.quantization.infer
+    config = load_infer_config(infer or profile.infer)
+    if engine in (None, config.engine) and server_url is None:
+        return config
+    values = config.model_dump() | {"engine": engine or config.engine, "server": None}
+    if values["engine"] == "openai":
+        if not (server_url and server_model):
+            raise UserError(
+                "engine openai needs --server-url and --server-model, or --infer with a YAML file"
+                " that has the key server"
+            )
+        values["server"] = {"base_url": server_url, "model": server_model}
+    return check_config(values, InferConfig, "serve")
+
+
+def _profile_model(
+    run: dict[str, Any],
+    bring_up_to_date: Callable[..., Any],
+    selection: Any,
+    graph: dict[str, Any],
+    engine: str,
+) -> Path:
+    """Return the profile's model, made if it is not there yet; `--row` chooses whose."""
+    profile: Profile = selection.profile
+    chosen = profile.quantization.row if profile.quantization else profile.rows[-1].name
+    row = run["row"] or chosen
+    run = run | {"row": None}
+    if engine == "llama.cpp":
+        bring_up_to_date([f"quantize:{DEFAULT_TYPE}"], **run)
+        return Path(selection.folder / "gguf" / chosen / DEFAULT_TYPE)
+    stage = graph.get(f"infer:{row}")
+    if stage is None:
+        raise UserError(f"no row '{row}'; there are: {', '.join(r.name for r in selection.rows)}")
+    bring_up_to_date([stage.inputs["model"].name], **run)
+    return Path(stage.inputs["model"].output)

@@ -1,0 +1,77 @@
+"""Settings of the web service: address, database, limits."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from text2sql.config import StrictModel
+from text2sql.schema import STYLES
+
+TOKEN_VARIABLE = "TEXT2SQL_TOKEN"  # the name of a variable, not a secret
+DB_URL_VARIABLE = "DB_URL"
+MIN_TOKEN_CHARACTERS = 16
+
+
+class ServeConfig(StrictModel):
+    """Where the service listens, what it may be asked, and how much of the machine it may take.
+
+    `db_url` is a SQLite file or an SQLAlchemy URL. `samples` example values a column go into the
+    prompt, those that look personal left out unless `personal_data`. `max_waiting` questions may
+    wait for the model, of one client `max_waiting_per_client`; more are answered 429. The schema
+    of a server is read anew after `schema_seconds`, that of a SQLite file when the file changes.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=4060, ge=0, le=65535)
+    token: SecretStr | None = None
+    db_url: SecretStr | None = None
+    schema_style: str = "m-schema"
+    samples: int = Field(default=0, ge=0, le=20)
+    personal_data: bool = False
+    max_question_characters: int = Field(default=2000, ge=1)
+    max_schema_characters: int = Field(default=100_000, ge=1)
+    max_body_bytes: int = Field(default=512_000, ge=1000)
+    max_waiting: int = Field(default=64, ge=1)
+    max_waiting_per_client: int = Field(default=32, ge=1)
+    request_seconds: float = Field(default=120.0, gt=0)
+    query_seconds: float = Field(default=10.0, gt=0)
+    query_workers: int = Field(default=2, ge=1)
+    max_rows: int = Field(default=1000, ge=1, le=100_000)
+    schema_seconds: float = Field(default=60.0, ge=0)
+    shutdown_seconds: int = Field(default=30, ge=1)
+
+    @field_validator("schema_style")
+    @classmethod
+    def _known_style(cls, value: str) -> str:
+        if value not in STYLES:
+            raise ValueError(f"there is no such schema style; there are: {', '.join(STYLES)}")
+        return value
+
+    @field_validator("token")
+    @classmethod
+    def _long_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < MIN_TOKEN_CHARACTERS:
+            raise ValueError(f"the token must have at least {MIN_TOKEN_CHARACTERS} characters")
+        return value
+
+    @model_validator(mode="after")
+    def _reachable_only_with_token(self) -> Self:
+        if not is_loopback(self.host) and self.token is None:
+            raise ValueError(
+                f"listening on {self.host} lets other machines ask; set {TOKEN_VARIABLE} to a"
+                " secret of 16 characters or more, or listen on 127.0.0.1"
+            )
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

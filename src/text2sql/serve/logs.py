@@ -1,0 +1,50 @@
+"""Structured logs: one JSON object a line on stderr, secrets taken out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+HIDDEN = "***"
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record as JSON; what stands in `extra={"fields": {...}}` becomes keys of its own.
+
+    Args:
+        secrets: texts that are never written, whatever they stand in.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        super().__init__()
+        self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return self._clean(json.dumps(line, ensure_ascii=False, default=str))
+
+    def _clean(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(json.dumps(secret, ensure_ascii=False)[1:-1], HIDDEN)
+        return text
+
+
+def set_up_logs(secrets: Iterable[str]) -> None:
+    """Send the service's and the web server's logs to stderr as JSON."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter(secrets))
+    for name in ("text2sql.serve", "uvicorn"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.INFO)

@@ -1,0 +1,314 @@
+"""What the service does, whatever way it is asked: HTTP or WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from test_suite_sql_eval.errors import FORBIDDEN, TIMEOUT
+
+from text2sql.errors import UserError
+from text2sql.infer.config import InferConfig
+from text2sql.infer.engine import Engine
+from text2sql.schema import Column, Schema, Table, render_schema
+from text2sql.serve.batcher import Asking, Batcher, Question
+from text2sql.serve.check import find_fault, parse_schema
+from text2sql.serve.config import ServeConfig
+from text2sql.serve.database import LiveDatabase, json_rows
+from text2sql.serve.fair_queue import FairQueue, QueueFullError
+from text2sql.serve.metrics import Metrics
+from text2sql.serve.refusal import Refusal
+
+CUT = "the answer reached its length limit; the SQL may be incomplete"
+PRUNED = "the schema was too long; the model saw only what seemed relevant to the question"
+SEPARATED = "control words of the prompt format were taken apart in the question or schema"
+NO_NAMES = "no tables were recognised in the schema; names in the SQL were not checked"
+CONTROL, HARMLESS = "<|", "< |"  # opens the words that end a turn of the conversation
+
+
+class Ask(BaseModel):
+    """A question. Without `db_schema` it is about the configured database."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: str = Field(examples=["How many bikes does each shop have?"])
+    db_schema: str | None = Field(
+        default=None, description="CREATE TABLE statements or M-Schema; any text will do"
+    )
+    execute: bool = Field(default=False, description="run the SQL on the configured database")
+    max_rows: int | None = Field(default=None, ge=1)
+
+
+class Rows(BaseModel):
+    """What the SQL returned. `error` is set where it failed; `truncated` where rows are missing."""
+
+    columns: list[str] = []
+    rows: list[list[Any]] = []
+    truncated: bool = False
+    seconds: float = 0.0
+    error: str | None = None
+    error_kind: str | None = None
+
+
+class Answer(BaseModel):
+    """The answer to a question.
+
+    `valid`: one query that only reads, over names that exist, as far as that is known; `warnings`
+    say what is wrong otherwise. `seconds` is the whole time, waiting included.
+    """
+
+    sql: str
+    valid: bool
+    warnings: list[str]
+    seconds: float
+    model: str
+    request_id: str
+    result: Rows | None = None
+
+
+@dataclass
+class _Target:
+    text: str
+    schema: Schema | None
+    database: LiveDatabase | None
+    warnings: list[str]
+    shown: Schema | None = None  # the schema as the model may see it
+
+
+class Service:
+    """Asks the model, checks its SQL, runs it where wanted.
+
+    Args:
+        engine: the loaded model.
+        infer: its settings.
+        asking: how prompts look.
+        model: the model's name, for answers.
+        config: the service's settings.
+        database: the configured database, if there is one.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        infer: InferConfig,
+        asking: Asking,
+        model: str,
+        config: ServeConfig,
+        database: LiveDatabase | None,
+    ) -> None:
+        self.config, self.model, self.database = config, model, database
+        self.metrics = Metrics()
+        self._infer, self._asking = infer, asking
+        waiting: FairQueue[Question] = FairQueue(config.max_waiting, config.max_waiting_per_client)
+        self._waiting = waiting
+        self.metrics.waiting.set_function(lambda: len(waiting))
+        runner = database if database and database.executes else None
+        self._batcher = Batcher(engine, infer, asking, runner, waiting, self.metrics)
+
+    @property
+    def alive(self) -> bool:
+        """Whether questions are being answered."""
+        return self._batcher.alive
+
+    def close(self) -> None:
+        """Answer what still waits and end the model's thread and the query workers."""
+        self._batcher.stop(self.config.shutdown_seconds)
+        if self.database:
+            self.database.close()
+
+    def live_schema(self) -> Schema:
+        """Return the configured database's schema; raise Refusal when there is none."""
+        if self.database is None:
+            raise Refusal(404, "no_database", "no database is configured; start with --db-url")
+        return self.database.schema()
+
+    async def ask(
+        self,
+        ask: Ask,
+        client: str,
+        request_id: str,
+        listener: Callable[[str], None] | None = None,
+        on_sql: Callable[[Answer], Any] | None = None,
+    ) -> Answer:
+        """Answer a question.
+
+        Args:
+            ask: the question and what goes with it.
+            client: who asks; questions of different clients take turns.
+            request_id: goes into the answer and the log.
+            listener: is told the model's text as it grows, from the model's thread.
+            on_sql: awaited with the checked answer before its SQL is run.
+
+        Raises:
+            Refusal: not answered, with the reason.
+        """
+        started = time.monotonic()
+        self._check(ask)
+        target = await asyncio.to_thread(self._target, ask)
+        record = await self._ask_model(ask, target, client, listener)
+        sql = record["sql"]
+        warnings = [*target.warnings, *_notes(record)]
+        fault = await self._fault(sql, target)
+        answer = Answer(
+            sql=sql,
+            valid=fault is None,
+            warnings=[*([fault] if fault else []), *warnings],
+            seconds=round(time.monotonic() - started, 4),
+            model=self.model,
+            request_id=request_id,
+        )
+        self.metrics.answers.labels("invalid" if fault else "valid").inc()
+        if on_sql:
+            await on_sql(answer)
+        if ask.execute and fault is None:
+            rows, notes = await self._rows(sql, ask.max_rows)
+            seconds = round(time.monotonic() - started, 4)
+            answer = answer.model_copy(
+                update={"result": rows, "seconds": seconds, "warnings": answer.warnings + notes}
+            )
+        return answer
+
+    def _check(self, ask: Ask) -> None:
+        limits = (
+            ("question", ask.question, self.config.max_question_characters),
+            ("db_schema", ask.db_schema or "", self.config.max_schema_characters),
+        )
+        for name, text, most in limits:
+            if len(text) > most:
+                message = f"{name} has {len(text)} characters, {most} are allowed"
+                raise Refusal(413, "too_long", message)
+            try:
+                text.encode("utf-8")
+            except UnicodeEncodeError:
+                message = f"{name} holds half a character (a lone surrogate)"
+                raise Refusal(422, "invalid_request", message) from None
+        if not ask.question.strip():
+            raise Refusal(422, "invalid_request", "question is empty")
+        if ask.execute and ask.db_schema is not None:
+            message = "execute runs on the configured database; leave db_schema out"
+            raise Refusal(422, "invalid_request", message)
+        if ask.execute and self.database and not self.database.executes:
+            message = "queries are run on SQLite databases only; this one gives its schema"
+            raise Refusal(422, "no_execution", message)
+
+    def _target(self, ask: Ask) -> _Target:
+        """Return the schema to ask about."""
+        if ask.db_schema is None:
+            if self.database is None:
+                message = "no database is configured; give db_schema, or start with --db-url"
+                raise Refusal(422, "no_schema", message)
+            schema = self.database.schema()
+            text = render_schema(schema, self._asking.style)
+            return self._harmless(ask, _Target(text, schema, self.database, []))
+        parsed = parse_schema(ask.db_schema)
+        if parsed is None and self._infer.decoding.grammar:
+            raise Refusal(422, "invalid_request", "no tables were recognised in db_schema")
+        warnings = [] if parsed else [NO_NAMES]
+        return self._harmless(ask, _Target(ask.db_schema, parsed, None, warnings))
+
+    def _harmless(self, ask: Ask, target: _Target) -> _Target:
+        """Take words apart that would end the turn and let the text speak for someone else."""
+        target.shown = target.schema
+        if CONTROL in ask.question or CONTROL in target.text:
+            target.warnings.append(SEPARATED)
+            target.text = target.text.replace(CONTROL, HARMLESS)
+            target.shown = _disarmed(target.schema) if target.schema else None
+        return target
+
+    async def _ask_model(
+        self, ask: Ask, target: _Target, client: str, listener: Callable[[str], None] | None
+    ) -> dict[str, Any]:
+        question = Question(
+            ask.question.replace(CONTROL, HARMLESS),
+            target.text,
+            target.shown,
+            target.database is not None,
+            listener,
+        )
+        try:
+            self._waiting.put(client, question)
+        except QueueFullError:
+            message = "too many questions are waiting; try again in a moment"
+            raise Refusal(429, "busy", message, 2) from None
+        limit = self.config.request_seconds
+        try:
+            record = await asyncio.wait_for(asyncio.wrap_future(question.future), limit)
+        except TimeoutError:
+            message = f"no answer within {limit:g} seconds"
+            raise Refusal(504, "timeout", message, 5) from None
+        except Refusal:
+            raise
+        except UserError:
+            raise Refusal(502, "model", "the model's server does not answer", 5) from None
+        except Exception:
+            raise Refusal(500, "model", "the model failed on this question") from None
+        if record["finish_reason"] == "prompt_too_long":
+            most = self._infer.max_model_len - self._infer.max_new_tokens
+            message = f"question and schema are {record['prompt_tokens']} tokens, {most} fit"
+            raise Refusal(413, "too_long", message)
+        return record
+
+    async def _fault(self, sql: str, target: _Target) -> str | None:
+        database = target.database
+        # SQLite itself judges names better than we can, and without running anything.
+        explains = database is not None and database.executes
+        dialect = database.dialect if database else None
+        schema = None if explains else target.schema
+        fault = await asyncio.to_thread(find_fault, sql, schema, dialect)
+        return await database.fault(sql) if database and explains and not fault else fault
+
+    async def _rows(self, sql: str, wanted: int | None) -> tuple[Rows, list[str]]:
+        assert self.database is not None
+        most = min(wanted or self.config.max_rows, self.config.max_rows)
+        result, notes = await self.database.rows(sql, most)
+        rows, whole = json_rows(result)
+        reason = result.error
+        if result.error_kind == TIMEOUT:
+            reason = f"the query was stopped after {self.config.query_seconds:g} seconds"
+        elif result.error_kind == FORBIDDEN:
+            reason = "only reading is allowed"
+        return Rows(
+            columns=result.columns,
+            rows=rows,
+            truncated=not whole,
+            seconds=round(result.seconds, 4),
+            error=reason,
+            error_kind=result.error_kind,
+        ), notes
+
+
+def _disarmed(schema: Schema) -> Schema:
+    def clean(value: Any) -> Any:
+        return value.replace(CONTROL, HARMLESS) if isinstance(value, str) else value
+
+    def column(one: Column) -> Column:
+        return Column(clean(one.name), one.type, one.primary_key, tuple(map(clean, one.examples)))
+
+    tables = tuple(
+        Table(
+            clean(table.name),
+            tuple(map(column, table.columns)),
+            tuple(tuple(map(clean, row)) for row in table.rows),
+        )
+        for table in schema.tables
+    )
+    return Schema(schema.db_id, tables, schema.foreign_keys)
+
+
+def _notes(record: dict[str, Any]) -> list[str]:
+    notes = []
+    if record["finish_reason"] == "length":
+        notes.append(CUT)
+    if record.get("prompt_pruned"):
+        notes.append(PRUNED)
+    if "votes" in record:
+        notes.append(f"{record['votes']} of {record['samples']} samples agree on the result")
+    if record.get("repair") in ("worked", "failed"):
+        notes.append(
+            f"the first answer failed ({record['first_error']}); repair {record['repair']}"
+        )
+    return notes

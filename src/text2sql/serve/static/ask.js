@@ -1,0 +1,176 @@
+// The page that asks: question in, SQL as it is written, rows, chart, schema, history.
+import { call, find, make, setToken, token, Trouble } from "./common.js";
+import { chart, diagram, table } from "./pictures.js";
+import { highlight } from "./sql.js";
+
+const KEPT = 50;
+let info = {};
+let shownSql = "";
+
+function complain(error) {
+  const box = find("trouble");
+  box.hidden = !error;
+  box.textContent = error ? error.message : "";
+  find("token-form").hidden = error?.status !== 401;
+  if (error?.status === 401) find("token").focus();
+}
+
+async function begin() {
+  try {
+    info = await call("/info");
+    find("state").textContent = `model ${info.model}`;
+    find("live").disabled = !info.database;
+    find("live-name").textContent = info.database ? `the database ${info.database}` : "a database (none is configured)";
+    find(info.database ? "live" : "typed").checked = true;
+    complain(null);
+    await changeSource();
+  } catch (error) {
+    complain(error);
+  }
+}
+
+const isLive = () => find("live").checked;
+
+async function changeSource() {
+  find("schema").hidden = isLive();
+  find("run-label").hidden = !(isLive() && info.executes);
+  try {
+    showSchema(isLive() ? await call("/schema") : find("schema").value.trim() ? await call("/schema", { db_schema: find("schema").value }) : null);
+  } catch (error) {
+    showSchema(null);
+    if (isLive()) complain(error);
+  }
+}
+
+function showSchema(schema) {
+  find("diagram").replaceChildren(schema ? diagram(schema) : make("p", { className: "quiet" }, "No tables to show yet."));
+}
+
+// The answer arrives in pieces: text while the model writes, checked SQL, rows.
+function stream(body, hear) {
+  return new Promise((resolve, reject) => {
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const socket = new WebSocket(`${scheme}://${location.host}/ws/text2sql`);
+    socket.onopen = () => socket.send(JSON.stringify(token() ? { ...body, token: token() } : body));
+    socket.onmessage = (event) => {
+      const message = JSON.parse(event.data);
+      if (message.type === "error") {
+        const status = message.error.kind === "unauthorized" ? 401 : 400;
+        reject(new Trouble(status, message.error.message));
+        socket.close();
+      } else if (message.type === "done") {
+        resolve(message);
+        socket.close();
+      } else hear(message);
+    };
+    socket.onclose = () => reject(new Trouble(0, "The connection to the server broke. Is it still running?"));
+  });
+}
+
+async function ask() {
+  const question = find("question").value.trim();
+  if (!question) return find("question").focus();
+  const body = { question };
+  if (isLive()) body.execute = Boolean(info.executes) && find("run").checked;
+  else body.db_schema = find("schema").value;
+  find("ask").disabled = true;
+  complain(null);
+  clearAnswer();
+  find("facts").textContent = "waiting for the model …";
+  find("answer").hidden = false;
+  try {
+    const done = await stream(body, hear);
+    showSql(done);
+    remember({ question, sql: done.sql, live: isLive(), schema: body.db_schema });
+  } catch (error) {
+    find("answer").hidden = true;
+    complain(error);
+  }
+  find("ask").disabled = false;
+}
+
+function clearAnswer() {
+  shownSql = "";
+  for (const id of ["sql", "warnings", "result", "chart"]) find(id).replaceChildren();
+  find("chart").hidden = true;
+}
+
+function hear(message) {
+  if (message.type === "text") highlight(find("sql"), message.text);
+  if (message.type === "sql") showSql(message);
+  if (message.type === "rows") showRows(message);
+}
+
+function showSql(answer) {
+  shownSql = answer.sql;
+  highlight(find("sql"), answer.sql || "(no SQL)");
+  const verdict = answer.valid ? make("span", { className: "right" }, "valid") : make("span", { className: "wrong" }, "not valid, not run");
+  find("facts").replaceChildren(verdict, `, ${answer.seconds.toFixed(1)} s`);
+  find("warnings").replaceChildren(...answer.warnings.map((text) => make("li", {}, text)));
+}
+
+function showRows(result) {
+  if (result.error) {
+    find("result").replaceChildren(make("p", { className: "trouble" }, `The query failed: ${result.error}.`));
+    return;
+  }
+  const count = `${result.rows.length}${result.truncated ? " of more" : ""} row${result.rows.length === 1 ? "" : "s"}`;
+  find("result").replaceChildren(make("p", { className: "quiet" }, count), table(result.columns, result.rows));
+  const picture = chart(result.columns, result.rows);
+  find("chart").hidden = !picture;
+  if (picture) find("chart").replaceChildren(...picture);
+}
+
+const history = () => JSON.parse(localStorage.getItem("history") || "[]");
+
+function remember(entry) {
+  const others = history().filter((one) => one.question !== entry.question || one.schema !== entry.schema);
+  localStorage.setItem("history", JSON.stringify([entry, ...others].slice(0, KEPT)));
+  showHistory();
+}
+
+function showHistory() {
+  find("history").replaceChildren(...history().map((entry) => {
+    const button = make("button", { type: "button", title: entry.sql }, entry.question);
+    button.onclick = () => recall(entry);
+    return make("li", {}, button);
+  }));
+  find("forget").hidden = history().length === 0;
+}
+
+async function recall(entry) {
+  find("question").value = entry.question;
+  if (entry.schema !== undefined) find("schema").value = entry.schema;
+  if (!find("live").disabled || !entry.live) find(entry.live ? "live" : "typed").checked = true;
+  await changeSource();
+  clearAnswer();
+  find("answer").hidden = false;
+  shownSql = entry.sql;
+  highlight(find("sql"), entry.sql);
+  find("facts").textContent = "from the history; ask again for rows";
+  find("question").focus();
+}
+
+async function copy() {
+  try {
+    await navigator.clipboard.writeText(shownSql);
+    find("copy").textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(find("sql"));
+    find("copy").textContent = "Selected";
+  }
+  setTimeout(() => (find("copy").textContent = "Copy"), 1500);
+}
+
+find("form").onsubmit = (event) => { event.preventDefault(); ask(); };
+find("token-form").onsubmit = (event) => { event.preventDefault(); setToken(find("token").value); begin(); };
+find("copy").onclick = copy;
+find("forget").onclick = () => { localStorage.removeItem("history"); showHistory(); };
+find("live").onchange = find("typed").onchange = find("schema").onchange = changeSource;
+document.addEventListener("keydown", (event) => {
+  const typing = /^(TEXTAREA|INPUT)$/.test(document.activeElement.tagName);
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); if (!find("ask").disabled) ask(); }
+  else if (event.key === "/" && !typing) { event.preventDefault(); find("question").focus(); }
+});
+showHistory();
+begin();

@@ -1,0 +1,205 @@
+"""The pages in a real headless Chromium: ask, see rows, errors, history, keyboard, phone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.serve.conftest import Server
+
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="playwright is not installed; run: pip install playwright==1.65.2"
+)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+Start = Callable[..., Server]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine; on Debian: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page on which no script may fail and no other host may be asked."""
+    context = browser.new_context()
+    page = context.new_page()
+    faults: list[str] = []
+    hosts: set[str] = set()
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda request: hosts.add(request.url.split("/")[2].split(":")[0]))
+    yield page
+    context.close()
+    assert faults == []
+    assert hosts <= {"127.0.0.1", ""}  # "" is a data: URL
+
+
+def ask(page: Any, question: str) -> None:
+    page.fill("#question", question)
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("#facts >> text=/ s$/", timeout=30_000)
+
+
+def test_ask_and_see_sql_rows_chart_and_schema(start: Start, database: Path, page: Any) -> None:
+    page.goto(start(database).url)
+    page.wait_for_selector("#diagram svg")
+    assert page.locator("#diagram text.table").all_text_contents() == ["shop", "bike"]
+    assert page.locator("#diagram path.key").count() == 1
+    ask(page, "Number of shops by city?")
+    assert page.inner_text("#sql") == "SELECT city, count(*) FROM shop GROUP BY city"
+    assert page.locator("#sql .keyword").all_text_contents() == ["SELECT", "FROM", "GROUP", "BY"]
+    page.wait_for_selector("#result td")
+    cells = page.locator("#result td").all_text_contents()
+    assert cells == ["Ghent", "2", "Leuven", "1"]
+    assert page.locator("#chart rect.bar").count() == 2
+    assert page.is_hidden("#trouble")
+
+
+def test_what_is_not_valid_is_shown_but_not_run(start: Start, database: Path, page: Any) -> None:
+    page.goto(start(database).url)
+    page.wait_for_selector("#diagram svg")
+    ask(page, "Which colours?")
+    assert "not valid" in page.inner_text("#facts")
+    assert page.inner_text("#warnings") == "no such column: colour"
+    assert page.locator("#result td").count() == 0
+
+
+def test_a_failed_query_and_a_lost_server_are_said_in_words(
+    start: Start, database: Path, page: Any
+) -> None:
+    server = start(database, query_seconds=1)
+    page.goto(server.url)
+    page.wait_for_selector("#diagram svg")
+    ask(page, "Never end.")
+    page.wait_for_selector("#result .trouble")
+    assert "stopped after 1 seconds" in page.inner_text("#result")
+    database.unlink()
+    page.fill("#question", "How many bikes are there?")
+    page.click("#ask")
+    page.wait_for_selector("#trouble:not([hidden])")
+    assert "database cannot be reached" in page.inner_text("#trouble")
+    server.uvicorn.should_exit = True
+    while server.service.alive:
+        page.wait_for_timeout(50)
+    page.click("#ask")
+    page.wait_for_selector("#trouble >> text=Is it still running?")
+
+
+def test_values_of_a_database_stay_text(start: Start, database: Path, page: Any) -> None:
+    import sqlite3
+
+    evil = "<img src=x onerror='document.title=1'><script>document.title=2</script>"
+    connection = sqlite3.connect(database)
+    connection.execute("UPDATE bike SET model = ?", [evil])
+    connection.commit()
+    connection.close()
+    page.goto(start(database).url)
+    page.wait_for_selector("#diagram svg")
+    ask(page, "Prices of all bikes?")
+    page.wait_for_selector("#result td")
+    assert evil in page.locator("#result td").all_text_contents()
+    assert page.title() == "text2sql"
+
+
+def test_history_outlives_the_page_and_the_server(start: Start, database: Path, page: Any) -> None:
+    server = start(database)
+    page.goto(server.url)
+    page.wait_for_selector("#diagram svg")
+    ask(page, "How many bikes are there?")
+    page.reload()
+    page.wait_for_selector("#diagram svg")
+    page.locator("#history button").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#answer:not([hidden])")
+    assert page.inner_text("#sql") == "SELECT count(*) FROM bike"
+    assert page.input_value("#question") == "How many bikes are there?"
+    page.click("#forget")
+    assert page.locator("#history button").count() == 0
+
+
+def test_a_typed_schema(start: Start, page: Any) -> None:
+    page.goto(start().url)
+    page.wait_for_selector("#typed:checked")
+    page.fill("#schema", "CREATE TABLE shop (shop_id INTEGER PRIMARY KEY, name TEXT, city TEXT);")
+    page.locator("#schema").blur()
+    page.wait_for_selector("#diagram text.table")
+    ask(page, "Number of shops by city?")
+    assert page.inner_text("#sql")
+    assert page.is_hidden("#run-label")
+
+
+def test_the_slash_key_goes_back_to_the_question(start: Start, database: Path, page: Any) -> None:
+    page.goto(start(database).url)
+    page.wait_for_selector("#diagram svg")
+    page.locator("#copy").evaluate("() => document.activeElement.blur()")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "question"
+    assert page.input_value("#question") == ""
+
+
+def test_the_token_is_asked_for_once(start: Start, database: Path, page: Any) -> None:
+    page.goto(start(database, token="a-secret-of-the-test").url)
+    page.wait_for_selector("#token-form:not([hidden])")
+    page.fill("#token", "a-secret-of-the-test")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#diagram svg")
+    ask(page, "How many bikes are there?")
+    page.wait_for_selector("#result td")
+    page.goto(page.url + "docs")
+    page.wait_for_selector("#paths details")
+
+
+@pytest.mark.parametrize("width", [360, 800, 1400])
+def test_nothing_is_wider_than_the_screen(
+    start: Start, database: Path, page: Any, width: int
+) -> None:
+    server = start(database)
+    page.set_viewport_size({"width": width, "height": 740})
+    for path in ("/", "/results", "/docs"):
+        page.goto(server.url + path)
+        page.wait_for_load_state("networkidle")
+        if path == "/":
+            page.wait_for_selector("#diagram svg")
+            ask(page, "Prices of all bikes?")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_results_lead_to_every_question(
+    start: Start, page: Any, build_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.serve.test_results import write_run
+
+    write_run(build_folder)
+    page.goto(start().url + "/results")
+    page.click("text=Tiny LoRA")
+    page.wait_for_selector("#questions:not([hidden])")
+    assert page.inner_text("#count") == "3 of 3 questions"
+    page.select_option("#verdict", "wrong")
+    assert page.inner_text("#count") == "2 of 3 questions"
+    page.select_option("#error", "no_such_column")
+    page.click("#list summary")
+    page.wait_for_selector("#list dd")
+    assert "colour" in page.inner_text("#list")
+
+
+def test_running_jobs_are_shown_and_go(start: Start, page: Any, build_folder: Path) -> None:
+    stage = build_folder / "runs" / "p" / "sample" / "infer" / "lora.partial"
+    stage.mkdir(parents=True)
+    progress = stage / "progress.json"
+    progress.write_text(json.dumps({"done": 3, "total": 9, "unit": "questions"}))
+    page.goto(start().url + "/results")
+    page.wait_for_selector("text=p/sample, infer:lora: 3 of 9 questions")
+    progress.write_text(json.dumps({"done": 8, "total": 9, "unit": "questions"}))
+    page.wait_for_selector("text=8 of 9 questions")
+    progress.unlink()
+    page.wait_for_selector("#jobs", state="hidden")
