@@ -64,15 +64,17 @@ def plan_schedule(recipe: Recipe, lengths: Lengths, nodes: int = 1) -> Schedule:
     """
     keys = recipe.llamafactory
     cutoff = int(keys.get("cutoff_len", 2048))
-    rows = [min(length, cutoff) for length in lengths.rows]
+    packed = bool(keys.get("packing") or keys.get("neat_packing"))
+    # LLaMA-Factory keeps one token of a packed sequence for itself.
+    rows = [min(length, cutoff - packed) for length in lengths.rows]
     rows = rows[: int(keys.get("max_samples") or len(rows))]
     held_out = float(keys.get("val_size", 0.0))
     used = len(rows) - math.ceil(held_out * len(rows) if held_out < 1 else held_out)
     total = sum(rows) * used / len(rows)
     per_device = int(keys.get("per_device_train_batch_size", 8))
     accumulation = int(keys.get("gradient_accumulation_steps", 1))
-    if keys.get("packing") or keys.get("neat_packing"):
-        sequences = math.ceil(packed_rows(rows, cutoff) * used / len(rows))
+    if packed:
+        sequences = math.ceil(packed_rows(rows, cutoff - 1) * used / len(rows))
         longest = cutoff * per_device
     else:
         sequences = used
