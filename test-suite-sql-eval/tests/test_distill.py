@@ -324,9 +324,10 @@ def test_a_schema_snapshot_stands_in_for_the_database(tmp_path: Path) -> None:
         column("shop", "INT", 7, nullable=False),
         column("code", "TEXT", "x-1", "x-2"),
         column("price", "NUMERIC(6,2)", 9.5),
+        column("state", "ENUM('new','old')", "new", nullable=False),
     ]
     tables = [
-        {"name": "sale", "columns": sale, "rows": [[1, "y-3", 2.5]], "unique": [["code"]]},
+        {"name": "sale", "columns": sale, "rows": [[1, "y-3", 2.5, "old"]], "unique": [["code"]]},
         {"name": "shop", "columns": shop, "rows": [], "unique": []},
         {"name": "seen", "columns": shop, "rows": [], "is_view": True},
     ]

@@ -8,6 +8,7 @@ The format is ``text2sql-snapshot-1``, the JSON that ``text2sql create-data`` wr
 from __future__ import annotations
 
 import json
+import re
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from ..errors import InputError
 from .names import quote
 
 FORMAT = "text2sql-snapshot-1"
+#: The part of a type that SQLite's grammar takes; other databases have ENUM('a') and INT[].
+_TYPE = re.compile(r"[A-Za-z_][\w ]*(\(\s*\d+\s*(,\s*\d+\s*)?\))?")
 
 
 def load_schema(path: Path) -> dict[str, Any]:
@@ -59,7 +62,7 @@ def _tables(schema: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _create(table: dict[str, Any], schema: dict[str, Any]) -> str:
     lines = [
-        f"{quote(column['name'])} {column['type']}"
+        f"{quote(column['name'])} {_type(column['type'])}"
         + ("" if column.get("nullable", True) else " NOT NULL")
         for column in table["columns"]
     ]
@@ -74,6 +77,11 @@ def _create(table: dict[str, Any], schema: dict[str, Any]) -> str:
         if key["table"].lower() == table["name"].lower()
     ]
     return f"CREATE TABLE {quote(table['name'])} ({', '.join(lines)});"
+
+
+def _type(text: str) -> str:
+    match = _TYPE.match(text)
+    return match.group() if match else ""
 
 
 def _list(names: list[str]) -> str:
