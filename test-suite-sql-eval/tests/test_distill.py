@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from test_suite_sql_eval.api import evaluate
 from test_suite_sql_eval.distill.__main__ import main
-from test_suite_sql_eval.distill.catalog import Catalog, quote, read_catalog
+from test_suite_sql_eval.distill.catalog import Catalog, read_catalog
 from test_suite_sql_eval.distill.choose import Options
 from test_suite_sql_eval.distill.golds import read_gold, read_golds
+from test_suite_sql_eval.distill.names import quote
 from test_suite_sql_eval.distill.neighbours import neighbours
 from test_suite_sql_eval.distill.rows import Variant
 from test_suite_sql_eval.distill.suite import make_suites
@@ -312,6 +313,43 @@ def test_without_gold_queries_and_without_rows(tmp_path: Path, hard: Path) -> No
             nulls += connection.execute(sql).fetchone()[0]
     assert nulls, "without rows NULL is where the schema allows it"
     assert (tmp_path / "suites" / "hard" / "hard.sqlite").is_file()
+
+
+def test_a_schema_snapshot_stands_in_for_the_database(tmp_path: Path) -> None:
+    def column(name: str, type_: str, *examples: object, **more: bool) -> dict[str, object]:
+        return {"name": name, "type": type_, "examples": examples, **more}
+
+    shop = [column("id", "INT", 1, 2, primary_key=True), column("city", "VARCHAR(9)", "Oslo")]
+    sale = [
+        column("shop", "INT", 7, nullable=False),
+        column("code", "TEXT", "x-1", "x-2"),
+        column("price", "NUMERIC(6,2)", 9.5),
+        column("state", "ENUM('new','old')", "new", nullable=False),
+    ]
+    tables = [
+        {"name": "sale", "columns": sale, "rows": [[1, "y-3", 2.5, "old"]], "unique": [["code"]]},
+        {"name": "shop", "columns": shop, "rows": [], "unique": []},
+        {"name": "seen", "columns": shop, "rows": [], "is_view": True},
+    ]
+    key = {"table": "sale", "column": "shop", "ref_table": "shop", "ref_column": "id"}
+    schema = {"db_id": "shops", "tables": tables, "foreign_keys": [key]}
+    path = tmp_path / "snapshot.json"
+    path.write_text(json.dumps({"format": "text2sql-snapshot-1", "schema": schema}))
+    gold = tmp_path / "gold.sql"
+    gold.write_text(
+        "SELECT sum(price) FROM sale JOIN shop ON shop = id WHERE city = 'Oslo'\tshops\n"
+    )
+    made = make_suites(path, gold, tmp_path / "suites", Options(max_variants=5))
+    assert made["shops"]["gold_without_rows"] == []
+    codes: set[str] = set()
+    for file in (tmp_path / "suites" / "shops").glob("*.sqlite"):
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            check_legal(connection, read_catalog(path))
+            codes |= {code for (code,) in connection.execute("SELECT code FROM sale")}
+    assert {"x-1", "y-3"} <= codes
+    path.write_text("{}")
+    with pytest.raises(InputError, match=r"snapshot\.json: not a schema snapshot"):
+        make_suites(path, gold, tmp_path / "other")
 
 
 def test_a_users_mistake_gives_one_line(

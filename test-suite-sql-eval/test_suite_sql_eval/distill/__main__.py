@@ -21,7 +21,7 @@ def _parser() -> argparse.ArgumentParser:
         "--db",
         required=True,
         type=Path,
-        help="SQLite file, .sql script, or folder with <id>/<id>.sqlite",
+        help="SQLite file, .sql script, .json snapshot, or folder with <id>/<id>.sqlite",
     )
     parser.add_argument("--gold", type=Path, help="gold queries, SQL<tab>db_id a line")
     parser.add_argument("--output", required=True, type=Path, help="folder to write the suites to")

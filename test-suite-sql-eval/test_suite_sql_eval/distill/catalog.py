@@ -11,6 +11,8 @@ from typing import Any
 
 from ..errors import InputError
 from ..sandbox import readonly_uri
+from .names import quote
+from .snapshot import load_schema, sample_rows, script
 
 #: Rows of a table whose values are looked at; more of them add nothing to a column's picture.
 MAX_ROWS = 400
@@ -112,13 +114,8 @@ class Catalog:
         return table, column
 
 
-def quote(name: str) -> str:
-    """Return a name as a quoted SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def open_source(path: Path) -> sqlite3.Connection:
-    """Open a SQLite file read-only, or run a .sql script into memory.
+    """Open a SQLite file read-only, or make a .sql script's or a snapshot's tables in memory.
 
     Raises:
         InputError: no such file, not a SQLite database, or the script has an error.
@@ -126,15 +123,17 @@ def open_source(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
-        if path.suffix == ".sql":
+        if path.suffix in (".sql", ".json"):
             connection = sqlite3.connect(":memory:")
-            connection.executescript(path.read_text(encoding="utf-8"))
+            is_script = path.suffix == ".sql"
+            text = path.read_text(encoding="utf-8") if is_script else script(load_schema(path))
+            connection.executescript(text)
         else:
             connection = sqlite3.connect(readonly_uri(str(path)), uri=True)
         connection.text_factory = lambda data: data.decode(errors="ignore")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a SQLite database or script ({error})") from error
+    except (sqlite3.Error, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a SQLite database, script or snapshot ({error})") from error
     return connection
 
 
@@ -142,7 +141,7 @@ def read_catalog(path: Path, with_rows: bool = True) -> Catalog:
     """Read a database's schema and a spread of its rows.
 
     Args:
-        path: SQLite file or .sql script.
+        path: SQLite file, .sql script or .json snapshot.
         with_rows: False leaves the rows unread (schema-only mode).
 
     Raises:
@@ -151,6 +150,8 @@ def read_catalog(path: Path, with_rows: bool = True) -> Catalog:
     connection = open_source(path)
     try:
         found = _read(connection, with_rows)
+        if with_rows and path.suffix == ".json":
+            _add_samples(found, sample_rows(load_schema(path)))
     except sqlite3.Error as error:
         raise InputError(f"{path}: cannot read the schema ({error})") from error
     finally:
@@ -158,6 +159,13 @@ def read_catalog(path: Path, with_rows: bool = True) -> Catalog:
     if not found.tables:
         raise InputError(f"{path}: the database has no table")
     return found
+
+
+def _add_samples(catalog: Catalog, samples: dict[str, list[tuple[Any, ...]]]) -> None:
+    """Use a snapshot's samples as rows; they cannot be stored, as their foreign keys may dangle."""
+    for name, table in catalog.tables.items():
+        table.rows = samples[name][:MAX_ROWS]
+        table.row_count = len(table.rows)
 
 
 def _read(connection: sqlite3.Connection, with_rows: bool) -> Catalog:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .catalog import Catalog, Table, quote
+from .catalog import Catalog, Table
+from .names import quote
 
 
 def probes(catalog: Catalog) -> list[str]:

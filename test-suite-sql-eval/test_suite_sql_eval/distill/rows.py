@@ -7,8 +7,9 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from .catalog import Catalog, Column, ForeignKey, Table, quote
+from .catalog import Catalog, Column, ForeignKey, Table
 from .golds import Gold, Place
+from .names import quote
 from .values import Pool, satisfying
 
 #: Rows a table of a variant has at most.
@@ -244,7 +245,10 @@ class _Filler:
 
     def _from(self, row: Sequence[Any], changes: int) -> dict[str, Any]:
         """A row like another one, with some columns outside keys drawn anew."""
-        values = {c.name: v for c, v in zip(self._table.columns, row, strict=True)}
+        values = {
+            column.name: self._draw(column) if value is None and column.not_null else value
+            for column, value in zip(self._table.columns, row, strict=True)
+        }
         for column in self._rng.sample(self._free, min(changes, len(self._free))):
             values[column.name] = self._draw(column)
         return values

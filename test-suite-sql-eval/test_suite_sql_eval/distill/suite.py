@@ -22,6 +22,7 @@ from .catalog import open_source, read_catalog
 from .choose import Choice, Options, choose
 from .golds import read_golds
 from .probes import probes
+from .snapshot import load_schema
 
 #: What a suite was made from and what it achieves, beside its files.
 MANIFEST = "suite.json"
@@ -34,13 +35,15 @@ def find_sources(path: Path) -> dict[str, Path]:
     """Return the databases to make suites for, by id.
 
     Args:
-        path: a SQLite file, a .sql script, or a folder of ``<id>/<id>.sqlite`` (or ``.sql``).
+        path: a SQLite file, a .sql script, a .json snapshot, or a folder of ``<id>/<id>.sqlite``
+            (or ``.sql``).
 
     Raises:
-        InputError: nothing there.
+        InputError: nothing there, or not a snapshot.
     """
     if path.is_file():
-        return {path.stem: path}
+        name = path.stem if path.suffix != ".json" else str(load_schema(path)["db_id"])
+        return {name: path}
     found: dict[str, Path] = {}
     for folder in sorted(path.iterdir()) if path.is_dir() else ():
         for suffix in (".sqlite", ".sql"):
@@ -49,8 +52,8 @@ def find_sources(path: Path) -> dict[str, Path]:
                 found.setdefault(folder.name, file)
     if not found:
         raise InputError(
-            f"{path}: no database here; DATABASE names a SQLite file, a .sql script, or a folder "
-            "with <id>/<id>.sqlite"
+            f"{path}: no database here; DATABASE names a SQLite file, a .sql script, a snapshot, "
+            "or a folder with <id>/<id>.sqlite"
         )
     return found
 
@@ -102,7 +105,7 @@ def make_suites(
     was stopped goes on where it was.
 
     Args:
-        database: SQLite file, .sql script, or folder of ``<id>/<id>.sqlite``.
+        database: SQLite file, .sql script, .json snapshot, or folder of ``<id>/<id>.sqlite``.
         gold: gold queries, or None: plain queries on every column stand in for them.
         output: folder to write to.
         options: seed and sizes.
@@ -173,7 +176,7 @@ def make_suite(
 
     Args:
         db_id: name of the suite.
-        source: SQLite file or .sql script.
+        source: SQLite file, .sql script or .json snapshot.
         queries: gold queries, or None.
         output: folder of all suites.
         options: seed and sizes.
@@ -199,7 +202,8 @@ def make_suite(
     golds = read_golds(queries if queries is not None else probes(catalog), catalog)
     choice = choose(catalog, golds, options, chosen)
     manifest = {"inputs": inputs, **_figures(choice, len(golds))}
-    _write(folder, db_id, None if schema_only else source, choice.files, manifest)
+    no_original = schema_only or source.suffix == ".json"
+    _write(folder, db_id, None if no_original else source, choice.files, manifest)
     return manifest
 
 

@@ -16,8 +16,9 @@ from typing import Any
 
 from sqlglot import exp
 
-from .catalog import Catalog, quote
+from .catalog import Catalog
 from .golds import Gold, Place, literal, place_of
+from .names import quote
 from .values import moved
 
 #: How often the values of a column are moved before a variant is given up.
