@@ -74,7 +74,8 @@ create-data: setup ## training data from a private database (DB_URL=, TOTAL=, LA
 		$(if $(LLM_URL),--llm-url $(LLM_URL) --llm-model $(LLM_MODEL)) $(if $(OUTPUT),--output $(OUTPUT))
 
 eval-private: setup ## judge PREDICTIONS= against GOLD= on a private database (DB_URL=)
-	@$(RUN) eval-private --gold $(GOLD) --predictions $(PREDICTIONS) $(if $(OUTPUT),--output $(OUTPUT))
+	@$(RUN) eval-private $(if $(GOLD),--gold $(GOLD)) \
+		$(if $(PREDICTIONS),--predictions $(PREDICTIONS)) $(if $(OUTPUT),--output $(OUTPUT))
 
 serve: ## start the web service
 
