@@ -99,7 +99,8 @@ create-data: setup ## training data from a private database (DB_URL=, TOTAL=, LA
 		$(if $(LLM_URL),--llm-url $(LLM_URL) --llm-model $(LLM_MODEL)) $(if $(OUTPUT),--output $(OUTPUT))
 
 eval-private: setup ## judge PREDICTIONS= against GOLD= on a private database (DB_URL=)
-	@$(RUN) eval-private --gold $(GOLD) --predictions $(PREDICTIONS) $(if $(OUTPUT),--output $(OUTPUT))
+	@$(RUN) eval-private $(if $(GOLD),--gold $(GOLD)) \
+		$(if $(PREDICTIONS),--predictions $(PREDICTIONS)) $(if $(OUTPUT),--output $(OUTPUT))
 
 serve: setup ## web service on 127.0.0.1:4060 (MODEL=, ENGINE=, DB_URL=, HOST=, PORT=)
 	@$(RUN) serve $(OPTIONS) $(if $(MODEL),--model $(MODEL)) $(if $(ENGINE),--engine $(ENGINE)) \

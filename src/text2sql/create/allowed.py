@@ -19,7 +19,7 @@ NODES: tuple[type[exp.Expr], ...] = (
     *(exp.Lateral, exp.Values, exp.Unnest, exp.Window, exp.WindowSpec, exp.Filter),
     *(exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls),
     # Names.
-    *(exp.Table, exp.TableAlias, exp.Column, exp.Identifier, exp.Star, exp.Alias, exp.Dot),
+    *(exp.Table, exp.TableAlias, exp.Column, exp.Identifier, exp.Star, exp.Alias),
     # Values and operators; `:=` assigns in MySQL, so it is left out by hand in `refusal`.
     *(exp.Literal, exp.Boolean, exp.Null, exp.National, exp.HexString, exp.DataType),
     *(exp.DataTypeParam, exp.Interval, exp.IntervalSpan, exp.Var, exp.Tuple, exp.Paren, exp.Array),
@@ -27,8 +27,14 @@ NODES: tuple[type[exp.Expr], ...] = (
     *(exp.Cast, exp.Collate, exp.AtTimeZone, exp.Bracket, exp.Slice, exp.Escape, exp.Cast),
     *(exp.JSONPath, exp.JSONPathPart, exp.Connector, exp.Not, exp.Distinct),
 )
-# Binary in sqlglot's tree, but more than an operator.
-REFUSED_NODES: tuple[type[exp.Expr], ...] = (exp.PropertyEQ, exp.Operator, exp.Kwarg)
+# Binary in sqlglot's tree, but more than an operator. A dot behind a row calls a function on it
+# in PostgreSQL.
+REFUSED_NODES: tuple[type[exp.Expr], ...] = (
+    exp.PropertyEQ,
+    exp.Operator,
+    exp.Kwarg,
+    exp.Dot,
+)
 
 # Functions by sqlglot's name for them, or by the name written where sqlglot has none.
 _FUNCTION_NAMES = """
