@@ -48,6 +48,9 @@ RECORDED_PACKAGES = (
     "deepspeed",
     "accelerate",
     "vllm",
+    "sentence-transformers",
+    "pymilvus",
+    "milvus-lite",
     "sqlglot",
 )
 
