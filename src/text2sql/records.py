@@ -50,6 +50,9 @@ RECORDED_PACKAGES = (
     "accelerate",
     "vllm",
     "llama-cpp-python",
+    "sentence-transformers",
+    "pymilvus",
+    "milvus-lite",
     "sqlglot",
 )
 

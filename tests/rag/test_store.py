@@ -183,3 +183,19 @@ def test_a_server_that_does_not_answer(place: Path) -> None:
 def test_texts_are_cut_where_milvus_ends_and_never_within_a_character() -> None:
     assert cut("a") == "a"
     assert cut("é" * 40_000) == "é" * 32_767
+
+
+def test_the_same_code_builds_and_searches_over_a_uri(
+    place: Path, base_config: KnowledgeBaseConfig
+) -> None:
+    from milvus_lite.adapter.grpc.server import start_server_in_thread
+
+    server, database, port = start_server_in_thread(data_dir=str(place), host="127.0.0.1", port=0)
+    try:
+        with Store(f"http://127.0.0.1:{port}", "kb", timeout=20.0) as store:
+            assert build(base_config, make_entries(30), store, WordEmbedder())["added"] == 30
+            query = WordEmbedder().queries(["how many items of kind 7 are there"])
+            assert store.search("question_vector", query, 1)[0][0][0] == "shop000007"
+    finally:
+        server.stop(grace=1).wait()
+        database.close()

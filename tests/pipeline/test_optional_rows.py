@@ -1,0 +1,70 @@
+"""Rows that are made only where they are asked for: retrieval in the CPU profile."""
+
+from __future__ import annotations
+
+import pytest
+
+from text2sql.cli import select_run
+from text2sql.errors import UserError
+from text2sql.graph import Selection, build_graph, select
+from text2sql.profile import load_profile
+from text2sql.runner import Runner
+
+PROFILE = "smollm2-135m"
+
+
+def graph_of(*optional: str) -> dict:
+    profile = load_profile(PROFILE)
+    return build_graph(Selection(profile, profile.dataset, optional=optional))
+
+
+def test_by_default_nothing_of_retrieval_is_run() -> None:
+    graph = graph_of()
+    assert not [name for name in graph if name.startswith(("knowledge-base", "retrieve"))]
+    assert not [name for name in graph if "rag_" in name]
+
+
+def test_a_row_asked_for_brings_its_stages_and_no_others() -> None:
+    graph = graph_of("rag_embedding")
+    assert "infer:rag_embedding" in graph
+    assert "infer:rag_best" not in graph
+    assert graph["infer:rag_embedding"].inputs["examples"].name == "retrieve:minilm_embedding"
+    assert graph["infer:rag_embedding"].config["examples"] == {
+        "form": "reference_list",
+        "order": "best_first",
+    }
+    assert "examples" not in graph["infer:baseline"].config
+    assert list(graph["table"].inputs) == ["baseline", "lora", "full", "rag_embedding"]
+
+
+def test_all_rows_share_a_store_and_drafts_come_from_the_same_model() -> None:
+    graph = graph_of("all")
+    assert [name for name in graph if name.startswith("knowledge-base")] == [
+        "knowledge-base:minilm"
+    ]
+    for row, model in (("rag_best", "baseline"), ("rag_best_lora", "lora")):
+        examples = graph[f"infer:{row}"].inputs["examples"]
+        assert examples.inputs["draft"].name == f"infer:{model}"
+        assert graph[f"infer:{row}"].inputs["model"] is graph[f"infer:{model}"].inputs["model"]
+
+
+def test_an_unknown_row_is_refused_with_what_there_is() -> None:
+    with pytest.raises(UserError, match=r"no optional row 'rag_bets'.*rag_best"):
+        graph_of("rag_bets")
+
+
+def test_row_names_an_optional_row_as_well() -> None:
+    options = {"profile": PROFILE, "dataset": None, "limit": None, "recipe": None}
+    selection, graph = select_run(**options, row="rag_best", rows=None)
+    assert selection.optional == ("rag_best",)
+    assert select(graph, ["eval:rag_best"])[-1].name == "eval:rag_best"
+    selection, _ = select_run(**options, row=None, rows="rag_best, rag_embedding")
+    assert selection.optional == ("rag_best", "rag_embedding")
+
+
+def test_the_worker_is_told_which_optional_rows_there_are() -> None:
+    profile = load_profile(PROFILE)
+    selection = Selection(profile, profile.dataset, optional=("rag_embedding", "rag_best"))
+    graph = build_graph(selection)
+    command = Runner(selection, 1).command(graph["retrieve:minilm_embedding"])
+    assert command[-1] == "rag_embedding,rag_best"
