@@ -21,7 +21,7 @@ from text2sql.infer.grammar import schema_grammar
 from text2sql.prompt import stop_words
 from text2sql.schema import Column, Schema, Table
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("gguf_folder")]  # skips without llama.cpp
 TEMPLATE = "qwen3_nothink"
 
 
