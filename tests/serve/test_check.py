@@ -96,10 +96,11 @@ def test_the_queue_serves_clients_in_turn_and_has_an_end() -> None:
     assert waiting.take(9) == []
 
 
-@pytest.mark.parametrize(
-    ("host", "inside"),
-    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("127.8.8.8", True)]
-    + [("0.0.0.0", False), ("::", False), ("10.0.0.1", False), ("localhost.evil.example", False)],
-)
-def test_loopback(host: str, inside: bool) -> None:
-    assert is_loopback(host) is inside
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
+def test_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "localhost.evil.example", ""])
+def test_not_loopback(host: str) -> None:
+    assert not is_loopback(host)
