@@ -27,9 +27,9 @@ import httpx
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "src"), str(ROOT / "test-suite-sql-eval")]
+sys.path[:0] = [str(ROOT / part) for part in ("tests/serve", "src", "test-suite-sql-eval")]
 
-from tests.serve.tiny import make_database, make_tiny_model  # noqa: E402
+from tiny import make_database, make_tiny_model  # noqa: E402
 
 QUESTIONS = ["How many bikes are there?", "Number of shops by city?", "Prices of all bikes?"]
 CLIENTS = (1, 8, 64)
@@ -48,7 +48,7 @@ def serving(folder: Path, model: Path, batch_size: int) -> Iterator[tuple[str, i
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    path = os.pathsep.join(sys.path[:3])
+    path = os.pathsep.join(sys.path[1:3])
     environment = os.environ | {
         "PYTHONPATH": path,
         "TEXT2SQL_DB_URL": str(folder / "shops.sqlite"),
