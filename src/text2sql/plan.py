@@ -10,6 +10,14 @@ from text2sql.runner import is_current
 from text2sql.train.recipe import Recipe
 from text2sql.worker import STAGE_MODULES
 
+# Of stages that are not launched by a command of their own kind.
+LAUNCHES = {
+    "merge": "llamafactory-cli export",
+    "gguf": "text2sql quantize",
+    "quantized-infer": "text2sql quantization-table",
+    "quantized-eval": "text2sql quantization-table",
+}
+
 
 def describe_plan(selection: Selection, graph: dict[str, Stage]) -> str:
     """Return a run's stages in order, each with state, inputs, output and launch line."""
@@ -33,7 +41,7 @@ def describe_plan(selection: Selection, graph: dict[str, Stage]) -> str:
 def launch_line(stage: Stage) -> str:
     """Return the program a stage starts, as one would type it."""
     if not stage.kind.startswith("train-"):
-        return "llamafactory-cli export" if stage.kind == "merge" else f"text2sql {stage.kind}"
+        return LAUNCHES.get(stage.kind, f"text2sql {stage.kind}")
     recipe = Recipe.model_validate({k: v for k, v in stage.config.items() if k != "template"})
     variables = [f"{name}={value}" for name, value in recipe.environment().items()]
     arguments = shown(stage.output / "llamafactory.yaml")

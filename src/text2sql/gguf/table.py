@@ -84,7 +84,10 @@ def table(record: dict[str, Any]) -> Table:
                 row["type"],
                 f"{row['megabytes']:.0f}",
                 f"{row['bits_per_weight']:.2f}",
-                *(f"{row['accuracy'][level]:.1f}" for level in LEVELS),
+                *(
+                    f"{row['accuracy'][level]:.1f}" if row["questions"][level] else "none"
+                    for level in LEVELS
+                ),
                 f"{row['same_sql_as_f16']:.1f} %",
                 f"{row['perplexity']:.3f}",
                 _number(row["prompt_tokens_per_second"]),

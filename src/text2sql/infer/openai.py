@@ -111,8 +111,10 @@ class OpenAIEngine:
             "seed": config.seed + prompt.sample,
             "stop": self._stops,
         }
-        if config.repetition_penalty != 1:  # no key of OpenAI's; these are vLLM's and llama.cpp's
-            penalty = config.repetition_penalty
+        penalty = config.repetition_penalty
+        # No keys of OpenAI's, but vLLM's and llama.cpp's; llama.cpp's server takes 1.1 where it is
+        # not told, hosted APIs refuse keys they do not know.
+        if penalty != 1 or self._server.send != "chat":
             arguments["extra_body"] = {"repetition_penalty": penalty, "repeat_penalty": penalty}
         if self._server.send == "chat":
             answer: Any = self._client.chat.completions.create(

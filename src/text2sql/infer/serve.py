@@ -48,9 +48,11 @@ def _llama_command(file: Path, host: str, port: int, context: int) -> list[str]:
             raise UserError(f"the llama.cpp server needs '{package}'; run: make setup-gguf")
     threads = os.environ.get("OMP_NUM_THREADS") or str(len(os.sched_getaffinity(0)))
     return [
-        *(sys.executable, "-m", "llama_cpp.server", "--model", str(file)),
+        *(sys.executable, "-m", "text2sql.infer.llama_server", "--model", str(file)),
         *("--model_alias", file.stem, "--host", host, "--port", str(port)),
         *("--n_ctx", str(context), "--n_threads", threads, "--n_threads_batch", threads),
+        # Scores of every token of the context would take n_ctx times the vocabulary in memory.
+        *("--logits_all", "false"),
     ]
 
 

@@ -106,6 +106,10 @@ class VllmEngine:
             if finished:
                 last = now
 
+    def forget_prefixes(self) -> None:
+        """Empty the prefix cache, so that timings do not profit from an earlier round."""
+        self._llm.reset_prefix_cache()
+
     def _sampling_of(self, prompt: Prompt) -> Any:
         bound: dict[str, Any] = {}
         if prompt.grammar is not None:

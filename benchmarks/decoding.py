@@ -1,0 +1,111 @@
+"""What voting, a repair turn and a grammar are worth, and what they cost, on one GGUF model.
+
+Usage: python benchmarks/decoding.py MODEL.gguf DATA --databases FOLDER --template smollm2 \\
+           --output result.json
+
+DATA is the folder of a data stage. Each way answers the same questions with the same engine class;
+reported are execution accuracy, queries that fail to run, completion tokens and seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from test_suite_sql_eval.api import evaluate
+from test_suite_sql_eval.executor import SqlExecutor
+
+from text2sql import hardware
+from text2sql.config import check_config
+from text2sql.data.config import DataConfig
+from text2sql.files import read_json, read_jsonl, write_json
+from text2sql.infer.answers import Surroundings, answer
+from text2sql.infer.config import InferConfig
+from text2sql.infer.decode import Databases
+from text2sql.infer.engine import load_engine
+from text2sql.infer.fit import SchemaFitter
+from text2sql.infer.stage import PREDICT_FILE, write_predictions
+from text2sql.prompt import render_text, stop_words
+from text2sql.records import package_versions
+
+WAYS: dict[str, dict[str, Any]] = {
+    "greedy": {},
+    "repair": {"decoding": {"repair": True}},
+    "grammar": {"decoding": {"grammar": True}},
+    "vote of 5": {"temperature": 0.7, "decoding": {"samples": 5}},
+}
+
+
+def measure(
+    model: Path,
+    way: dict[str, Any],
+    questions: list[dict[str, Any]],
+    around: Surroundings,
+    databases: Databases,
+) -> dict[str, Any]:
+    """Answer the questions in one way and judge the answers."""
+    common = {"engine": "llama.cpp", "max_new_tokens": 128, "max_model_len": 2048}
+    config = InferConfig.model_validate(common | way)
+    engine = load_engine(model, config, stop_words(around.template), "cpu")
+    started = time.perf_counter()
+    rows = sorted(answer(engine, questions, config, around), key=lambda row: int(row["id"]))
+    seconds = time.perf_counter() - started
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_predictions(folder, rows)
+        gold = "".join(f"{' '.join(q['gold'].split())}\t{q['db_id']}\n" for q in questions)
+        (folder / "gold.sql").write_text(gold, encoding="utf-8")
+        report = evaluate(
+            str(folder / "gold.sql"), str(folder / PREDICT_FILE), str(databases.folder)
+        )
+    failed = sum(not databases.run(row["db_id"], [row["sql"]])[0].ok for row in rows)
+    return {
+        "execution_accuracy": round(100 * report.scores["all"]["exec"], 2),
+        "execution_errors": failed,
+        "completion_tokens": sum(row["completion_tokens"] for row in rows),
+        "seconds": round(seconds, 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--databases", type=Path, required=True)
+    parser.add_argument("--template", required=True)
+    parser.add_argument("--every", type=int, default=1, help="take every n-th question")
+    parser.add_argument("--output", type=Path, required=True)
+    options = parser.parse_args()
+    questions = [
+        row | {"prompt": render_text(row["messages"], options.template)}
+        for row in list(read_jsonl(options.data / "questions.jsonl"))[:: options.every]
+    ]
+    values = read_json(options.data / "manifest.json")["config"]
+    values.pop("limit", None)
+    fitter = SchemaFitter(
+        check_config(values, DataConfig, "data"), options.databases, options.template
+    )
+    results: dict[str, Any] = {}
+    with SqlExecutor() as executor:
+        databases = Databases(options.databases, executor, 10.0)
+        around = Surroundings(options.template, fitter, databases)
+        for name, way in WAYS.items():
+            results[name] = measure(options.model, way, questions, around, databases)
+            print(name, results[name], flush=True)
+    write_json(
+        options.output,
+        {
+            "model": options.model.name,
+            "questions": len(questions),
+            "ways": results,
+            "hardware": hardware.describe(),
+            "versions": package_versions(),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""A tied-embedding Qwen3 through converter and quantizer, and the engines on what comes out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from text2sql.errors import UserError
+from text2sql.files import read_json
+from text2sql.gguf.checks import check_logits
+from text2sql.gguf.command import quantize_folder
+from text2sql.gguf.header import read_header
+from text2sql.gguf.quantize import quantize
+from text2sql.gguf.types import QUANTIZATION_TYPES
+from text2sql.infer.config import InferConfig
+from text2sql.infer.engine import Prompt, load_engine
+from text2sql.infer.grammar import schema_grammar
+from text2sql.prompt import stop_words
+from text2sql.schema import Column, Schema, Table
+
+pytestmark = pytest.mark.slow
+TEMPLATE = "qwen3_nothink"
+
+
+def f16(folder: Path) -> Path:
+    return folder / "tiny-qwen3-F16.gguf"
+
+
+def test_f16_says_what_the_model_says(gguf_folder: Path) -> None:
+    found = read_json(gguf_folder / "quantization.json")["F16"]
+    assert found["architecture"] == "qwen3"
+    assert found["model"]["tied_embeddings"] is True
+    assert found["tokenizer"]["strings"] == 1000
+    assert found["logits"]["same_first_token"] >= 0.98
+    assert found["logits"]["divergence"] < 0.01
+
+
+def test_every_type_has_its_size_tensors_and_files(gguf_folder: Path) -> None:
+    record = read_json(gguf_folder / "quantization.json")
+    sizes = [record[name]["bits_per_weight"] for name in ("Q3_K_M", "Q4_K_M", "Q5_K_M", "Q6_K")]
+    assert sizes == sorted(sizes)
+    assert record["Q8_0"]["bits_per_weight"] > sizes[-1]
+    assert "Q4_K" in record["Q4_K_M"]["tensor_types"]
+    for name in QUANTIZATION_TYPES:
+        assert record[name]["perplexity"] > 1
+        assert (gguf_folder / f"tiny-qwen3-{name}.Modelfile").is_file()
+        assert (gguf_folder / f"tiny-qwen3-{name}.LM-Studio.md").is_file()
+    assert not list(gguf_folder.glob("*.partial"))
+
+
+def test_a_second_call_does_nothing_and_new_weights_everything(
+    gguf_folder: Path, tiny_qwen3: Path, gguf_questions: Path, tmp_path: Path
+) -> None:
+    before = f16(gguf_folder).stat().st_mtime_ns
+    quantize_folder(tiny_qwen3, gguf_folder, ["Q4_K_M"], TEMPLATE, gguf_questions, "smollm")
+    assert f16(gguf_folder).stat().st_mtime_ns == before
+    output = tmp_path / "other"
+    output.mkdir()
+    (output / "source.json").write_text('{"sha256": "another"}')
+    stale = output / "tiny-qwen3-F16.gguf"
+    stale.write_bytes(b"stale")
+    quantize_folder(tiny_qwen3, output, ["Q8_0"], TEMPLATE, gguf_questions, "smollm")
+    assert read_header(stale).architecture == "qwen3"
+
+
+def test_a_tokenizer_llama_cpp_does_not_know_is_explained(
+    tiny_qwen3: Path, gguf_questions: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"does not know this tokenizer.*--pretokenizer"):
+        quantize_folder(tiny_qwen3, tmp_path, ["Q8_0"], TEMPLATE, gguf_questions)
+    assert not list(tmp_path.glob("*.gguf"))
+
+
+def test_a_wrong_pretokenizer_is_found_out(
+    tiny_qwen3: Path, gguf_questions: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="its tokenizer is another one than the model's"):
+        quantize_folder(tiny_qwen3, tmp_path, ["Q8_0"], TEMPLATE, gguf_questions, "llama-bpe")
+
+
+def test_an_architecture_the_converter_does_not_know(
+    tiny_qwen3: Path, gguf_questions: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    model = tmp_path / "model"
+    shutil.copytree(tiny_qwen3, model)
+    config = read_json(model / "config.json") | {"architectures": ["ZebraForCausalLM"]}
+    (model / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="converter does not know this architecture"):
+        quantize_folder(model, tmp_path / "out", ["Q8_0"], TEMPLATE, gguf_questions, "smollm")
+
+
+def test_other_weights_are_found_out(gguf_folder: Path, tiny_qwen3: Path, tmp_path: Path) -> None:
+    import shutil
+
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    model = tmp_path / "model"
+    shutil.copytree(tiny_qwen3, model)
+    weights = load_file(model / "model.safetensors")
+    name = next(name for name in weights if name.endswith("layers.2.mlp.down_proj.weight"))
+    weights[name] = torch.zeros_like(weights[name])
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match="computes something else than"):
+        check_logits(model, f16(gguf_folder), ["How many singers are there?"])
+
+
+def test_a_broken_source_fails_without_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.gguf").write_bytes(b"GGUF and nothing more")
+    with pytest.raises(UserError, match="Q4_K_M failed"):
+        quantize(tmp_path / "a.gguf", tmp_path / "b.gguf", "Q4_K_M")
+    assert not list(tmp_path.glob("b*"))
+
+
+def settings(engine: str, **values: Any) -> InferConfig:
+    common = {"engine": engine, "dtype": "float32", "max_new_tokens": 16, "max_model_len": 512}
+    return InferConfig.model_validate(common | values)
+
+
+def prompts(engine: Any, texts: list[str], **values: Any) -> list[Prompt]:
+    return [Prompt(i, engine.encode(text), text, **values) for i, text in enumerate(texts)]
+
+
+def test_llama_cpp_is_sent_the_tokens_of_transformers_and_answers_alike(
+    gguf_folder: Path, tiny_qwen3: Path, gguf_texts: list[str]
+) -> None:
+    stops = stop_words(TEMPLATE)
+    one = load_engine(tiny_qwen3, settings("transformers"), stops, "cpu")
+    other = load_engine(f16(gguf_folder), settings("llama.cpp"), stops, "cpu")
+    assert prompts(one, gguf_texts) == prompts(other, gguf_texts)
+    expected = {done.id: done for done in one.generate(prompts(one, gguf_texts))}
+    found = {done.id: done for done in other.generate(prompts(other, gguf_texts))}
+    assert {i: d.text for i, d in found.items()} == {i: d.text for i, d in expected.items()}
+    assert other.measurements()["generation_tokens_per_second"] > 0
+
+
+def test_a_seed_repeats_and_another_one_does_not(gguf_folder: Path, gguf_texts: list[str]) -> None:
+    config = settings("llama.cpp", temperature=1.0)
+    engine = load_engine(f16(gguf_folder), config, stop_words(TEMPLATE), "cpu")
+    texts = [
+        next(iter(engine.generate([prompts(engine, gguf_texts, sample=sample)[0]]))).text
+        for sample in (0, 1, 0)
+    ]
+    assert texts[0] == texts[2] != texts[1]
+
+
+def test_a_grammar_binds_even_a_random_model(gguf_folder: Path, gguf_texts: list[str]) -> None:
+    schema = Schema("d", (Table("singer", (Column("name", "TEXT"), Column("age", "INTEGER"))),), ())
+    config = settings("llama.cpp", temperature=1.0)
+    engine = load_engine(f16(gguf_folder), config, stop_words(TEMPLATE), "cpu")
+    for done in engine.generate(prompts(engine, gguf_texts, grammar=schema_grammar(schema))):
+        assert done.text.startswith("SELECT ")
+
+
+def test_wrong_template_for_a_gguf_file(gguf_folder: Path) -> None:
+    with pytest.raises(UserError, match="'<end>' is no token of this model"):
+        load_engine(f16(gguf_folder), settings("llama.cpp"), ["<end>"], "cpu")

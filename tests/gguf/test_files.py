@@ -1,0 +1,197 @@
+"""GGUF headers, checks before conversion, and what is written for Ollama and LM Studio."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pytest
+from gguf import GGUFWriter
+
+from text2sql.config import check_config
+from text2sql.errors import UserError
+from text2sql.gguf.config import QuantizationConfig
+from text2sql.gguf.convert import check_model
+from text2sql.gguf.deploy import lm_studio_notes, ollama_modelfile
+from text2sql.gguf.header import find_gguf, read_header
+from text2sql.gguf.probes import Probe, spread, tokenizer_strings
+from text2sql.gguf.types import QUANTIZATION_TYPES, check_type
+from text2sql.prompt import TEMPLATES, render_messages, render_text, stop_words
+
+
+def write_gguf(path: Path, architecture: str = "llama") -> Path:
+    writer = GGUFWriter(path, architecture)
+    writer.add_context_length(512)
+    writer.add_embedding_length(64)
+    writer.add_block_count(3)
+    writer.add_head_count(4)
+    writer.add_head_count_kv(2)
+    writer.add_chat_template("{{ messages }}")
+    writer.add_tensor("a", np.zeros((8, 64), dtype=np.float16))
+    writer.add_tensor("b", np.zeros(64, dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def write_model(folder: Path, **config: Any) -> Path:
+    """A model folder as `check_model` looks at it: headers of weights, no weights."""
+    folder.mkdir(exist_ok=True)
+    header = {
+        "a.weight": {"dtype": "F32", "shape": [4, 576], "data_offsets": [0, 0]},
+        "b.weight": {"dtype": "F32", "shape": [4, 512], "data_offsets": [0, 0]},
+        "norm.weight": {"dtype": "F32", "shape": [5], "data_offsets": [0, 0]},
+    }
+    data = json.dumps(header).encode()
+    (folder / "model.safetensors").write_bytes(len(data).to_bytes(8, "little") + data)
+    (folder / "config.json").write_text(json.dumps({"architectures": ["X"], **config}))
+    (folder / "tokenizer.json").write_text("{}")
+    (folder / "chat_template.jinja").write_text("{{ messages }}")
+    return folder
+
+
+def test_header_tells_size_and_types(tmp_path: Path) -> None:
+    header = read_header(write_gguf(tmp_path / "m.gguf"))
+    assert header.architecture == "llama"
+    assert header.parameters == 8 * 64 + 64
+    assert header.tensor_types == {"F16": 1, "F32": 1}
+    assert header.cache_bytes_per_token == 2 * 3 * 2 * (16 + 16)
+    assert header.context_length == 512
+    assert header.bits_per_weight == 8 * (tmp_path / "m.gguf").stat().st_size / 576
+
+
+def test_unknown_architecture_is_named(tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "m.gguf", "zebra")
+    with pytest.raises(UserError, match=r"llama\.cpp knows no architecture 'zebra'"):
+        read_header(path)
+
+
+def test_what_is_not_gguf_or_cut_short_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(b"hello")
+    with pytest.raises(UserError, match=r"m\.gguf: not a GGUF file"):
+        read_header(path)
+    whole = write_gguf(tmp_path / "w.gguf").read_bytes()
+    path.write_bytes(whole[:60])
+    with pytest.raises(UserError, match="broken GGUF file"):
+        read_header(path)
+
+
+def test_the_one_file_in_a_folder_is_found(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no GGUF file; make one with: make quantize"):
+        find_gguf(tmp_path)
+    path = write_gguf(tmp_path / "m.gguf")
+    assert find_gguf(tmp_path) == find_gguf(path) == path
+    write_gguf(tmp_path / "n.gguf")
+    with pytest.raises(UserError, match="2 GGUF files here"):
+        find_gguf(tmp_path)
+
+
+def test_rows_that_blocks_do_not_divide_are_counted(tmp_path: Path) -> None:
+    found = check_model(write_model(tmp_path / "m", tie_word_embeddings=True), ("Q4_K_M", "Q8_0"))
+    assert found["rows_that_do_not_divide"] == {"Q4_K_M": 1, "Q8_0": 0}
+    assert found["tied_embeddings"] is True
+    assert found["parameters"] == 4 * 576 + 4 * 512 + 5
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("config.json", "this is not a Hugging Face model folder"),
+        ("model.safetensors", r"no \*\.safetensors"),
+        ("tokenizer.json", "no tokenizer.json"),
+        ("chat_template.jinja", "no chat template"),
+    ],
+)
+def test_what_a_model_lacks_is_named(tmp_path: Path, missing: str, message: str) -> None:
+    folder = write_model(tmp_path / "m")
+    (folder / missing).unlink()
+    with pytest.raises(UserError, match=message):
+        check_model(folder)
+
+
+def test_an_adapter_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(UserError, match="a LoRA adapter, not a model; merge it first"):
+        check_model(tmp_path)
+
+
+def test_broken_weights_are_said(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "m")
+    (folder / "model.safetensors").write_bytes(b"\xff" * 40)
+    with pytest.raises(UserError, match="broken or incomplete safetensors file"):
+        check_model(folder)
+
+
+def test_too_little_disk_is_said_with_the_estimate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("text2sql.gguf.convert._free_bytes", lambda folder: 10)
+    with pytest.raises(UserError, match=r"may take 0\.0 GB, the disk has 0\.0 GB free"):
+        check_model(write_model(tmp_path / "m"))
+
+
+def test_types_in_any_case_and_unknown_ones() -> None:
+    assert check_type("q4_k_m") == "Q4_K_M"
+    with pytest.raises(UserError, match="no quantization type 'Q9'; there are: Q3_K_M, Q4_K_M"):
+        check_type("Q9")
+    with pytest.raises(UserError, match="no quantization type 'Q9'"):
+        check_config({"row": "a", "infer": "b", "types": ["Q9"]}, QuantizationConfig, "x.yaml")
+
+
+def test_type_numbers_are_those_of_llama_cpp() -> None:
+    llama_cpp = pytest.importorskip("llama_cpp", reason="llama.cpp is not set up (make setup-gguf)")
+    for name, number in QUANTIZATION_TYPES.items():
+        assert getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{name}") == number
+
+
+def test_probes_are_spread_and_strings_counted() -> None:
+    probes = [Probe(f"p{i}", f"a{i}") for i in range(10)]
+    assert [p.prompt for p in spread(probes, 3)] == ["p0", "p3", "p6"]
+    strings = tokenizer_strings(probes)
+    assert len(strings) == 1000
+    assert strings == tokenizer_strings(probes)
+
+
+def as_jinja(modelfile: str) -> str:
+    """The Go template of a Modelfile in Jinja's words; only what ours uses is translated."""
+    go = modelfile.split('TEMPLATE """', 1)[1].split('"""', 1)[0]
+    for old, new in (
+        ("{{ if not .System }}", "{% if not System %}"),
+        ("{{ if .System }}", "{% if System %}"),
+        ("{{ .System }}", "{{ System }}"),
+        ("{{ range $i, $m := .Messages }}", "{% for m in Messages %}"),
+        ('{{ if ne $m.Role "system" }}', "{% if m.role != 'system' %}"),
+        ("{{ $m.Role }}", "{{ m.role }}"),
+        ("{{ $m.Content }}", "{{ m.content }}"),
+        ("{{ end }}{{ end }}", "{% endif %}{% endfor %}"),
+        ("{{ end }}", "{% endif %}"),
+    ):
+        go = go.replace(old, new)
+    return go
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES))
+@pytest.mark.parametrize("with_system", [True, False])
+def test_ollama_renders_the_prompt_that_was_trained_on(template: str, with_system: bool) -> None:
+    messages = render_messages("How many?", "CREATE TABLE t (a INT);", "short")
+    messages = messages if with_system else messages[1:]
+    made = jinja2.Environment(keep_trailing_newline=True).from_string(
+        as_jinja(ollama_modelfile("m.gguf", template, 4096))
+    )
+    system = messages[0]["content"] if with_system else ""
+    assert made.render(System=system, Messages=messages) == render_text(messages, template)
+
+
+def test_deployment_files_hold_stop_words_and_context() -> None:
+    text = ollama_modelfile("m-Q4_K_M.gguf", "chatml", 2048)
+    assert "FROM ./m-Q4_K_M.gguf\n" in text
+    assert "PARAMETER num_ctx 2048\n" in text
+    for word in stop_words("chatml"):
+        assert f'PARAMETER stop "{word}"\n' in text
+        assert f"`{word}`" in lm_studio_notes("m.gguf", "chatml", 2048)
