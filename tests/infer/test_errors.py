@@ -104,9 +104,9 @@ def test_serving_on_a_taken_port(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=f"127.0.0.1:{port} cannot be listened on"):
-            from text2sql.infer.serve import _require_free
+            from text2sql.infer.serve import require_free
 
-            _require_free("127.0.0.1", port)
+            require_free("127.0.0.1", port)
 
 
 def test_serving_what_is_no_model(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.serve.conftest import ANSWERS, SLOW, TABLES, Server
+from tests.serve.conftest import Server
+from tests.serve.tiny import ANSWERS, SLOW, TABLES
 
 Start = Callable[..., Server]
 DDL = TABLES.split("INSERT")[0]

@@ -21,8 +21,9 @@ from text2sql.serve import results
 from text2sql.serve.check import parse_schema
 from text2sql.serve.guard import Guard
 from text2sql.serve.jobs import watch_jobs
+from text2sql.serve.messages import Answer, Ask
 from text2sql.serve.refusal import Refusal
-from text2sql.serve.service import Answer, Ask, Service
+from text2sql.serve.service import Service
 from text2sql.serve.stream import converse
 
 STATIC = str(files("text2sql.serve") / "static")

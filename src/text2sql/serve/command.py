@@ -66,35 +66,22 @@ def serve_profile(
     serving = serve_config(config, settings, data)
     require_free(serving.host, serving.port)
     decoding = infer_config(profile, engine, infer, server_url, server_model)
+    # First what fails fast; loading a model, or even training it, takes its time.
+    database = LiveDatabase(serving) if serving.db_url else None
     if model is None:
         model = _profile_model(run, bring_up_to_date, selection, graph, decoding.engine)
     name = decoding.server.model if decoding.server else model.resolve().name
     template = profile.model.template
     loaded = load_engine(model, decoding, stop_words(template), profile.device)
-    serve(
-        serving,
-        lambda database: Service(
-            loaded,
-            decoding,
-            Asking(template, data.system, serving.schema_style),
-            name,
-            serving,
-            database,
-        ),
-    )
+    asking = Asking(template, data.system, serving.schema_style)
+    serve(Service(loaded, decoding, asking, name, serving, database))
 
 
-def serve(config: ServeConfig, make_service: Callable[[LiveDatabase | None], Service]) -> None:
-    """Serve until SIGINT or SIGTERM; running requests are finished first.
-
-    Args:
-        config: address and limits.
-        make_service: makes the service over the database that the config names.
-    """
+def serve(service: Service) -> None:
+    """Serve until SIGINT or SIGTERM; running requests are finished first."""
+    config = service.config
     url = config.db_url.get_secret_value() if config.db_url else ""
     token = config.token.get_secret_value() if config.token else ""
-    database = LiveDatabase(config) if url else None
-    service = make_service(database)
     set_up_logs([token, *(url_secrets(url) if url else [])])
     click.echo(f"text2sql: http://{_shown(config)}/ (Ctrl-C stops)", err=True)
     server = uvicorn.Server(server_settings(config, make_app(service)))
@@ -138,7 +125,7 @@ def serve_config(file: Path | None, settings: dict[str, Any], data: DataConfig) 
     }
     values |= read_yaml(file) if file else {}
     given = {"token": os.environ.get(TOKEN_VARIABLE), "db_url": os.environ.get(DB_URL_VARIABLE)}
-    values |= {key: value for key, value in (given | settings).items() if value}
+    values |= {key: value for key, value in (given | settings).items() if value not in (None, "")}
     return check_config(values, ServeConfig, str(file) if file else "serve")
 
 

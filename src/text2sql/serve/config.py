@@ -50,15 +50,11 @@ class ServeConfig(StrictModel):
             raise ValueError(f"there is no such schema style; there are: {', '.join(STYLES)}")
         return value
 
-    @field_validator("token")
-    @classmethod
-    def _long_token(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < MIN_TOKEN_CHARACTERS:
-            raise ValueError(f"the token must have at least {MIN_TOKEN_CHARACTERS} characters")
-        return value
-
     @model_validator(mode="after")
     def _reachable_only_with_token(self) -> Self:
+        # Checked here and not at its key, because an error there would show the token.
+        if self.token and len(self.token.get_secret_value()) < MIN_TOKEN_CHARACTERS:
+            raise ValueError(f"the token must have at least {MIN_TOKEN_CHARACTERS} characters")
         if not is_loopback(self.host) and self.token is None:
             raise ValueError(
                 f"listening on {self.host} lets other machines ask; set {TOKEN_VARIABLE} to a"

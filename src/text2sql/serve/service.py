@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
 from test_suite_sql_eval.errors import FORBIDDEN, TIMEOUT
 
 from text2sql.errors import UserError
@@ -20,6 +19,7 @@ from text2sql.serve.check import find_fault, parse_schema
 from text2sql.serve.config import ServeConfig
 from text2sql.serve.database import LiveDatabase, json_rows
 from text2sql.serve.fair_queue import FairQueue, QueueFullError
+from text2sql.serve.messages import Answer, Ask, Rows
 from text2sql.serve.metrics import Metrics
 from text2sql.serve.refusal import Refusal
 
@@ -28,46 +28,6 @@ PRUNED = "the schema was too long; the model saw only what seemed relevant to th
 SEPARATED = "control words of the prompt format were taken apart in the question or schema"
 NO_NAMES = "no tables were recognised in the schema; names in the SQL were not checked"
 CONTROL, HARMLESS = "<|", "< |"  # opens the words that end a turn of the conversation
-
-
-class Ask(BaseModel):
-    """A question. Without `db_schema` it is about the configured database."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    question: str = Field(examples=["How many bikes does each shop have?"])
-    db_schema: str | None = Field(
-        default=None, description="CREATE TABLE statements or M-Schema; any text will do"
-    )
-    execute: bool = Field(default=False, description="run the SQL on the configured database")
-    max_rows: int | None = Field(default=None, ge=1)
-
-
-class Rows(BaseModel):
-    """What the SQL returned. `error` is set where it failed; `truncated` where rows are missing."""
-
-    columns: list[str] = []
-    rows: list[list[Any]] = []
-    truncated: bool = False
-    seconds: float = 0.0
-    error: str | None = None
-    error_kind: str | None = None
-
-
-class Answer(BaseModel):
-    """The answer to a question.
-
-    `valid`: one query that only reads, over names that exist, as far as that is known; `warnings`
-    say what is wrong otherwise. `seconds` is the whole time, waiting included.
-    """
-
-    sql: str
-    valid: bool
-    warnings: list[str]
-    seconds: float
-    model: str
-    request_id: str
-    result: Rows | None = None
 
 
 @dataclass

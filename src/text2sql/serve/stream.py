@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from text2sql.serve.config import ServeConfig
 from text2sql.serve.guard import require_token
+from text2sql.serve.messages import Answer, Ask
 from text2sql.serve.refusal import Refusal
-from text2sql.serve.service import Answer, Ask, Service
+from text2sql.serve.service import Service
 
 IDLE_SECONDS = 600.0
 POLICY_VIOLATION = 1008

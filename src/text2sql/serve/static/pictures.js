@@ -38,7 +38,7 @@ export function chart(columns, rows) {
 
 // Tables as boxes in two columns; foreign keys as lines between the columns that they join.
 export function diagram(schema) {
-  const line = 18, width = 190, gap = 70, places = new Map(), heights = [0, 0];
+  const line = 18, width = 168, gap = 44, places = new Map(), heights = [0, 0];
   for (const one of schema.tables) {
     const side = heights[0] <= heights[1] ? 0 : 1;
     places.set(one.name, { x: 4 + side * (width + gap), y: heights[side] + 4, side });
@@ -71,8 +71,8 @@ export function diagram(schema) {
       const place = y + (i + 2) * line;
       const name = (column.primary_key ? "◆ " : "") + column.name;
       picture.append(
-        draw("text", { x: x + 8, y: place }, name.length > 19 ? `${name.slice(0, 18)}…` : name),
-        draw("text", { class: "type", x: x + width - 8, y: place, "text-anchor": "end" }, column.type.slice(0, 9)),
+        draw("text", { x: x + 8, y: place }, name.length > 16 ? `${name.slice(0, 15)}…` : name),
+        draw("text", { class: "type", x: x + width - 8, y: place, "text-anchor": "end" }, column.type.slice(0, 8)),
       );
     });
   }

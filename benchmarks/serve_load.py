@@ -1,0 +1,149 @@
+"""Load the web service: requests per second, p50 and p95, batching, memory over many requests.
+
+    python benchmarks/serve_load.py                      # a two-layer model, made on the spot
+    python benchmarks/serve_load.py --model FOLDER --requests 60 --steady 0
+
+Starts ``text2sql serve`` as a process with a small database, asks it over HTTP and prints Markdown.
+Every request is counted: answered, refused with 429, or lost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / part) for part in ("tests/serve", "src", "test-suite-sql-eval")]
+
+from tiny import make_database, make_tiny_model  # noqa: E402
+
+QUESTIONS = ["How many bikes are there?", "Number of shops by city?", "Prices of all bikes?"]
+CLIENTS = (1, 8, 64)
+BATCH_SIZES = (16, 1)
+STEPS = 10  # how often memory is read over the steady load
+
+
+@contextmanager
+def serving(folder: Path, model: Path, batch_size: int) -> Iterator[tuple[str, int]]:
+    """Run the service; give its address and process id."""
+    infer = yaml.safe_load((ROOT / "configs/infer/smollm2-135m_greedy_cpu.yaml").read_text())
+    write = folder / f"infer{batch_size}.yaml"
+    write.write_text(yaml.safe_dump(infer | {"batch_size": batch_size, "max_model_len": 512}))
+    limits = folder / "serve.yaml"
+    limits.write_text("max_waiting: 256\nmax_waiting_per_client: 256\n")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    path = os.pathsep.join(sys.path[1:3])
+    environment = os.environ | {
+        "PYTHONPATH": path,
+        "TEXT2SQL_DB_URL": str(folder / "shops.sqlite"),
+    }
+    command = [sys.executable, "-c", "from text2sql.cli import main; main()", "serve"]
+    command += ["--model", str(model), "--port", str(port), "--infer", str(write)]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([*command, "--config", str(limits)], env=environment, stderr=log)
+        url = f"http://127.0.0.1:{port}"
+        try:
+            while process.poll() is None:
+                try:
+                    httpx.get(f"{url}/healthz")
+                    break
+                except httpx.TransportError:
+                    time.sleep(0.2)
+            else:
+                sys.exit((folder / "log").read_text())
+            yield url, process.pid
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def load(url: str, clients: int, requests: int) -> tuple[float, list[float], Counter[str]]:
+    """Ask from so many clients at once; return the time, each answer's time and the outcomes."""
+    outcomes: Counter[str] = Counter()
+    times: list[float] = []
+
+    def work(number: int) -> None:
+        with httpx.Client(timeout=300) as client:
+            for turn in range(number, requests, clients):
+                body = {"question": QUESTIONS[turn % len(QUESTIONS)], "execute": True}
+                began = time.perf_counter()
+                try:
+                    status = client.post(f"{url}/text2sql", json=body).status_code
+                except httpx.TransportError:
+                    outcomes["lost"] += 1
+                    continue
+                outcomes[str(status)] += 1
+                if status == 200:
+                    times.append(time.perf_counter() - began)
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(work, range(clients)))
+    return time.perf_counter() - began, times, outcomes
+
+
+def memory_mb(pid: int) -> float:
+    """Resident memory of a process in MiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, help="default: a two-layer model, made on the spot")
+    parser.add_argument("--requests", type=int, default=400, help="for each number of clients")
+    parser.add_argument("--steady", type=int, default=5000, help="requests while memory is watched")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_database(folder / "shops.sqlite")
+        model = options.model or folder / "tiny"
+        if options.model is None:
+            model.mkdir()
+            make_tiny_model(model)
+        print(f"{len(os.sched_getaffinity(0))} cores, model {model.name}\n")
+        print("| batch | clients | requests/s | p50 s | p95 s | outcomes |")
+        print("|------:|--------:|-----------:|------:|------:|----------|")
+        for batch_size in BATCH_SIZES:
+            with serving(folder, model, batch_size) as (url, pid):
+                load(url, 8, 24)  # warm up
+                for clients in CLIENTS:
+                    seconds, times, outcomes = load(url, clients, options.requests)
+                    cuts = statistics.quantiles(times, n=20)
+                    row = [batch_size, clients, f"{len(times) / seconds:.1f}"]
+                    row += [f"{statistics.median(times):.3f}", f"{cuts[18]:.3f}"]
+                    print(f"| {' | '.join(map(str, row))} | {dict(outcomes)} |", flush=True)
+                if options.steady and batch_size == BATCH_SIZES[0]:
+                    steady(url, pid, options.steady)
+
+
+def steady(url: str, pid: int, requests: int) -> None:
+    """Ask from 16 clients for a long time; print memory on the way (on stderr)."""
+    total: Counter[str] = Counter()
+    seen = [memory_mb(pid)]
+    for _ in range(STEPS):
+        total += load(url, 16, requests // STEPS)[2]
+        seen.append(memory_mb(pid))
+    shown = ", ".join(f"{value:.0f}" for value in seen)
+    print(f"steady: {dict(total)}; MiB: {shown}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
