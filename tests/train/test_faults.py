@@ -177,17 +177,6 @@ def test_killed_training_ends_with_the_loss_of_the_unbroken_one(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_a_full_disk_in_training_is_one_line(
-    tiny: Any, recipe: Any, failing_stage: Any, tmp_path: Path
-) -> None:
-    """/dev/full answers every write as a full disk does."""
-    tmp_path.joinpath("trainer_log.jsonl").symlink_to("/dev/full")
-    line = failing_stage(tmp_path, recipe(max_steps=2), tiny.inputs)
-    assert "is full (" in line and "goes on from the last checkpoint" in line
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
 def test_cutoff_that_cuts_is_told_with_its_share(
     tiny: Any, recipe: Any, run_stage: Any, tmp_path: Path
 ) -> None:
