@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -316,7 +317,7 @@ def serve(**options: Any) -> None:
     """Start the web service: API and pages on http://127.0.0.1:4060."""
     from text2sql.serve.command import serve_profile
 
-    run = {name: options.pop(name) for name in ("profile", "dataset", "limit", "recipe", "row")}
+    run = {name: options.pop(name) for name in signature(select_run).parameters}
     serve_profile(run, bring_up_to_date, select_run, **options)
 
 

@@ -43,7 +43,7 @@ def serving(repository: Path, model: Path, database: Path, log: Path) -> Iterato
     with log.open("w") as stream:
         process = subprocess.Popen(
             [*COMMAND, "--model", str(model), "--port", str(port)],
-            env=environment(repository, TEXT2SQL_DB_URL=str(database)),
+            env=environment(repository, DB_URL=str(database)),
             stderr=stream,
         )
         try:

@@ -22,7 +22,7 @@ from text2sql.profile import Profile
 from text2sql.prompt import stop_words
 from text2sql.serve.app import make_app
 from text2sql.serve.batcher import Asking
-from text2sql.serve.config import DB_URL_VARIABLE, TOKEN_VARIABLE, ServeConfig
+from text2sql.serve.config import TOKEN_VARIABLE, ServeConfig
 from text2sql.serve.database import LiveDatabase, url_secrets
 from text2sql.serve.logs import set_up_logs
 from text2sql.serve.service import Service
@@ -124,8 +124,8 @@ def serve_config(file: Path | None, settings: dict[str, Any], data: DataConfig) 
         "personal_data": False,
     }
     values |= read_yaml(file) if file else {}
-    given = {"token": os.environ.get(TOKEN_VARIABLE), "db_url": os.environ.get(DB_URL_VARIABLE)}
-    values |= {key: value for key, value in (given | settings).items() if value not in (None, "")}
+    given = {"token": os.environ.get(TOKEN_VARIABLE)} | settings
+    values |= {key: value for key, value in given.items() if value not in (None, "")}
     return check_config(values, ServeConfig, str(file) if file else "serve")
 
 

@@ -11,7 +11,6 @@ from text2sql.config import StrictModel
 from text2sql.schema import STYLES
 
 TOKEN_VARIABLE = "TEXT2SQL_TOKEN"  # the name of a variable, not a secret
-DB_URL_VARIABLE = "DB_URL"
 MIN_TOKEN_CHARACTERS = 16
 
 
