@@ -70,7 +70,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "configs").mkdir()
     monkeypatch.setenv("TEXT2SQL_ROOT", str(tmp_path))
     (tmp_path / "docs").mkdir()
-    for name in publish.READMES:
+    for name in publish.PAGES:
         text = f"# T\n\n{publish.BEGIN}\n{publish.END}\n\nrest\n"
         (tmp_path / name).write_text(text, encoding="utf-8")
     return tmp_path
@@ -94,8 +94,7 @@ def test_charts_are_drawn(draw: Callable[[dict[str, Any], Path], None], tmp_path
 
 def test_publishing_fills_the_readmes_and_check_notices_a_typed_number(checkout: Path) -> None:
     write_json(checkout / "run" / "table" / "record.json", record())
-    target = publish.publish(checkout / "run")
-    assert target == checkout / "results" / "p_d.json"
+    assert publish.publish(checkout / "run") == [checkout / "results" / "p_d.json"]
     assert (checkout / "results" / "ledger.jsonl").read_text().count("\n") == 1
     readme = checkout / "README.md"
     text = readme.read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,13 @@ from text2sql.gguf.checks import check_chat_template, check_logits, check_tokeni
 from text2sql.gguf.convert import check_model, convert_to_f16
 from text2sql.gguf.deploy import NOTES, lm_studio_notes, ollama_modelfile
 from text2sql.gguf.header import Header, find_gguf, read_header
-from text2sql.gguf.probes import Probe, read_probes, spread, tokenizer_strings
+from text2sql.gguf.probes import (
+    PERPLEXITY_QUESTIONS,
+    Probe,
+    read_probes,
+    spread,
+    tokenizer_strings,
+)
 from text2sql.gguf.quantize import quantize
 from text2sql.infer.model import require_model
 
@@ -20,7 +27,6 @@ if TYPE_CHECKING:
     from text2sql.worker import Job
 
 LOGIT_PROBES = 4
-PERPLEXITY_PROBES = 40
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -75,7 +81,7 @@ def make_f16(
         "tokenizer": check_tokenizer(model, output, tokenizer_strings(probes)),
         "logits": check_logits(model, output, texts),
         **describe(header),
-        "perplexity": round(perplexity(output, spread(probes, PERPLEXITY_PROBES), threads()), 4),
+        **measure_perplexity(output, probes),
     }
 
 
@@ -104,7 +110,16 @@ def make_quantized(
     return {
         "type": name,
         **describe(header),
-        "perplexity": round(perplexity(output, spread(probes, PERPLEXITY_PROBES), threads()), 4),
+        **measure_perplexity(output, probes),
+    }
+
+
+def measure_perplexity(file: Path, probes: list[Probe]) -> dict[str, Any]:
+    """Return the perplexity of the right answers, and over how many questions."""
+    taken = spread(probes, PERPLEXITY_QUESTIONS)
+    return {
+        "perplexity": round(perplexity(file, taken, threads()), 4),
+        "perplexity_questions": len(taken),
     }
 
 
@@ -116,6 +131,7 @@ def describe(header: Header) -> dict[str, Any]:
         "megabytes": round(header.file_bytes / 1e6, 1),
         "bits_per_weight": round(header.bits_per_weight, 2),
         "tensor_types": header.tensor_types,
+        "matrices": [asdict(matrices) for matrices in header.matrices],
     }
 
 
