@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from text2sql.errors import UserError
 from text2sql.files import read_json
 from text2sql.gguf.checks import check_logits
 from text2sql.gguf.command import quantize_folder
+from text2sql.gguf.convert import convert_to_f16
 from text2sql.gguf.header import read_header
 from text2sql.gguf.quantize import quantize
+from text2sql.gguf.tools import CONVERTER, converter_folder
 from text2sql.gguf.types import QUANTIZATION_TYPES
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Prompt, load_engine
@@ -84,8 +87,6 @@ def test_a_wrong_pretokenizer_is_found_out(
 def test_an_architecture_the_converter_does_not_know(
     tiny_qwen3: Path, gguf_questions: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     model = tmp_path / "model"
     shutil.copytree(tiny_qwen3, model)
     config = read_json(model / "config.json") | {"architectures": ["ZebraForCausalLM"]}
@@ -94,9 +95,20 @@ def test_an_architecture_the_converter_does_not_know(
         quantize_folder(model, tmp_path / "out", ["Q8_0"], TEMPLATE, gguf_questions, "smollm")
 
 
-def test_other_weights_are_found_out(gguf_folder: Path, tiny_qwen3: Path, tmp_path: Path) -> None:
-    import shutil
+def test_a_checkout_of_llama_cpp_is_used_where_one_is_named(
+    gguf_folder: Path, tiny_qwen3: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout, mark, output = (tmp_path / name for name in ("llama.cpp", "mark", "tiny-qwen3.gguf"))
+    shutil.copytree(converter_folder(), checkout)
+    with (checkout / CONVERTER).open("a") as script:
+        script.write(f"\nopen({str(mark)!r}, 'w').close()\n")
+    monkeypatch.setenv("LLAMA_CPP", str(checkout))
+    convert_to_f16(tiny_qwen3, output, "smollm")
+    assert mark.is_file()
+    assert output.read_bytes() == f16(gguf_folder).read_bytes()
 
+
+def test_other_weights_are_found_out(gguf_folder: Path, tiny_qwen3: Path, tmp_path: Path) -> None:
     import torch
     from safetensors.torch import load_file, save_file
 

@@ -18,6 +18,7 @@ from text2sql.gguf.convert import check_model
 from text2sql.gguf.deploy import lm_studio_notes, ollama_modelfile
 from text2sql.gguf.header import Matrices, find_gguf, read_header
 from text2sql.gguf.probes import Probe, spread, tokenizer_strings
+from text2sql.gguf.tools import converter_folder
 from text2sql.gguf.types import QUANTIZATION_TYPES, check_type
 from text2sql.prompt import TEMPLATES, render_messages, render_text, stop_words
 
@@ -135,6 +136,19 @@ def test_too_little_disk_is_said_with_the_estimate(
     monkeypatch.setattr("text2sql.gguf.convert._free_bytes", lambda folder: 10)
     with pytest.raises(UserError, match=r"may take 0\.0 GB, the disk has 0\.0 GB free"):
         check_model(write_model(tmp_path / "m"))
+
+
+def test_no_converter_and_a_wrong_checkout_are_said(
+    tmp_path: Path, build_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LLAMA_CPP", raising=False)
+    with pytest.raises(UserError, match=r"no convert_hf_to_gguf\.py here; run: make setup-gguf"):
+        converter_folder()
+    monkeypatch.setenv("LLAMA_CPP", str(tmp_path))
+    with pytest.raises(UserError, match="LLAMA_CPP must name a checkout"):
+        converter_folder()
+    (tmp_path / "convert_hf_to_gguf.py").touch()
+    assert converter_folder() == tmp_path
 
 
 def test_types_in_any_case_and_unknown_ones() -> None:

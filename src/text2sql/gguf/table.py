@@ -95,7 +95,7 @@ def table(record: dict[str, Any]) -> Table:
                     f"{row['accuracy'][level]:.1f}" if row["questions"][level] else "none"
                     for level in LEVELS
                 ),
-                "" if row is reference else _chance(reference["outcomes"], row["outcomes"]),
+                "" if row is reference else chance(reference["outcomes"], row["outcomes"]),
                 f"{row['same_sql_as_f16']:.1f} %",
                 f"{row['perplexity']:.3f}",
                 _number(row["prompt_tokens_per_second"]),
@@ -106,8 +106,8 @@ def table(record: dict[str, Any]) -> Table:
     return Table(list(HEADINGS), rows)
 
 
-def _chance(reference: str, outcomes: str) -> str:
-    """Probability of a difference from F16 at least this large if there were none."""
+def chance(reference: str, outcomes: str) -> str:
+    """Return, as text, the p-value of the difference between two rows' outcomes (McNemar)."""
     return f"{mcnemar(*discordant([*map(int, reference)], [*map(int, outcomes)])):.2f}"
 
 
