@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from text2sql.gguf.header import find_gguf, read_header
 from text2sql.gguf.tools import require_llama_cpp
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
+from text2sql.infer.llama_grammar import GreedyGrammar
 from text2sql.infer.model import require_memory, wrong_template
 
 OVERHEAD_BYTES = 250_000_000  # Python, numpy and llama.cpp's compute buffers for a small model
@@ -126,6 +128,10 @@ class LlamaCppEngine:
         }
 
     def _complete(self, prompt: Prompt) -> Completion:
+        with ExitStack() as stack:
+            return self._written(prompt, self._bound(prompt.grammar, stack))
+
+    def _written(self, prompt: Prompt, bound: dict[str, Any]) -> Completion:
         started = time.perf_counter()
         written: list[int] = []
         reason = "length"
@@ -138,7 +144,7 @@ class LlamaCppEngine:
             top_p=self._config.top_p,
             temp=self._config.temperature,
             repeat_penalty=self._config.repetition_penalty,
-            grammar=self._grammar(prompt.grammar),
+            **bound,
         ):
             if token in self._stop_ids:
                 reason = "stop"
@@ -153,14 +159,21 @@ class LlamaCppEngine:
         seconds = round(time.perf_counter() - started, 4)
         return Completion(prompt.id, text, len(written), seconds, reason)
 
-    def _grammar(self, text: str | None) -> Any:
-        if text is None:
-            return None
-        if text not in self._grammars:
+    def _bound(self, grammar: str | None, stack: ExitStack) -> dict[str, Any]:
+        """Return the arguments that bind one answer to a grammar."""
+        if grammar is None:
+            return {}
+        if self._config.temperature == 0 and self._config.repetition_penalty == 1:
+            return {
+                "logits_processor": [
+                    stack.enter_context(closing(GreedyGrammar(self._llama, grammar)))
+                ]
+            }
+        if grammar not in self._grammars:
             from llama_cpp import LlamaGrammar
 
-            self._grammars = {text: LlamaGrammar.from_string(text, verbose=False)}
-        return self._grammars[text]
+            self._grammars = {grammar: LlamaGrammar.from_string(grammar, verbose=False)}
+        return {"grammar": self._grammars[grammar]}
 
 
 def _rate(count: int, milliseconds: float) -> float | None:
