@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -21,6 +22,7 @@ from text2sql.gguf.types import QUANTIZATION_TYPES
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Prompt, load_engine
 from text2sql.infer.grammar import schema_grammar
+from text2sql.infer.llamacpp import open_llama
 from text2sql.prompt import stop_words
 from text2sql.schema import Column, Schema, Table
 
@@ -166,7 +168,28 @@ def test_a_grammar_binds_even_a_random_model(gguf_folder: Path, gguf_texts: list
     config = settings("llama.cpp", temperature=1.0)
     engine = load_engine(f16(gguf_folder), config, stop_words(TEMPLATE), "cpu")
     for done in engine.generate(prompts(engine, gguf_texts, grammar=schema_grammar(schema))):
-        assert done.text.startswith("SELECT ")
+        assert done.text.upper().startswith("SELECT ")
+
+
+def test_greedy_decoding_under_a_grammar_writes_what_llama_cpps_own_sampler_does(
+    gguf_folder: Path, gguf_texts: list[str]
+) -> None:
+    from llama_cpp import LlamaGrammar
+
+    schema = Schema("d", (Table("singer", (Column("name", "TEXT"), Column("age", "INTEGER"))),), ())
+    grammar = schema_grammar(schema)
+    engine = load_engine(f16(gguf_folder), settings("llama.cpp"), stop_words(TEMPLATE), "cpu")
+    bound = prompts(engine, gguf_texts, grammar=grammar)
+    found = {done.id: done.text for done in engine.generate(bound)}
+    llama = open_llama(f16(gguf_folder), 512)
+    for prompt in bound:
+        tokens = llama.generate(
+            prompt.tokens, temp=0.0, grammar=LlamaGrammar.from_string(grammar, verbose=False)
+        )
+        written = list(itertools.islice(tokens, 16))
+        # A random model under a grammar goes on for ever, so both end at the same length.
+        assert found[prompt.id] == llama.detokenize(written).decode("utf-8", errors="replace")
+        assert found[prompt.id].upper().startswith("SELECT ")
 
 
 def test_wrong_template_for_a_gguf_file(gguf_folder: Path) -> None:

@@ -3,7 +3,8 @@
 Written in GBNF, llama.cpp's notation (https://github.com/ggml-org/llama.cpp/blob/master/grammars),
 which vLLM's xgrammar reads too. It is the core of SQLite's SELECT
 (https://sqlite.org/lang_select.html): names come from the schema, so a table or column that does
-not exist cannot be written. It does not know which column belongs to which table.
+not exist cannot be written. A query over one table without an alias has only that table's columns;
+where tables are joined, which column belongs to which is not checked.
 """
 
 from __future__ import annotations
@@ -11,47 +12,58 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from text2sql.schema import Schema
+from text2sql.schema import Schema, Table
 from text2sql.schema.render import quote
 
 # How a model spaces its SQL, and in which case, is left to it: Spider's queries, and so models
 # trained on them, have " ,  " and "  =  ". Under a grammar that insists on one way, such a model
 # leaves out what should follow. Two minus signs in a row would begin a comment.
-RULES = r"""
+COMMON = r"""
 root ::= query sp ";"?
-query ::= select (ws setop ws select)* order? limit?
 setop ::= {UNION ALL} | {UNION} | {INTERSECT} | {EXCEPT}
-select ::= {SELECT} ws ({DISTINCT} ws)? item (comma item)* ws {FROM} ws source where? group?
-item ::= expr (ws {AS} ws alias)?
-source ::= from-item (join | comma from-item)*
-from-item ::= (table | "(" sp query sp ")") (ws ({AS} ws)? alias)?
-join ::= ws (({LEFT} ws ({OUTER} ws)? | {INNER} ws)? {JOIN}) ws from-item (ws {ON} ws condition)?
-where ::= ws {WHERE} ws condition
-group ::= ws {GROUP BY} ws expr (comma expr)* (ws {HAVING} ws condition)?
-order ::= ws {ORDER BY} ws sorted (comma sorted)*
-sorted ::= expr (ws {ASC} | ws {DESC})?
+joined ::= {SELECT} ws items ws {FROM} ws source where? group?
+source ::= (aliased | table link) link*
+aliased ::= (table | nested) ws ({AS} ws)? alias | nested
+nested ::= "(" sp query sp ")"
+link ::= join | comma (aliased | table)
+join ::= ws (({LEFT} ws ({OUTER} ws)? | {INNER} ws)? {JOIN}) ws (aliased | table) on?
+on ::= ws {ON} ws condition
 limit ::= ws {LIMIT} ws [0-9]+ (ws {OFFSET} ws [0-9]+)?
-condition ::= test (ws ({AND} | {OR}) ws test)*
-test ::= ({NOT} ws)? (predicate | "(" sp condition sp ")" | {EXISTS} sp "(" sp query sp ")")
-predicate ::= expr (sp compare sp expr | between | in | like | ws {IS} ws ({NOT} ws)? {NULL})
-compare ::= "=" | "!=" | "<>" | "<=" | ">=" | "<" | ">"
-between ::= (ws {NOT})? ws {BETWEEN} ws expr ws {AND} ws expr
-in ::= (ws {NOT})? ws {IN} sp "(" sp (query | expr (comma expr)*) sp ")"
 like ::= (ws {NOT})? ws {LIKE} sp string
-expr ::= ("-" sp)? term (arithmetic term)*
+is ::= ws {IS} ws ({NOT} ws)? {NULL}
+compare ::= "=" | "!=" | "<>" | "<=" | ">=" | "<" | ">"
 arithmetic ::= sp [+*/-] sp
-term ::= call | "(" sp query sp ")" | "(" sp expr sp ")" | name | string | number | "*"
-call ::= function sp "(" sp ({DISTINCT} ws)? expr (comma expr)* sp ")"
 function ::= {COUNT} | {SUM} | {AVG} | {MIN} | {MAX} | further
 further ::= {ROUND} | {ABS} | {LENGTH} | {UPPER} | {LOWER} | {SUBSTR} | {STRFTIME} | {COALESCE}
-name ::= (qualifier ".")? (column | "*")
-qualifier ::= alias | table
+name ::= ((alias | table) ".")? (column | "*")
 alias ::= [Tt] [1-9] | [a-c]
 string ::= "'" ([^'\n] | "''")* "'" | "\"" [^"\n]* "\""
 number ::= [0-9]+ ("." [0-9]+)?
 comma ::= sp "," sp
 ws ::= " " " "?
 sp ::= " "? " "?
+"""
+# Once for each table, with its number in the place of @, and once, without, for joined tables.
+SCOPE = r"""
+items@ ::= ({DISTINCT} ws)? item@ (comma item@)*
+item@ ::= expr@ (ws {AS} ws alias)?
+where@ ::= ws {WHERE} ws condition@
+group@ ::= ws {GROUP BY} ws expr@ (comma expr@)* (ws {HAVING} ws condition@)?
+rest@ ::= order@? limit? | (ws setop ws select)+ order? limit?
+order@ ::= ws {ORDER BY} ws sorted@ (comma sorted@)*
+sorted@ ::= expr@ (ws {ASC} | ws {DESC})?
+condition@ ::= test@ (ws ({AND} | {OR}) ws test@)*
+test@ ::= ({NOT} ws)? (predicate@ | "(" sp condition@ sp ")" | {EXISTS} sp nested)
+predicate@ ::= expr@ (sp compare sp expr@ | between@ | in@ | like | is)
+between@ ::= (ws {NOT})? ws {BETWEEN} ws expr@ ws {AND} ws expr@
+in@ ::= (ws {NOT})? ws {IN} sp (nested | "(" sp expr@ (comma expr@)* sp ")")
+expr@ ::= ("-" sp)? term@ (arithmetic term@)*
+term@ ::= call@ | nested | "(" sp expr@ sp ")" | name@ | string | number | "*"
+call@ ::= function sp "(" sp ({DISTINCT} ws)? expr@ (comma expr@)* sp ")"
+"""
+TABLE = r"""
+one@ ::= {SELECT} ws items@ ws {FROM} ws table@ where@? group@?
+name@ ::= (table@ ".")? (column@ | "*")
 """
 
 
@@ -61,15 +73,34 @@ def schema_grammar(schema: Schema) -> str:
     Args:
         schema: the database's whole schema; its names are the terminals of tables and columns.
     """
-    columns = [column.name for table in schema.tables for column in table.columns]
-    rules = [("table", [table.name for table in schema.tables]), ("column", columns)]
-    lines = [f"{rule} ::= {_any_of(map(quote, names))}" for rule, names in rules]
-    keywords = re.sub(r"\{([A-Z ]+)\}", lambda found: _any_case(found[1]), RULES)
-    return keywords.strip() + "\n" + "\n".join(lines) + "\n"
+    numbers = range(1, len(schema.tables) + 1)
+    singles = [f"one-{number}" for number in numbers]
+    queries = [f"one-{number} rest-{number}" for number in numbers]
+    parts = [
+        COMMON,
+        f"query ::= {' | '.join([*queries, 'joined rest'])}\n",
+        f"select ::= {' | '.join([*singles, 'joined'])}\n",
+        SCOPE.replace("@", ""),
+        _terminals("", schema.tables),
+    ]
+    for number, table in zip(numbers, schema.tables, strict=True):
+        suffix = f"-{number}"
+        parts += [(SCOPE + TABLE).replace("@", suffix), _terminals(suffix, (table,))]
+    text = re.sub(r"\{([A-Z ]+)\}", lambda found: _any_case(found[1]), "".join(parts))
+    return re.sub(r"\n+", "\n", text).lstrip()
 
 
-def _any_of(texts: Iterable[str]) -> str:
-    return " | ".join(dict.fromkeys(map(_any_case, texts)))
+def _terminals(suffix: str, tables: tuple[Table, ...]) -> str:
+    """Return the rules for the names of some tables and their columns."""
+    columns = [column.name for table in tables for column in table.columns]
+    return (
+        f"table{suffix} ::= {_any_of(table.name for table in tables)}\n"
+        f"column{suffix} ::= {_any_of(columns)}\n"
+    )
+
+
+def _any_of(names: Iterable[str]) -> str:
+    return " | ".join(dict.fromkeys(_any_case(quote(name)) for name in names))
 
 
 def _any_case(text: str) -> str:
