@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from text2sql.errors import UserError
 from text2sql.files import write_text
-from text2sql.gguf.checks import check_chat_template, check_logits, check_tokenizer, perplexity
+from text2sql.gguf.checks import (
+    Report,
+    check_chat_template,
+    check_logits,
+    check_tokenizer,
+    perplexity,
+)
 from text2sql.gguf.convert import check_model, convert_to_f16
 from text2sql.gguf.deploy import NOTES, lm_studio_notes, ollama_modelfile
 from text2sql.gguf.header import Header, find_gguf, read_header
@@ -44,10 +50,10 @@ def run(job: Job) -> dict[str, Any]:
     if job.stage.kind == "gguf":
         model = job.inputs["model"]
         types = tuple(job.config["types"])
-        return make_f16(model, output, probes, types, job.config.get("pretokenizer"))
-    return make_quantized(
-        find_gguf(job.inputs["gguf"]), output, job.config["type"], probes, template
-    )
+        named = job.config.get("pretokenizer")
+        return make_f16(model, output, probes, types, named, job.progress.update)
+    source, kind = find_gguf(job.inputs["gguf"]), job.config["type"]
+    return make_quantized(source, output, kind, probes, template, job.progress.update)
 
 
 def make_f16(
@@ -56,6 +62,7 @@ def make_f16(
     probes: list[Probe],
     types: tuple[str, ...],
     pretokenizer: str | None = None,
+    report: Report | None = None,
 ) -> dict[str, Any]:
     """Convert a Hugging Face folder to F16 GGUF, with the checks before and after.
 
@@ -65,6 +72,7 @@ def make_f16(
         probes: prompts with right answers.
         types: quantization types to come; what their blocks need is checked now.
         pretokenizer: see `convert_to_f16`.
+        report: told of the progress.
 
     Raises:
         UserError: see `check_model`, `convert_to_f16` and the checks.
@@ -81,12 +89,17 @@ def make_f16(
         "tokenizer": check_tokenizer(model, output, tokenizer_strings(probes)),
         "logits": check_logits(model, output, texts),
         **describe(header),
-        **measure_perplexity(output, probes),
+        **measure_perplexity(output, probes, report),
     }
 
 
 def make_quantized(
-    source: Path, output: Path, name: str, probes: list[Probe], template: str
+    source: Path,
+    output: Path,
+    name: str,
+    probes: list[Probe],
+    template: str,
+    report: Report | None = None,
 ) -> dict[str, Any]:
     """Quantize an F16 file, measure the result, and write what Ollama and LM Studio need.
 
@@ -96,6 +109,7 @@ def make_quantized(
         name: quantization type.
         probes: prompts with right answers.
         template: prompt template, for the Modelfile.
+        report: told of the progress.
 
     Raises:
         UserError: llama.cpp failed, or the file lost its tensors or its template.
@@ -110,15 +124,17 @@ def make_quantized(
     return {
         "type": name,
         **describe(header),
-        **measure_perplexity(output, probes),
+        **measure_perplexity(output, probes, report),
     }
 
 
-def measure_perplexity(file: Path, probes: list[Probe]) -> dict[str, Any]:
+def measure_perplexity(
+    file: Path, probes: list[Probe], report: Report | None = None
+) -> dict[str, Any]:
     """Return the perplexity of the right answers, and over how many questions."""
     taken = spread(probes, PERPLEXITY_QUESTIONS)
     return {
-        "perplexity": round(perplexity(file, taken, threads()), 4),
+        "perplexity": round(perplexity(file, taken, threads(), report), 4),
         "perplexity_questions": len(taken),
     }
 
