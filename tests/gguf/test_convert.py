@@ -150,7 +150,10 @@ def test_llama_cpp_is_sent_the_tokens_of_transformers_and_answers_alike(
     expected = {done.id: done for done in one.generate(prompts(one, gguf_texts))}
     found = {done.id: done for done in other.generate(prompts(other, gguf_texts))}
     assert {i: d.text for i, d in found.items()} == {i: d.text for i, d in expected.items()}
-    assert other.measurements()["generation_tokens_per_second"] > 0
+    measured = other.measurements()
+    for what in ("prompt", "generation"):
+        assert measured[f"{what}_tokens_per_second"] > 0
+        assert measured[f"{what}_tokens_per_cpu_second"] > 0
 
 
 def test_a_seed_repeats_and_another_one_does_not(gguf_folder: Path, gguf_texts: list[str]) -> None:

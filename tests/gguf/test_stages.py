@@ -102,7 +102,7 @@ def records(folder: Path, name: str, size: float, queries: list[str]) -> dict[st
         "perplexity_questions": 7,
     }
     write_json(made / "manifest.json", kept | {"details": details})
-    speed = {"prompt_tokens_per_second": 400.4, "generation_tokens_per_second": None}
+    speed = {"prompt_tokens_per_cpu_second": 400.4, "generation_tokens_per_cpu_second": None}
     write_json(inferred / "manifest.json", kept | {"details": speed, "peak_memory_mb": 321})
     lines = [f'{{"sql": "{query}"}}\n' for query in queries]
     (inferred / "predictions.jsonl").write_text("".join(lines))

@@ -24,6 +24,10 @@ HEADINGS = (
     "Type", "MB", "bits/weight", *LEVEL_TITLES, "p", "same SQL as F16", "perplexity",
     "prompt tokens/s", "generation tokens/s", "peak MB",
 )  # fmt: skip
+SPEEDS = (
+    "prompt_tokens_per_second", "generation_tokens_per_second",
+    "prompt_tokens_per_cpu_second", "generation_tokens_per_cpu_second",
+)  # fmt: skip
 # Of each stage's manifest, what a reader needs to repeat it.
 KEPT = ("inputs", "output_hash", "git", "versions", "hardware", "started", "seconds", "command")
 
@@ -71,8 +75,7 @@ def _row(job: Job, name: str) -> dict[str, Any]:
         "questions": {level: scores[level]["count"] for level in LEVELS},
         "accuracy": {level: round(100 * scores[level]["exec"], 2) for level in LEVELS},
         "outcomes": "".join(str(int(verdict["exec"])) for verdict in read_jsonl(judged / VERDICTS)),
-        "prompt_tokens_per_second": measured.get("prompt_tokens_per_second"),
-        "generation_tokens_per_second": measured.get("generation_tokens_per_second"),
+        **{key: measured.get(key) for key in SPEEDS},
         "peak_memory_mb": inferred["peak_memory_mb"],
     }
 
@@ -98,8 +101,8 @@ def table(record: dict[str, Any]) -> Table:
                 "" if row is reference else chance(reference["outcomes"], row["outcomes"]),
                 f"{row['same_sql_as_f16']:.1f} %",
                 f"{row['perplexity']:.3f}",
-                _number(row["prompt_tokens_per_second"]),
-                _number(row["generation_tokens_per_second"]),
+                _number(row["prompt_tokens_per_cpu_second"]),
+                _number(row["generation_tokens_per_cpu_second"]),
                 str(row["peak_memory_mb"]),
             ]
         )
@@ -124,8 +127,8 @@ def render(record: dict[str, Any]) -> str:
         f" execution accuracy in per cent of {first['questions']['all']} questions, greedy"
         " decoding; p by the exact McNemar test against F16. Perplexity is that of the right SQL"
         f" after the prompt ({first['perplexity_questions']} questions). Prompt tokens count where"
-        " they were read, not where the prompt before had them already. Peak memory is that of the"
-        " whole process.\n\n"
+        " they were read, not where the prompt before had them already; seconds are those of one"
+        " thread's processor time. Peak memory is that of the whole process.\n\n"
         f"{markdown_text(table(record))}\n\n"
         f"{storage_text(record)}"
         f"Threads: {record['threads']} of {machine['cpu']}; commit {', '.join(commits(record))};"

@@ -103,6 +103,7 @@ class LlamaCppEngine:
                 raise wrong_template(path, text)
             self._stop_ids.add(tokens[0])
         self._grammars: dict[str, Any] = {}
+        self._read_seconds = self._write_seconds = 0.0  # of processor time
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a rendered prompt."""
@@ -114,9 +115,11 @@ class LlamaCppEngine:
             yield self._complete(prompt)
 
     def measurements(self) -> dict[str, Any]:
-        """Tokens per second of reading prompts and of writing answers, as llama.cpp counts them.
+        """Tokens per second of reading prompts and of writing answers.
 
         Of prompts only the tokens really read count, not those taken over from the prompt before.
+        By the clock, as llama.cpp measures it, and by processor time, which other work on the
+        machine hardly changes.
         """
         from llama_cpp import llama_perf_context
 
@@ -125,6 +128,8 @@ class LlamaCppEngine:
             "prompt_tokens_read": seen.n_p_eval,
             "prompt_tokens_per_second": _rate(seen.n_p_eval, seen.t_p_eval_ms),
             "generation_tokens_per_second": _rate(seen.n_eval, seen.t_eval_ms),
+            "prompt_tokens_per_cpu_second": _rate(seen.n_p_eval, 1000 * self._read_seconds),
+            "generation_tokens_per_cpu_second": _rate(seen.n_eval, 1000 * self._write_seconds),
         }
 
     def _complete(self, prompt: Prompt) -> Completion:
@@ -135,6 +140,7 @@ class LlamaCppEngine:
         started = time.perf_counter()
         written: list[int] = []
         reason = "length"
+        begun = read = time.process_time()
         self._llama.set_seed(self._config.seed + prompt.sample)
         for token in self._llama.generate(
             prompt.tokens,
@@ -146,6 +152,8 @@ class LlamaCppEngine:
             repeat_penalty=self._config.repetition_penalty,
             **bound,
         ):
+            if not written:
+                read = time.process_time()
             if token in self._stop_ids:
                 reason = "stop"
                 break
@@ -155,6 +163,8 @@ class LlamaCppEngine:
                 prompt.listener(text)
             if len(written) == self._config.max_new_tokens:
                 break
+        self._read_seconds += read - begun
+        self._write_seconds += time.process_time() - read
         text = self._llama.detokenize(written).decode("utf-8", errors="replace")
         seconds = round(time.perf_counter() - started, 4)
         return Completion(prompt.id, text, len(written), seconds, reason)
