@@ -4,7 +4,8 @@ Usage: python benchmarks/decoding.py MODEL.gguf DATA --databases FOLDER --templa
            --output result.json
 
 DATA is the folder of a data stage. Each way answers the same questions with the same engine class;
-reported are execution accuracy, queries that fail to run, completion tokens and seconds.
+reported are execution accuracy, queries that fail to run, tokens read and written, seconds. The
+result is what docs/inference.md shows (make results).
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ from test_suite_sql_eval.executor import SqlExecutor
 from text2sql import hardware
 from text2sql.config import check_config
 from text2sql.data.config import DataConfig
-from text2sql.files import read_json, read_jsonl, write_json
+from text2sql.files import read_json, read_jsonl, sha256_file, write_json
 from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
 from text2sql.infer.decode import Databases
 from text2sql.infer.engine import load_engine
 from text2sql.infer.fit import SchemaFitter
-from text2sql.infer.stage import PREDICT_FILE, write_predictions
+from text2sql.infer.stage import PREDICT_FILE, decoding_counts, write_predictions
 from text2sql.prompt import render_text, stop_words
-from text2sql.records import package_versions
+from text2sql.records import git_state, package_versions
 
 WAYS: dict[str, dict[str, Any]] = {
     "greedy": {},
@@ -64,9 +65,13 @@ def measure(
     failed = sum(not databases.run(row["db_id"], [row["sql"]])[0].ok for row in rows)
     return {
         "execution_accuracy": round(100 * report.scores["all"]["exec"], 2),
+        "outcomes": "".join(str(int(verdict["exec"])) for verdict in report.verdicts),
         "execution_errors": failed,
+        "prompt_tokens_read": engine.measurements()["prompt_tokens_read"],
         "completion_tokens": sum(row["completion_tokens"] for row in rows),
+        "cut_off": sum(row["finish_reason"] == "length" for row in rows),
         "seconds": round(seconds, 1),
+        **decoding_counts(rows),
     }
 
 
@@ -76,6 +81,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--databases", type=Path, required=True)
     parser.add_argument("--template", required=True)
+    parser.add_argument("--dataset", default="sample", help="name of the data set in the record")
     parser.add_argument("--every", type=int, default=1, help="take every n-th question")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
@@ -94,17 +100,23 @@ def main() -> None:
         around = Surroundings(options.template, fitter, databases)
         for name, way in WAYS.items():
             results[name] = measure(options.model, way, questions, around, databases)
+            write_record(options, len(questions), results)
             print(name, results[name], flush=True)
-    write_json(
-        options.output,
-        {
-            "model": options.model.name,
-            "questions": len(questions),
-            "ways": results,
-            "hardware": hardware.describe(),
-            "versions": package_versions(),
-        },
-    )
+
+
+def write_record(options: argparse.Namespace, questions: int, ways: dict[str, Any]) -> None:
+    """Write what is known so far."""
+    record = {
+        "model": options.model.name,
+        "model_sha256": sha256_file(options.model),
+        "dataset": options.dataset,
+        "questions": questions,
+        "ways": ways,
+        "git": git_state(),
+        "hardware": hardware.describe(),
+        "versions": package_versions(),
+    }
+    write_json(options.output, record)
 
 
 if __name__ == "__main__":

@@ -15,13 +15,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import vllm
+
 from text2sql import hardware
 from text2sql.files import read_jsonl, write_json
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
 from text2sql.infer.vllm import VllmEngine
 from text2sql.prompt import render_text, stop_words
-from text2sql.records import package_versions
+from text2sql.records import git_state, package_versions
 
 GROUP = 8
 
@@ -74,12 +76,15 @@ def main() -> None:
             texts[name] = {done.id: done.text for done in answers}
     once, groups = (statistics.median(seconds[name]) for name in ("at_once", "in_groups"))
     result: dict[str, Any] = {
+        "model": options.model.name,
         "prompts": len(prompts),
         "prompt_tokens": sum(len(prompt.tokens) for prompt in prompts),
         "seconds": seconds,
         "ratio": round(groups / once, 2),
         "same_answers": sum(texts["at_once"][i] == text for i, text in texts["in_groups"].items()),
         "config": config.model_dump(mode="json"),
+        "vllm": vllm.__version__,
+        "git": git_state(),
         "hardware": hardware.describe(),
         "versions": package_versions(),
     }

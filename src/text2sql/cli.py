@@ -193,7 +193,8 @@ def publish(**options: Any) -> None:
     from text2sql.report import publish as publishing
 
     selection, _ = select_run(**options)
-    click.echo(f"record: {shown(publishing.publish(selection.folder))}")
+    for path in publishing.publish(selection.folder):
+        click.echo(f"record: {shown(path)}")
 
 
 @cli.command()

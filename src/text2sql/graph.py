@@ -245,6 +245,7 @@ class _Builder:
         for stage in quantization_stages(
             config,
             (
+                profile.name,
                 profile.title,
                 self.selection.dataset_label,
                 profile.model.name,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,15 @@ from text2sql.errors import UserError
 from text2sql.files import read_json
 from text2sql.gguf.checks import check_logits
 from text2sql.gguf.command import quantize_folder
+from text2sql.gguf.convert import convert_to_f16
 from text2sql.gguf.header import read_header
 from text2sql.gguf.quantize import quantize
+from text2sql.gguf.tools import CONVERTER, converter_folder
 from text2sql.gguf.types import QUANTIZATION_TYPES
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Prompt, load_engine
 from text2sql.infer.grammar import schema_grammar
+from text2sql.infer.llamacpp import open_llama
 from text2sql.prompt import stop_words
 from text2sql.schema import Column, Schema, Table
 
@@ -84,8 +89,6 @@ def test_a_wrong_pretokenizer_is_found_out(
 def test_an_architecture_the_converter_does_not_know(
     tiny_qwen3: Path, gguf_questions: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     model = tmp_path / "model"
     shutil.copytree(tiny_qwen3, model)
     config = read_json(model / "config.json") | {"architectures": ["ZebraForCausalLM"]}
@@ -94,9 +97,20 @@ def test_an_architecture_the_converter_does_not_know(
         quantize_folder(model, tmp_path / "out", ["Q8_0"], TEMPLATE, gguf_questions, "smollm")
 
 
-def test_other_weights_are_found_out(gguf_folder: Path, tiny_qwen3: Path, tmp_path: Path) -> None:
-    import shutil
+def test_a_checkout_of_llama_cpp_is_used_where_one_is_named(
+    gguf_folder: Path, tiny_qwen3: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout, mark, output = (tmp_path / name for name in ("llama.cpp", "mark", "tiny-qwen3.gguf"))
+    shutil.copytree(converter_folder(), checkout)
+    with (checkout / CONVERTER).open("a") as script:
+        script.write(f"\nopen({str(mark)!r}, 'w').close()\n")
+    monkeypatch.setenv("LLAMA_CPP", str(checkout))
+    convert_to_f16(tiny_qwen3, output, "smollm")
+    assert mark.is_file()
+    assert output.read_bytes() == f16(gguf_folder).read_bytes()
 
+
+def test_other_weights_are_found_out(gguf_folder: Path, tiny_qwen3: Path, tmp_path: Path) -> None:
     import torch
     from safetensors.torch import load_file, save_file
 
@@ -136,7 +150,10 @@ def test_llama_cpp_is_sent_the_tokens_of_transformers_and_answers_alike(
     expected = {done.id: done for done in one.generate(prompts(one, gguf_texts))}
     found = {done.id: done for done in other.generate(prompts(other, gguf_texts))}
     assert {i: d.text for i, d in found.items()} == {i: d.text for i, d in expected.items()}
-    assert other.measurements()["generation_tokens_per_second"] > 0
+    measured = other.measurements()
+    for what in ("prompt", "generation"):
+        assert measured[f"{what}_tokens_per_second"] > 0
+        assert measured[f"{what}_tokens_per_cpu_second"] > 0
 
 
 def test_a_seed_repeats_and_another_one_does_not(gguf_folder: Path, gguf_texts: list[str]) -> None:
@@ -154,7 +171,28 @@ def test_a_grammar_binds_even_a_random_model(gguf_folder: Path, gguf_texts: list
     config = settings("llama.cpp", temperature=1.0)
     engine = load_engine(f16(gguf_folder), config, stop_words(TEMPLATE), "cpu")
     for done in engine.generate(prompts(engine, gguf_texts, grammar=schema_grammar(schema))):
-        assert done.text.startswith("SELECT ")
+        assert done.text.upper().startswith("SELECT ")
+
+
+def test_greedy_decoding_under_a_grammar_writes_what_llama_cpps_own_sampler_does(
+    gguf_folder: Path, gguf_texts: list[str]
+) -> None:
+    from llama_cpp import LlamaGrammar
+
+    schema = Schema("d", (Table("singer", (Column("name", "TEXT"), Column("age", "INTEGER"))),), ())
+    grammar = schema_grammar(schema)
+    engine = load_engine(f16(gguf_folder), settings("llama.cpp"), stop_words(TEMPLATE), "cpu")
+    bound = prompts(engine, gguf_texts, grammar=grammar)
+    found = {done.id: done.text for done in engine.generate(bound)}
+    llama = open_llama(f16(gguf_folder), 512)
+    for prompt in bound:
+        tokens = llama.generate(
+            prompt.tokens, temp=0.0, grammar=LlamaGrammar.from_string(grammar, verbose=False)
+        )
+        written = list(itertools.islice(tokens, 16))
+        # A random model under a grammar goes on for ever, so both end at the same length.
+        assert found[prompt.id] == llama.detokenize(written).decode("utf-8", errors="replace")
+        assert found[prompt.id].upper().startswith("SELECT ")
 
 
 def test_wrong_template_for_a_gguf_file(gguf_folder: Path) -> None:

@@ -16,8 +16,9 @@ from text2sql.errors import UserError
 from text2sql.gguf.config import QuantizationConfig
 from text2sql.gguf.convert import check_model
 from text2sql.gguf.deploy import lm_studio_notes, ollama_modelfile
-from text2sql.gguf.header import find_gguf, read_header
+from text2sql.gguf.header import Matrices, find_gguf, read_header
 from text2sql.gguf.probes import Probe, spread, tokenizer_strings
+from text2sql.gguf.tools import converter_folder
 from text2sql.gguf.types import QUANTIZATION_TYPES, check_type
 from text2sql.prompt import TEMPLATES, render_messages, render_text, stop_words
 
@@ -30,7 +31,7 @@ def write_gguf(path: Path, architecture: str = "llama") -> Path:
     writer.add_head_count(4)
     writer.add_head_count_kv(2)
     writer.add_chat_template("{{ messages }}")
-    writer.add_tensor("a", np.zeros((8, 64), dtype=np.float16))
+    writer.add_tensor("blk.0.a.weight", np.zeros((8, 64), dtype=np.float16))
     writer.add_tensor("b", np.zeros(64, dtype=np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -60,6 +61,7 @@ def test_header_tells_size_and_types(tmp_path: Path) -> None:
     assert header.architecture == "llama"
     assert header.parameters == 8 * 64 + 64
     assert header.tensor_types == {"F16": 1, "F32": 1}
+    assert header.matrices == (Matrices("a", 64, 512, {"F16": 1}),)
     assert header.cache_bytes_per_token == 2 * 3 * 2 * (16 + 16)
     assert header.context_length == 512
     assert header.bits_per_weight == 8 * (tmp_path / "m.gguf").stat().st_size / 576
@@ -134,6 +136,19 @@ def test_too_little_disk_is_said_with_the_estimate(
     monkeypatch.setattr("text2sql.gguf.convert._free_bytes", lambda folder: 10)
     with pytest.raises(UserError, match=r"may take 0\.0 GB, the disk has 0\.0 GB free"):
         check_model(write_model(tmp_path / "m"))
+
+
+def test_no_converter_and_a_wrong_checkout_are_said(
+    tmp_path: Path, build_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LLAMA_CPP", raising=False)
+    with pytest.raises(UserError, match=r"no convert_hf_to_gguf\.py here; run: make setup-gguf"):
+        converter_folder()
+    monkeypatch.setenv("LLAMA_CPP", str(tmp_path))
+    with pytest.raises(UserError, match="LLAMA_CPP must name a checkout"):
+        converter_folder()
+    (tmp_path / "convert_hf_to_gguf.py").touch()
+    assert converter_folder() == tmp_path
 
 
 def test_types_in_any_case_and_unknown_ones() -> None:

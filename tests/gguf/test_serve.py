@@ -123,3 +123,27 @@ def test_plain_clients_get_no_repetition_penalty(
     )
     (done,) = local.generate([Prompt(0, local.encode(gguf_texts[0]))])
     assert answer.choices[0].text == done.text.replace("\ufffd", "")
+
+
+def test_plain_chat_clients_get_none_either(
+    base_url: str, gguf_folder: Path, tiny_qwen3: Path
+) -> None:
+    import openai
+    from transformers import AutoTokenizer
+
+    messages: Any = [{"role": "user", "content": "How many singers are there?"}]
+    tokenizer: Any = AutoTokenizer.from_pretrained(tiny_qwen3)
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    client = openai.OpenAI(base_url=base_url, api_key="none", timeout=120)
+    answer = client.chat.completions.create(
+        model=NAME, messages=messages, max_tokens=16, temperature=0
+    )
+    file = gguf_folder / f"{NAME}.gguf"
+    plain, penalized = (
+        load_engine(file, config("llama.cpp", **values), stop_words(TEMPLATE), "cpu")
+        for values in ({}, {"repetition_penalty": 1.1})
+    )
+    (done,) = plain.generate([Prompt(0, plain.encode(text))])
+    (other,) = penalized.generate([Prompt(0, penalized.encode(text))])
+    assert answer.choices[0].message.content == done.text.replace("\ufffd", "")
+    assert done.text != other.text  # so that this test can fail

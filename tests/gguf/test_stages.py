@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from text2sql.errors import UserError
-from text2sql.files import write_json
+from text2sql.files import read_json, write_json
+from text2sql.gguf.storage import storage_text
 from text2sql.gguf.table import run as make_table
 from text2sql.graph import Selection, Stage, build_graph, select
 from text2sql.plan import launch_line
 from text2sql.profile import Profile, load_profile
 from text2sql.progress import Progress
+from text2sql.report.measured import inference_block, publish_quantization
 from text2sql.worker import STAGE_MODULES, Job
 
 
@@ -77,39 +79,101 @@ def test_an_adapter_needs_a_lora_recipe(build_folder: Path, tmp_path: Path) -> N
 def records(folder: Path, name: str, size: float, queries: list[str]) -> dict[str, Path]:
     """The outputs of one type's stages, as far as the table reads them."""
     made, inferred, judged = (folder / f"{kind}-{name}" for kind in ("file", "infer", "eval"))
-    details = {"megabytes": size, "bits_per_weight": size / 10, "tensor_types": {"F16": 1}}
-    write_json(made / "manifest.json", {"details": details | {"perplexity": 1.5}})
-    speed = {"prompt_tokens_per_second": 400.4, "generation_tokens_per_second": None}
-    machine = {"cpu": "A CPU", "cores": 2}
-    write_json(
-        inferred / "manifest.json",
-        {"details": speed, "peak_memory_mb": 321, "hardware": machine},
-    )
+    kept = {
+        "inputs": {"model": "abc" * 20},
+        "output_hash": "x",
+        "git": {"sha": "0123456789abcdef", "dirty": False},
+        "versions": {},
+        "hardware": {"cpu": "A CPU", "cores": 2},
+        "started": "2026-01-01",
+        "seconds": 1.0,
+        "command": "c",
+    }
+    stored = "F16" if name == "F16" else "Q5_0"
+    details = {
+        "megabytes": size,
+        "bits_per_weight": size / 10,
+        "matrices": [
+            {"kind": "ffn_up", "row": 576, "values": 300, "types": {stored: 3}},
+            {"kind": "attn_k", "row": 576, "values": 100, "types": {stored: 3}},
+            {"kind": "ffn_down", "row": 1536, "values": 400, "types": {"Q4_K": 2, "Q6_K": 1}},
+        ],
+        "perplexity": 1.5,
+        "perplexity_questions": 7,
+    }
+    write_json(made / "manifest.json", kept | {"details": details})
+    speed = {"prompt_tokens_per_cpu_second": 400.4, "generation_tokens_per_cpu_second": None}
+    write_json(inferred / "manifest.json", kept | {"details": speed, "peak_memory_mb": 321})
     lines = [f'{{"sql": "{query}"}}\n' for query in queries]
     (inferred / "predictions.jsonl").write_text("".join(lines))
     level = {"count": 2, "exec": 0.5}
     scores = dict.fromkeys(("easy", "medium", "hard", "extra", "all"), level)
     write_json(judged / "scores.json", {"scores": scores})
-    write_json(judged / "manifest.json", {"git": {"sha": "abc"}})
+    write_json(judged / "manifest.json", kept)
+    (judged / "verdicts.jsonl").write_text('{"exec": 1}\n{"exec": 0}\n')
     return {f"file:{name}": made, f"infer:{name}": inferred, f"eval:{name}": judged}
 
 
-def test_the_table_says_what_the_records_say(tmp_path: Path) -> None:
+@pytest.fixture
+def made_table(tmp_path: Path) -> Path:
+    """The output folder of a table stage over records of two types."""
     inputs = records(tmp_path, "F16", 160.0, ["SELECT 1", "SELECT 2"])
     inputs |= records(tmp_path, "Q4_K_M", 60.0, ["SELECT 1", "SELECT 3"])
+    titles = {"title": "Model", "profile": "p", "row": "lora", "dataset": "sample"}
+    folder = tmp_path / "run" / "gguf" / "lora" / "table"
     stage = Stage(
         "quantization-table",
         "quantization-table",
-        {"title": "Model", "dataset": "sample", "types": ["F16", "Q4_K_M"]},
-        tmp_path / "out",
+        titles | {"types": ["F16", "Q4_K_M"]},
+        folder,
         settings={"threads": 1},
     )
-    make_table(Job(stage, inputs, tmp_path / "out", Progress(tmp_path)))
-    text = (tmp_path / "out" / "quantization.md").read_text()
+    make_table(Job(stage, inputs, folder, Progress(tmp_path)))
+    return folder
+
+
+def test_the_table_says_what_the_records_say(made_table: Path) -> None:
+    text = (made_table / "quantization.md").read_text()
     line = next(line for line in text.splitlines() if line.startswith("| Q4_K_M"))
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells == [
-        *("Q4_K_M", "60", "6.00", "50.0", "50.0", "50.0", "50.0", "50.0"),
+        *("Q4_K_M", "60", "6.00", "50.0", "50.0", "50.0", "50.0", "50.0", "1.00"),
         *("50.0 %", "1.500", "400", "not measured", "321"),
     ]
-    assert "of 2 questions" in text and "Threads: 1 of A CPU" in text
+    assert "of 2 questions" in text and "(7 questions)" in text
+    assert "Threads: 1 of A CPU; commit 0123456789; model SHA-256 abcabcabcabc." in text
+
+
+def test_it_says_which_matrices_a_k_quant_does_not_take(made_table: Path) -> None:
+    text = (made_table / "quantization.md").read_text()
+    assert "6 of 9 matrices, 50 % of their values, have rows of 576 values" in text
+    assert "| ffn_up, attn_k |  576 |      50 % |           Q5_0 |" in text
+    assert "| ffn_down       | 1536 |      50 % | 2 Q4_K, 1 Q6_K |" in text
+
+
+def test_nothing_is_said_where_every_row_divides() -> None:
+    matrices = [{"kind": "a", "row": 512, "values": 9, "types": {"Q4_K": 1}}]
+    row = {"type": "Q4_K_M", "matrices": matrices}
+    assert storage_text({"rows": [row]}) == ""
+    odd = [matrices[0] | {"row": 100}]
+    assert storage_text({"rows": [{"type": "Q8_0", "matrices": odd}]}) == ""
+
+
+def test_a_published_table_stands_on_the_page(
+    made_table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "configs").mkdir()
+    monkeypatch.setenv("TEXT2SQL_ROOT", str(tmp_path))
+    found = publish_quantization(tmp_path / "run")
+    assert found == tmp_path / "results" / "quantization" / "p_sample.json"
+    assert (made_table / "quantization.md").read_text() in inference_block()
+    assert publish_quantization(tmp_path / "no-run") is None
+
+
+def test_a_table_from_uncommitted_code_is_not_published(made_table: Path, tmp_path: Path) -> None:
+    path = made_table / "quantization.json"
+    record = read_json(path)
+    record["stages"]["infer:F16"]["git"]["dirty"] = True
+    write_json(path, record)
+    with pytest.raises(UserError, match="changes that are not committed"):
+        publish_quantization(tmp_path / "run")

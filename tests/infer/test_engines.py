@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from text2sql.files import write_json
 from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Engine, Prompt, load_engine
+from text2sql.infer.model import load_tokenizer
 from text2sql.infer.transformers import align, shared_prefix
 from text2sql.paths import build_root
 from text2sql.prompt import render_messages, render_text, stop_words
@@ -96,9 +99,64 @@ def test_nothing_is_added_to_the_prompt_and_the_stop_word_ends_the_answer(model:
     assert "<|im_end|>" not in done.text
 
 
-@pytest.mark.slow
-def test_vllm_answers_as_transformers_does(model: Path, alone: list[str]) -> None:
+@pytest.fixture
+def vllm(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("vllm", reason="vLLM is not in this environment (make setup-gpu)")
+    # Of its build for CPUs: how many GiB the cache of keys and values may take.
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_vllm_answers_as_transformers_does(model: Path, alone: list[str], vllm: None) -> None:
     settings = config("vllm", 1)
     engine = load_engine(model, settings, stop_words("smollm2"), "cpu")
+    text = render_text(render_messages(QUESTIONS[0], SCHEMA, "short"), "smollm2")
+    assert engine.encode(text) == load_tokenizer(model).encode(text, add_special_tokens=False)
     assert list(answers(engine, settings)) == alone
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_vllm_with_an_adapter_by_request_answers_as_the_merged_model_does(
+    model: Path, alone: list[str], vllm: None, tmp_path: Path
+) -> None:
+    adapter, merged = make_adapter(model, tmp_path)
+    plain = config("transformers", 1)
+    expected = list(answers(load_engine(merged, plain, stop_words("smollm2"), "cpu"), plain))
+    assert expected != alone  # else the adapter would do nothing
+    settings = config("vllm", 1).model_copy(update={"adapter": True, "max_lora_rank": 8})
+    engine = load_engine(model, settings, stop_words("smollm2"), "cpu", adapter)
+    assert list(answers(engine, settings)) == expected
+
+
+def make_adapter(model: Path, folder: Path) -> tuple[Path, Path]:
+    """Write a LoRA adapter of random weights, and the model with it folded in."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    rank, alpha = 8, 16
+    torch.manual_seed(1)
+    weights = load_file(model / "model.safetensors")
+    factors = {}
+    for name in [name for name in weights if name.endswith(("q_proj.weight", "v_proj.weight"))]:
+        rows, columns = weights[name].shape
+        one, other = torch.randn(rank, columns) * 0.05, torch.randn(rows, rank) * 0.05
+        weights[name] = weights[name].float() + (alpha / rank) * (other @ one)
+        stem = f"base_model.model.{name.removesuffix('.weight')}"
+        factors |= {f"{stem}.lora_A.weight": one, f"{stem}.lora_B.weight": other}
+    adapter, merged = folder / "adapter", folder / "merged"
+    adapter.mkdir()
+    settings = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "r": rank,
+        "lora_alpha": alpha,
+        "target_modules": ["q_proj", "v_proj"],
+        "bias": "none",
+    }
+    write_json(adapter / "adapter_config.json", settings)
+    save_file(factors, adapter / "adapter_model.safetensors")
+    shutil.copytree(model, merged)
+    save_file(weights, merged / "model.safetensors", metadata={"format": "pt"})
+    return adapter, merged

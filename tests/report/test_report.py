@@ -14,6 +14,7 @@ from text2sql.report import publish
 from text2sql.report.evidence import evidence_table, marks
 from text2sql.report.figure import draw_accuracy, draw_errors, draw_losses, draw_speed
 from text2sql.report.formats import csv_text, latex_text, markdown_text
+from text2sql.report.measured import batching_text, decoding_text
 from text2sql.report.record import JOINT, LEVELS, _row, count_parameters
 from text2sql.report.table import accuracy_table, render_table
 
@@ -70,7 +71,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "configs").mkdir()
     monkeypatch.setenv("TEXT2SQL_ROOT", str(tmp_path))
     (tmp_path / "docs").mkdir()
-    for name in publish.READMES:
+    for name in publish.PAGES:
         text = f"# T\n\n{publish.BEGIN}\n{publish.END}\n\nrest\n"
         (tmp_path / name).write_text(text, encoding="utf-8")
     return tmp_path
@@ -94,8 +95,7 @@ def test_charts_are_drawn(draw: Callable[[dict[str, Any], Path], None], tmp_path
 
 def test_publishing_fills_the_readmes_and_check_notices_a_typed_number(checkout: Path) -> None:
     write_json(checkout / "run" / "table" / "record.json", record())
-    target = publish.publish(checkout / "run")
-    assert target == checkout / "results" / "p_d.json"
+    assert publish.publish(checkout / "run") == [checkout / "results" / "p_d.json"]
     assert (checkout / "results" / "ledger.jsonl").read_text().count("\n") == 1
     readme = checkout / "README.md"
     text = readme.read_text(encoding="utf-8")
@@ -177,3 +177,27 @@ def test_joint_all_is_a_column_when_asked_for() -> None:
     assert table.header[-1] == JOINT
     assert table.rows[0][-1] == "4"
     assert table.rows[1][-1] == "25.0"
+
+
+def test_measurements_of_inference_are_rendered_from_their_records() -> None:
+    machine = {"hardware": {"cpu": "A CPU"}, "git": {"sha": "0123456789abcdef"}}
+    greedy = {
+        "execution_accuracy": 25.0,
+        "outcomes": "1000",
+        "execution_errors": 2,
+        "prompt_tokens_read": 300,
+        "completion_tokens": 40,
+        "seconds": 9.6,
+    }
+    repaired = greedy | {"outcomes": "1100", "repairs": {"not needed": 2, "worked": 1, "failed": 1}}
+    voted = greedy | {"samples": 20, "failed_samples": 7}
+    ways = {"greedy": greedy, "repair": repaired, "vote of 5": voted}
+    facts = {"model": "m.gguf", "dataset": "sample", "questions": 4}
+    text = decoding_text(machine | facts | {"ways": ways})
+    assert "| greedy    |               25.0 |      |" in text
+    assert "| repair    |               25.0 | 1.00 |               2 |           300 |" in text
+    assert "Of 2 repair turns 1 gave a query that runs. Of 20 samples 7 failed." in text
+    seconds = {"at_once": [2.0, 1.0, 9.0], "in_groups": [5.0, 3.0, 4.0]}
+    facts = {"model": "m", "prompts": 120, "prompt_tokens": 900, "ratio": 2.0, "same_answers": 119}
+    text = batching_text(machine | facts | {"seconds": seconds, "vllm": "0.1"})
+    assert "2.0 s against 4.0 s (medians of 3 rounds), that is 2.00 times" in text

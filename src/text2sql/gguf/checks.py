@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from text2sql.errors import UserError
 from text2sql.gguf.header import Header
 from text2sql.gguf.probes import Probe
 from text2sql.infer.llamacpp import open_llama
+
+Report = Callable[[int, int, str], None]
 
 # F16 rounding moves logits a little; more than this is a wrong rotary base, norm or head.
 MOST_DIVERGENCE = 0.01
@@ -102,8 +104,17 @@ def check_logits(model: Path, gguf: Path, texts: Sequence[str]) -> dict[str, flo
     return result
 
 
-def perplexity(gguf: Path, probes: Iterable[Probe], threads: int = 1) -> float:
-    """Return the perplexity of right answers after their prompts, over all answers' tokens."""
+def perplexity(
+    gguf: Path, probes: Iterable[Probe], threads: int = 1, report: Report | None = None
+) -> float:
+    """Return the perplexity of right answers after their prompts, over all answers' tokens.
+
+    Args:
+        gguf: the model.
+        probes: prompts with right answers.
+        threads: how many threads may work.
+        report: told of the progress: done, total, unit.
+    """
     scout = open_llama(gguf, vocab_only=True)
 
     def tokens_of(text: str) -> list[int]:
@@ -113,7 +124,9 @@ def perplexity(gguf: Path, probes: Iterable[Probe], threads: int = 1) -> float:
     longest = max(len(prompt) + len(answer) for prompt, answer in pairs)
     llama = open_llama(gguf, context=longest + 1, logits_all=True, threads=threads)
     surprise, count, before = 0.0, 0, list[int]()
-    for prompt, answer in pairs:
+    for done, (prompt, answer) in enumerate(pairs):
+        if report:
+            report(done, len(pairs), "questions")
         row = [*prompt, *answer]
         # Prompts about one database begin alike; what is already in the cache is not read again.
         kept = _common_prefix(before, prompt[:-1])

@@ -5,12 +5,16 @@ from __future__ import annotations
 import fcntl
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from text2sql.errors import UserError
 from text2sql.files import read_json, sha256_tree, write_json
+from text2sql.gguf.checks import Report
 from text2sql.gguf.probes import read_probes
 from text2sql.gguf.stage import make_f16, make_quantized
 from text2sql.gguf.types import F16, check_type, f16_name
@@ -62,13 +66,15 @@ def quantize_folder(
         record = read_json(output / RECORD) if (output / RECORD).is_file() else {}
         if F16 not in record or not f16.is_file():
             _say(f"{f16.name}: converting and checking")
-            record[F16] = make_f16(model, f16, probes, tuple(names), pretokenizer)
+            with _bar() as report:
+                record[F16] = make_f16(model, f16, probes, tuple(names), pretokenizer, report)
             write_json(output / RECORD, record)
         for name in names:
             file = output / f"{stem}-{name}.gguf"
             if name not in record or not file.is_file():
                 _say(f"{file.name}: quantizing and measuring")
-                record[name] = make_quantized(f16, file, name, probes, template)
+                with _bar() as report:
+                    record[name] = make_quantized(f16, file, name, probes, template, report)
                 write_json(output / RECORD, record)
     return record
 
@@ -91,6 +97,18 @@ def summary(record: dict[str, Any]) -> str:
         f"  perplexity {facts['perplexity']:.3f}  {json.dumps(facts['tensor_types'])}"
         for name, facts in record.items()
     )
+
+
+@contextmanager
+def _bar() -> Iterator[Report]:
+    """A progress bar on the terminal, moved by what it gives."""
+    with tqdm(desc="perplexity", leave=False, disable=None) as bar:
+
+        def report(done: int, total: int, unit: str) -> None:
+            bar.total, bar.n, bar.unit = total, done, unit
+            bar.refresh()
+
+        yield report
 
 
 def _say(line: str) -> None:

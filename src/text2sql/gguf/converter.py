@@ -27,7 +27,10 @@ def main() -> None:
 
 
 def _name_unknown_pretokenizer(name: str) -> None:
-    model: Any = importlib.import_module("conversion.base").TextModel
+    try:
+        model: Any = importlib.import_module("conversion.base").TextModel
+    except ModuleNotFoundError:
+        sys.exit("this checkout of llama.cpp is too old to name a pre-tokenizer; take a later one")
     recognize = model.get_vocab_base_pre
 
     def named(self: Any, tokenizer: Any) -> str:

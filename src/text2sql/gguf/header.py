@@ -5,7 +5,9 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,23 @@ from typing import Any
 from text2sql.errors import UserError
 
 MAGIC = b"GGUF"
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """The matrices of one kind, a layer one, such as ``ffn_down``.
+
+    Attributes:
+        kind: their name without the layer's number.
+        row: length of their rows.
+        values: number of values in all of them.
+        types: number of matrices stored in each type.
+    """
+
+    kind: str
+    row: int
+    values: int
+    types: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -24,6 +43,7 @@ class Header:
         parameters: number of values in all tensors.
         file_bytes: size of the file.
         tensor_types: number of tensors of each type.
+        matrices: how the file stores each kind of matrix, those with most values first.
         cache_bytes_per_token: memory that one token of context takes, at 16 bits a value.
         context_length: longest context the model was trained for.
         chat_template: the chat template, empty when there is none.
@@ -33,6 +53,7 @@ class Header:
     parameters: int
     file_bytes: int
     tensor_types: dict[str, int]
+    matrices: tuple[Matrices, ...]
     cache_bytes_per_token: int
     context_length: int
     chat_template: str
@@ -94,10 +115,34 @@ def read_header(path: Path) -> Header:
         parameters=sum(int(tensor.n_elements) for tensor in reader.tensors),
         file_bytes=path.stat().st_size,
         tensor_types=dict(Counter(tensor.tensor_type.name for tensor in reader.tensors)),
+        matrices=_matrices(reader.tensors),
         cache_bytes_per_token=2 * layers * kv_heads * (key_length + value_length),
         context_length=int(value("{arch}.context_length", 0)),
         chat_template=str(value("tokenizer.chat_template", "")),
     )
+
+
+def _matrices(tensors: Iterable[Any]) -> tuple[Matrices, ...]:
+    kinds: dict[tuple[str, int], list[Any]] = defaultdict(list)
+    for tensor in tensors:
+        if len(tensor.shape) > 1:
+            # The first of a GGUF shape is the length of a row.
+            kinds[_kind(tensor.name), int(tensor.shape[0])].append(tensor)
+    found = [
+        Matrices(
+            kind,
+            row,
+            sum(int(tensor.n_elements) for tensor in members),
+            dict(Counter(tensor.tensor_type.name for tensor in members).most_common()),
+        )
+        for (kind, row), members in kinds.items()
+    ]
+    return tuple(sorted(found, key=lambda matrices: -matrices.values))
+
+
+def _kind(name: str) -> str:
+    """Return a tensor's name without its layer: ``ffn_down`` for ``blk.3.ffn_down.weight``."""
+    return re.sub(r"^blk\.\d+\.", "", name).removesuffix(".weight")
 
 
 def _largest(value: Any) -> int:

@@ -10,6 +10,7 @@ from text2sql.files import read_jsonl
 from text2sql.prompt import render_text
 
 STRINGS = 1000
+PERPLEXITY_QUESTIONS = 400  # at most; all of the sample set's
 SEED = 42
 # Pieces that tokenizers treat in their own ways: case, digits, space, signs, scripts, emoji.
 PIECES = (

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from text2sql.errors import UserError
 from text2sql.files import write_text
-from text2sql.gguf.checks import check_chat_template, check_logits, check_tokenizer, perplexity
+from text2sql.gguf.checks import (
+    Report,
+    check_chat_template,
+    check_logits,
+    check_tokenizer,
+    perplexity,
+)
 from text2sql.gguf.convert import check_model, convert_to_f16
 from text2sql.gguf.deploy import NOTES, lm_studio_notes, ollama_modelfile
 from text2sql.gguf.header import Header, find_gguf, read_header
-from text2sql.gguf.probes import Probe, read_probes, spread, tokenizer_strings
+from text2sql.gguf.probes import (
+    PERPLEXITY_QUESTIONS,
+    Probe,
+    read_probes,
+    spread,
+    tokenizer_strings,
+)
 from text2sql.gguf.quantize import quantize
 from text2sql.infer.model import require_model
 
@@ -20,7 +33,6 @@ if TYPE_CHECKING:
     from text2sql.worker import Job
 
 LOGIT_PROBES = 4
-PERPLEXITY_PROBES = 40
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -38,10 +50,10 @@ def run(job: Job) -> dict[str, Any]:
     if job.stage.kind == "gguf":
         model = job.inputs["model"]
         types = tuple(job.config["types"])
-        return make_f16(model, output, probes, types, job.config.get("pretokenizer"))
-    return make_quantized(
-        find_gguf(job.inputs["gguf"]), output, job.config["type"], probes, template
-    )
+        named = job.config.get("pretokenizer")
+        return make_f16(model, output, probes, types, named, job.progress.update)
+    source, kind = find_gguf(job.inputs["gguf"]), job.config["type"]
+    return make_quantized(source, output, kind, probes, template, job.progress.update)
 
 
 def make_f16(
@@ -50,6 +62,7 @@ def make_f16(
     probes: list[Probe],
     types: tuple[str, ...],
     pretokenizer: str | None = None,
+    report: Report | None = None,
 ) -> dict[str, Any]:
     """Convert a Hugging Face folder to F16 GGUF, with the checks before and after.
 
@@ -59,6 +72,7 @@ def make_f16(
         probes: prompts with right answers.
         types: quantization types to come; what their blocks need is checked now.
         pretokenizer: see `convert_to_f16`.
+        report: told of the progress.
 
     Raises:
         UserError: see `check_model`, `convert_to_f16` and the checks.
@@ -75,12 +89,17 @@ def make_f16(
         "tokenizer": check_tokenizer(model, output, tokenizer_strings(probes)),
         "logits": check_logits(model, output, texts),
         **describe(header),
-        "perplexity": round(perplexity(output, spread(probes, PERPLEXITY_PROBES), threads()), 4),
+        **measure_perplexity(output, probes, report),
     }
 
 
 def make_quantized(
-    source: Path, output: Path, name: str, probes: list[Probe], template: str
+    source: Path,
+    output: Path,
+    name: str,
+    probes: list[Probe],
+    template: str,
+    report: Report | None = None,
 ) -> dict[str, Any]:
     """Quantize an F16 file, measure the result, and write what Ollama and LM Studio need.
 
@@ -90,6 +109,7 @@ def make_quantized(
         name: quantization type.
         probes: prompts with right answers.
         template: prompt template, for the Modelfile.
+        report: told of the progress.
 
     Raises:
         UserError: llama.cpp failed, or the file lost its tensors or its template.
@@ -104,7 +124,18 @@ def make_quantized(
     return {
         "type": name,
         **describe(header),
-        "perplexity": round(perplexity(output, spread(probes, PERPLEXITY_PROBES), threads()), 4),
+        **measure_perplexity(output, probes, report),
+    }
+
+
+def measure_perplexity(
+    file: Path, probes: list[Probe], report: Report | None = None
+) -> dict[str, Any]:
+    """Return the perplexity of the right answers, and over how many questions."""
+    taken = spread(probes, PERPLEXITY_QUESTIONS)
+    return {
+        "perplexity": round(perplexity(file, taken, threads(), report), 4),
+        "perplexity_questions": len(taken),
     }
 
 
@@ -116,6 +147,7 @@ def describe(header: Header) -> dict[str, Any]:
         "megabytes": round(header.file_bytes / 1e6, 1),
         "bits_per_weight": round(header.bits_per_weight, 2),
         "tensor_types": header.tensor_types,
+        "matrices": [asdict(matrices) for matrices in header.matrices],
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from text2sql.gguf.config import QuantizationConfig
+from text2sql.gguf.probes import PERPLEXITY_QUESTIONS
 from text2sql.gguf.types import F16, f16_name
 from text2sql.graph import Selection, Stage
 from text2sql.infer.config import load_infer_config
@@ -15,7 +16,7 @@ TABLE = "quantization.md"
 
 def quantization_stages(
     config: QuantizationConfig,
-    profile: tuple[str, str, str, str],
+    profile: tuple[str, str, str, str, str],
     folder: Path,
     model: Stage,
     evaluated: Stage,
@@ -24,13 +25,13 @@ def quantization_stages(
 
     Args:
         config: row, types and engine.
-        profile: title, dataset, name of the model, prompt template.
+        profile: name, title, dataset, name of the model, prompt template.
         folder: the run's folder.
         model: the stage whose output is the Hugging Face folder to convert.
         evaluated: the evaluation of the same row unquantized; questions, databases and evaluation
             settings are taken over from it, so that nothing but the model's form differs.
     """
-    title, dataset, name, template = profile
+    profile_name, title, dataset, name, template = profile
     stem = f"{name}-{config.row}"
     data = evaluated.inputs["data"]
     before = evaluated.inputs["predictions"]
@@ -46,6 +47,7 @@ def quantization_stages(
             "template": template,
             "types": list(config.types),
             "pretokenizer": config.pretokenizer,
+            "perplexity_questions": PERPLEXITY_QUESTIONS,
         },
         base / F16,
         inputs={"model": model, "data": data},
@@ -59,7 +61,12 @@ def quantization_stages(
             file = Stage(
                 f"quantize:{kind}",
                 "quantize",
-                {"file": f"{stem}-{kind}.gguf", "type": kind, "template": template},
+                {
+                    "file": f"{stem}-{kind}.gguf",
+                    "type": kind,
+                    "template": template,
+                    "perplexity_questions": PERPLEXITY_QUESTIONS,
+                },
                 base / kind,
                 inputs={"gguf": f16, "data": data},
                 settings=settings,
@@ -87,10 +94,16 @@ def quantization_stages(
     table = Stage(
         "quantization-table",
         "quantization-table",
-        {"title": f"{title}, row {config.row}", "dataset": dataset, "types": [F16, *config.types]},
+        {
+            "title": title,
+            "profile": profile_name,
+            "row": config.row,
+            "dataset": dataset,
+            "types": [F16, *config.types],
+        },
         base / "table",
         inputs=behind,
-        code=(Path(__file__).with_name("table.py"),),
+        code=tuple(Path(__file__).with_name(name) for name in ("table.py", "storage.py")),
         settings=settings,
     )
     return [*stages, table]

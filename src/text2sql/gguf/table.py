@@ -5,23 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from text2sql.evaluate import SCORES
+from text2sql.evaluate import SCORES, VERDICTS
 from text2sql.files import read_json, read_jsonl, write_json, write_text
 from text2sql.gguf.stages import TABLE
+from text2sql.gguf.storage import storage_text
 from text2sql.gguf.types import F16
 from text2sql.infer.stage import PREDICTIONS
 from text2sql.records import read_manifest
 from text2sql.report.formats import Table, csv_text, markdown_text
-from text2sql.report.record import LEVEL_TITLES, LEVELS
+from text2sql.report.record import LEVEL_TITLES, LEVELS, commits
+from text2sql.report.statistics import discordant, mcnemar
 
 if TYPE_CHECKING:
     from text2sql.worker import Job
 
 RECORD = "quantization.json"
 HEADINGS = (
-    "Type", "MB", "bits/weight", *LEVEL_TITLES, "same SQL as F16", "perplexity",
+    "Type", "MB", "bits/weight", *LEVEL_TITLES, "p", "same SQL as F16", "perplexity",
     "prompt tokens/s", "generation tokens/s", "peak MB",
 )  # fmt: skip
+SPEEDS = (
+    "prompt_tokens_per_second", "generation_tokens_per_second",
+    "prompt_tokens_per_cpu_second", "generation_tokens_per_cpu_second",
+)  # fmt: skip
+# Of each stage's manifest, what a reader needs to repeat it.
+KEPT = ("inputs", "output_hash", "git", "versions", "hardware", "started", "seconds", "command")
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -36,7 +44,14 @@ def run(job: Job) -> dict[str, Any]:
         queries = _queries(job.inputs[f"infer:{row['type']}"])
         same = sum(one == other for one, other in zip(queries, reference, strict=True))
         row["same_sql_as_f16"] = round(100 * same / len(reference), 2)
-    record = {"title": job.config["title"], "dataset": job.config["dataset"], "rows": rows}
+    stages = {name: _manifest(folder) for name, folder in job.inputs.items()}
+    record = {
+        **{key: job.config[key] for key in ("title", "profile", "row", "dataset")},
+        "model_sha256": stages[f"file:{F16}"]["inputs"]["model"],
+        "rows": rows,
+        "threads": job.settings["threads"],
+        "stages": {name: {key: manifest[key] for key in KEPT} for name, manifest in stages.items()},
+    }
     write_json(job.output / RECORD, record)
     write_text(job.output / TABLE, render(record))
     write_text(job.output / "quantization.csv", csv_text(table(record)))
@@ -49,25 +64,19 @@ def _queries(folder: Path) -> list[str]:
 
 def _row(job: Job, name: str) -> dict[str, Any]:
     """Collect what the records of one type's stages say."""
-    made, inferred, evaluated = (
-        _manifest(job.inputs[f"{kind}:{name}"]) for kind in ("file", "infer", "eval")
-    )
-    scores = read_json(job.inputs[f"eval:{name}"] / SCORES)["scores"]
+    made, inferred = (_manifest(job.inputs[f"{kind}:{name}"]) for kind in ("file", "infer"))
+    judged = job.inputs[f"eval:{name}"]
+    scores = read_json(judged / SCORES)["scores"]
     measured, details = inferred["details"], made["details"]
+    kept = ("megabytes", "bits_per_weight", "matrices", "perplexity", "perplexity_questions")
     return {
         "type": name,
-        "megabytes": details["megabytes"],
-        "bits_per_weight": details["bits_per_weight"],
-        "tensor_types": details["tensor_types"],
+        **{key: details[key] for key in kept},
         "questions": {level: scores[level]["count"] for level in LEVELS},
         "accuracy": {level: round(100 * scores[level]["exec"], 2) for level in LEVELS},
-        "perplexity": details["perplexity"],
-        "prompt_tokens_per_second": measured.get("prompt_tokens_per_second"),
-        "generation_tokens_per_second": measured.get("generation_tokens_per_second"),
+        "outcomes": "".join(str(int(verdict["exec"])) for verdict in read_jsonl(judged / VERDICTS)),
+        **{key: measured.get(key) for key in SPEEDS},
         "peak_memory_mb": inferred["peak_memory_mb"],
-        "hardware": inferred["hardware"],
-        "threads": job.settings["threads"],
-        "commit": evaluated["git"],
     }
 
 
@@ -77,6 +86,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 def table(record: dict[str, Any]) -> Table:
     """Return the record as a table, a row a type."""
+    reference = next(row for row in record["rows"] if row["type"] == F16)
     rows = []
     for row in record["rows"]:
         rows.append(
@@ -88,14 +98,20 @@ def table(record: dict[str, Any]) -> Table:
                     f"{row['accuracy'][level]:.1f}" if row["questions"][level] else "none"
                     for level in LEVELS
                 ),
+                "" if row is reference else chance(reference["outcomes"], row["outcomes"]),
                 f"{row['same_sql_as_f16']:.1f} %",
                 f"{row['perplexity']:.3f}",
-                _number(row["prompt_tokens_per_second"]),
-                _number(row["generation_tokens_per_second"]),
+                _number(row["prompt_tokens_per_cpu_second"]),
+                _number(row["generation_tokens_per_cpu_second"]),
                 str(row["peak_memory_mb"]),
             ]
         )
     return Table(list(HEADINGS), rows)
+
+
+def chance(reference: str, outcomes: str) -> str:
+    """Return, as text, the p-value of the difference between two rows' outcomes (McNemar)."""
+    return f"{mcnemar(*discordant([*map(int, reference)], [*map(int, outcomes)])):.2f}"
 
 
 def _number(value: float | None) -> str:
@@ -103,14 +119,18 @@ def _number(value: float | None) -> str:
 
 
 def render(record: dict[str, Any]) -> str:
-    """Return the record as Markdown: what was measured, the table, where."""
+    """Return the record as Markdown: what was measured, the tables, where."""
     first = record["rows"][0]
-    machine = first["hardware"]
+    machine = record["stages"][f"infer:{first['type']}"]["hardware"]
     return (
-        f"**{record['title']}, dataset {record['dataset']}, llama.cpp**: execution accuracy in per"
-        f" cent of {first['questions']['all']} questions, greedy decoding. Perplexity is that of"
-        " the right SQL after the prompt. Prompt tokens count where they were read, not where the"
-        " prompt before had them already. Peak memory is that of the whole process.\n\n"
+        f"**{record['title']}, row {record['row']}, dataset {record['dataset']}, llama.cpp**:"
+        f" execution accuracy in per cent of {first['questions']['all']} questions, greedy"
+        " decoding; p by the exact McNemar test against F16. Perplexity is that of the right SQL"
+        f" after the prompt ({first['perplexity_questions']} questions). Prompt tokens count where"
+        " they were read, not where the prompt before had them already; seconds are those of"
+        " processor time. Peak memory is that of the whole process.\n\n"
         f"{markdown_text(table(record))}\n\n"
-        f"Threads: {first['threads']} of {machine['cpu']}.\n"
+        f"{storage_text(record)}"
+        f"Threads: {record['threads']} of {machine['cpu']}; commit {', '.join(commits(record))};"
+        f" model SHA-256 {record['model_sha256'][:12]}.\n"
     )

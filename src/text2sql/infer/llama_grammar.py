@@ -1,0 +1,115 @@
+"""Grammars in llama.cpp: what may come next, and greedy decoding under one.
+
+llama.cpp's sampler for grammars tries all tokens of the vocabulary against the grammar at each
+place. For a greedy choice only the best one that is allowed matters, and mostly that is the one the
+model puts first; so tokens are tried from the best downwards.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+FEW = 64  # tokens to try before the whole vocabulary is
+
+
+class GrammarState:
+    """How far a text has come under a grammar; close it after use.
+
+    Args:
+        llama: a loaded ``llama_cpp.Llama``, of which the vocabulary is enough.
+        grammar: the grammar in GBNF, with the rule ``root``.
+
+    Raises:
+        ValueError: llama.cpp does not read the grammar.
+    """
+
+    def __init__(self, llama: Any, grammar: str) -> None:
+        import llama_cpp
+
+        self._library: Any = llama_cpp
+        vocabulary = llama_cpp.llama_model_get_vocab(llama.model)
+        self._sampler: Any = llama_cpp.llama_sampler_init_grammar(
+            vocabulary, grammar.encode("utf-8"), b"root"
+        )
+        if not self._sampler:
+            raise ValueError("llama.cpp does not read the grammar")
+
+    def first_allowed(self, tokens: Sequence[int]) -> int | None:
+        """Return the first of some tokens that may come next; None where none may."""
+        data = self._library.llama_token_data
+        entries = (data * len(tokens))(*(data(token, 0.0, 0.0) for token in tokens))
+        array = self._library.llama_token_data_array(entries, len(tokens), -1, False)
+        self._library.llama_sampler_apply(self._sampler, ctypes.byref(array))
+        return next((entry.id for entry in entries if not math.isinf(entry.logit)), None)
+
+    def accept(self, token: int) -> None:
+        """Move on by a token that is allowed."""
+        self._library.llama_sampler_accept(self._sampler, token)
+
+    def close(self) -> None:
+        """Give back what llama.cpp holds for the grammar."""
+        self._library.llama_sampler_free(self._sampler)
+
+
+def refused_after(llama: Any, grammar: str, text: str) -> str | None:
+    """Return what of a text a grammar accepts before it refuses a token; None where it takes all.
+
+    Args:
+        llama: a loaded ``llama_cpp.Llama``, of which the vocabulary is enough.
+        grammar: the grammar in GBNF.
+        text: a whole answer.
+    """
+    state = GrammarState(llama, grammar)
+    accepted = b""
+    try:
+        tokens = llama.tokenize(text.encode("utf-8"), add_bos=False, special=False)
+        for token in [*tokens, llama.token_eos()]:
+            if state.first_allowed([token]) is None:
+                return accepted.decode("utf-8", errors="replace")
+            state.accept(token)
+            accepted += llama.detokenize([token])
+    finally:
+        state.close()
+    return None
+
+
+class GreedyGrammar:
+    """A logits processor of llama-cpp-python for one answer; close it after that.
+
+    Args:
+        llama: a loaded ``llama_cpp.Llama``.
+        grammar: the grammar in GBNF, with the rule ``root``.
+    """
+
+    def __init__(self, llama: Any, grammar: str) -> None:
+        self._state = GrammarState(llama, grammar)
+
+    def __call__(self, _: Any, scores: np.ndarray) -> np.ndarray:
+        """Return scores that leave the best token the grammar allows; the grammar moves on."""
+        token = self._best(np.asarray(scores))
+        self._state.accept(token)
+        bound: np.ndarray = np.full(len(scores), -np.inf, dtype=np.single)
+        bound[token] = 0.0
+        return bound
+
+    def close(self) -> None:
+        """Give back what llama.cpp holds for the grammar."""
+        self._state.close()
+
+    def _best(self, scores: np.ndarray) -> int:
+        first = int(scores.argmax())
+        if self._state.first_allowed([first]) is not None:
+            return first
+        few = min(FEW, len(scores) - 1)
+        best = np.argpartition(-scores, few)[:few]
+        for candidates in (best, np.arange(len(scores))):
+            ordered = candidates[np.argsort(-scores[candidates], kind="stable")]
+            token = self._state.first_allowed(ordered.tolist())
+            if token is not None:
+                return token
+        raise AssertionError("the grammar allows no token at all")
