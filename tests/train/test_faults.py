@@ -147,6 +147,29 @@ def test_setup_megatron_refuses_what_is_not_roll(repository: Path, source: str) 
         assert "another project" in done.stderr
 
 
+@pytest.mark.parametrize("source", ["nonesuch", "other"])
+def test_setup_megatron_says_why_git_fails(repository: Path, tmp_path: Path, source: str) -> None:
+    """In a copy of the checkout's script: it keeps its clone beside itself, below build/."""
+    script = tmp_path / "scripts" / "setup_megatron.sh"
+    script.parent.mkdir()
+    shutil.copy(repository / "scripts" / "setup_megatron.sh", script)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to("/bin/false")
+    subprocess.run(["git", "init", "--quiet", "other"], cwd=tmp_path, check=True)
+    who = ["-c", "user.name=owl", "-c", "user.email=owl@example.org"]
+    commit = ["git", *who, "commit", "--quiet", "--allow-empty", "--message", "first"]
+    subprocess.run(commit, cwd=tmp_path / "other", check=True)
+    url = (tmp_path / source).as_uri()
+    done = subprocess.run(
+        [script, url, ".venv"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("setup-megatron: ") and done.stderr.count("\n") == 1
+    said = {"nonesuch": f"git cannot clone {url} (fatal: ", "other": f"{url} does not give commit"}
+    assert said[source] in done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("launch", [{}, {"backend": "deepspeed", "processes": 2}])
