@@ -15,6 +15,7 @@ from typing import Any
 import test_suite_sql_eval
 
 from text2sql.config import StrictModel, load_config
+from text2sql.convert.local import folder_state, local_folder
 from text2sql.data.config import DataConfig
 from text2sql.errors import UserError
 from text2sql.files import sha256_text
@@ -257,6 +258,10 @@ class _Builder:
 
     def _model(self) -> Stage:
         config = self.profile.model.model_dump(exclude={"template", "architecture"})
+        if not self.profile.model.packaged_gguf:
+            folder = local_folder(self.profile.model.path_or_hub_id)
+            if folder:
+                config["files"] = folder_state(folder)
         output = build_root() / "models" / self.profile.model.name
         return self._add(Stage("model", "model", config, output))
 
