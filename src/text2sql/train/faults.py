@@ -10,7 +10,8 @@ from pathlib import Path
 # The first that fits any line wins, so causes stand before what they bring about.
 KNOWN: tuple[tuple[str, str], ...] = (
     (
-        r"No space left on device|ENOSPC|Disk quota exceeded",
+        # The third is torch.save's way to say it.
+        r"No space left on device|Disk quota exceeded|PytorchStreamWriter failed writing",
         "the disk of {folder} is full ({free} free); make room and run the same command again, it"
         " goes on from the last checkpoint",
     ),
