@@ -31,6 +31,7 @@ from text2sql.train.stage import complete_checkpoints
         ("RuntimeError: [enforce fail] PytorchStreamWriter failed writing file data/3", "is full"),
         ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB", "DRY_RUN=1"),
         ("ValueError: Undefined dataset train in dataset_info.json.", "run: make data"),
+        ("RuntimeError: Failed to initialize SwanLab in online mode", "SET=swanlab_mode=local"),
         ("ValueError: Template nonesuch does not exist.", "model.template"),
         ("RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory", "DRY_RUN=1"),
         (

@@ -46,6 +46,10 @@ KNOWN: tuple[tuple[str, str], ...] = (
         " started, and MASTER_ADDR, MASTER_PORT and GLOO_SOCKET_IFNAME / NCCL_SOCKET_IFNAME",
     ),
     (
+        r"Failed to initialize SwanLab.*",
+        "{match}; set SWANLAB_API_KEY (`swanlab login` gives one), or SET=swanlab_mode=local",
+    ),
+    (
         r"Undefined dataset (\S+) in dataset_info",
         "the dataset is missing from dataset_info.json ({match}); run: make data",
     ),
