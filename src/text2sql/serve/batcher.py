@@ -15,8 +15,10 @@ from text2sql.infer.config import InferConfig
 from text2sql.infer.decode import QueryRunner
 from text2sql.infer.engine import Engine
 from text2sql.infer.fit import fit_question
-from text2sql.prompt import render_messages, render_text
+from text2sql.prompt import Example, render_messages, render_text
 from text2sql.schema import Schema
+from text2sql.serve.control_words import disarm_example
+from text2sql.serve.examples import ExampleFinder
 from text2sql.serve.fair_queue import FairQueue
 from text2sql.serve.metrics import Metrics
 
@@ -77,6 +79,7 @@ class Batcher:
         databases: runs queries of the live database, for voting and repair; None does neither.
         waiting: the queue that questions are taken from.
         metrics: what is counted.
+        finder: finds few-shot examples; None asks without.
     """
 
     def __init__(
@@ -87,9 +90,11 @@ class Batcher:
         databases: QueryRunner | None,
         waiting: FairQueue[Question],
         metrics: Metrics,
+        finder: ExampleFinder | None = None,
     ) -> None:
         self._engine, self._config, self._asking = engine, config, asking
         self._databases, self._waiting, self._metrics = databases, waiting, metrics
+        self._finder = finder
         self._thread = threading.Thread(target=self._work, name="model", daemon=True)
         self._thread.start()
 
@@ -119,9 +124,11 @@ class Batcher:
             databases = self._databases if live else None
             around = Surroundings(self._asking.template, fitter, databases)
             rows = [self._row(number, one) for number, one in enumerate(group)]
+            examples = self._add_examples(group, rows)
             for record in answer(self._engine, rows, self._config, around):
+                number = record["id"]
                 self._metrics.tokens.inc(record["completion_tokens"])
-                group[record["id"]].future.set_result(record)
+                group[number].future.set_result(record | {"examples": examples[number]})
         except Exception as error:  # the thread must live on, whatever the model did
             if not isinstance(error, UserError):
                 log.exception("the model failed on a batch of %d", len(group))
@@ -139,3 +146,23 @@ class Batcher:
             "prompt": render_text(messages, self._asking.template),
             "listener": one.listener,
         }
+
+    def _add_examples(
+        self, group: Sequence[Question], rows: Sequence[dict[str, Any]]
+    ) -> list[list[Example] | None]:
+        """Put examples into the prompts of a batch.
+
+        Returns:
+            Those that each prompt holds; None for each where they could not be looked up.
+        """
+        if self._finder is None:
+            return [[] for _ in group]
+        found = self._finder.find([(one.text, one.schema) for one in group])
+        if found is None:
+            return [None for _ in group]
+        room = self._config.max_model_len - self._config.max_new_tokens
+        template, engine = self._asking.template, self._engine
+        return [
+            self._finder.show(row, list(map(disarm_example, examples)), template, engine, room)
+            for row, examples in zip(rows, found, strict=True)
+        ]
