@@ -15,10 +15,11 @@ from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Engine
 from text2sql.schema import Schema, render_schema
 from text2sql.serve.batcher import Asking, Batcher, Question
+from text2sql.serve.cells import json_rows
 from text2sql.serve.check import find_fault, parse_schema
 from text2sql.serve.config import ServeConfig
 from text2sql.serve.control_words import CONTROL, disarm, disarm_schema
-from text2sql.serve.database import LiveDatabase, json_rows
+from text2sql.serve.database import LiveDatabase
 from text2sql.serve.examples import MISSING, ExampleFinder
 from text2sql.serve.fair_queue import FairQueue, QueueFullError
 from text2sql.serve.messages import Answer, Ask, Rows, SolvedQuestion
@@ -159,7 +160,7 @@ class Service:
             message = "execute runs on the configured database; leave db_schema out"
             raise Refusal(422, "invalid_request", message)
         if ask.execute and self.database and not self.database.executes:
-            message = "queries are run on SQLite databases only; this one gives its schema"
+            message = f"queries are not run on {self.database.kind}; it gives its schema"
             raise Refusal(422, "no_execution", message)
 
     def _target(self, ask: Ask) -> _Target:
@@ -221,7 +222,7 @@ class Service:
 
     async def _fault(self, sql: str, target: _Target) -> str | None:
         database = target.database
-        # SQLite itself judges names better than we can, and without running anything.
+        # The database judges names better than we can, and without running anything.
         explains = database is not None and database.executes
         dialect = database.dialect if database else None
         schema = None if explains else target.schema
