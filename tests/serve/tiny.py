@@ -40,6 +40,10 @@ ANSWERS = {
 }
 # What it says when it is shown the database's error after its first answer.
 REPAIRED = {"Which colours?": ("no such column: colour", "SELECT DISTINCT model FROM bike")}
+CHAT_TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 TEMPLATE, PRESET, STYLE = "chatml", "short", "ddl"
 
 
@@ -100,7 +104,9 @@ def _tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
         vocab_size=700, special_tokens=special, initial_alphabet=alphabet, show_progress=False
     )
     raw.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=raw, eos_token="<|im_end|>")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=raw, eos_token="<|im_end|>", chat_template=CHAT_TEMPLATE
+    )
 
 
 def _learn(model: Any, tokenizer: Any, texts: list[tuple[str, str]]) -> None:
