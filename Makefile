@@ -59,6 +59,13 @@ test-slow: setup ## run the tests that train and convert real models (minutes)
 test-megatron: setup ## run the tests of Megatron training (make setup-megatron VENV=.venv first)
 	@$(PYTHON) -m pytest -m megatron
 
+test-pages: setup ## run the tests of the web page in Chromium (first: apt-get install chromium)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check playwright==1.65.2
+	@$(PYTHON) -m pytest tests/serve/test_pages.py
+
+test-services: setup ## run the tests that start PostgreSQL and MariaDB servers (Debian packages)
+	@$(PYTHON) -m pytest -m services
+
 check: setup ## lint, types, sample data and README tables in step
 	@$(PYTHON) -m ruff check
 	@$(PYTHON) -m ruff format --check

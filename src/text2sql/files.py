@@ -77,19 +77,18 @@ def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def atomic_directory(path: str | Path, keep_partial: bool = False) -> Iterator[Path]:
-    """Give a folder to fill that takes the place of `path` when the block ends without an error.
-
-    Args:
-        path: the folder to be made; an older one is replaced.
-        keep_partial: leave what an interrupted run wrote, for stages that can go on from it.
-    """
+def atomic_directory(path: str | Path) -> Iterator[Path]:
+    """Give an empty folder to fill that takes the place of `path` when the block ends well."""
     path = Path(path)
     partial = path.with_name(path.name + PARTIAL)
-    if partial.exists() and not keep_partial:
+    if partial.exists():
         shutil.rmtree(partial)
-    partial.mkdir(parents=True, exist_ok=True)
-    yield partial
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     if path.exists():
         shutil.rmtree(path)
     partial.rename(path)

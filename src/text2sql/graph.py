@@ -19,7 +19,13 @@ from text2sql.data.config import DataConfig
 from text2sql.errors import UserError
 from text2sql.files import sha256_text
 from text2sql.infer.config import load_infer_config
-from text2sql.paths import build_root, config_name, config_path, repository_root
+from text2sql.paths import (
+    build_root,
+    config_name,
+    config_path,
+    local_model,
+    repository_root,
+)
 from text2sql.profile import Profile, RowConfig
 from text2sql.rag.config import load_knowledge_base_config, load_retrieval_config
 from text2sql.train.recipe import load_recipe, overrides_label
@@ -34,9 +40,10 @@ class Stage:
     """One node: runs `kind` with `config` over the outputs of `inputs`, writes folder `output`.
 
     `sources` are files or folders from outside the graph whose content counts as input; of the
-    folders `databases`, too large to read each time, file names, sizes and times count. `code` are
-    modules whose source counts too: for stages so cheap that a doubt is worth a new run. `settings`
-    are what the code needs to run but what cannot change the result (threads, device).
+    folders `databases` and `weights`, too large to read each time, file names, sizes and times
+    count. `code` are modules whose source counts too: for stages so cheap that a doubt is worth a
+    new run. `settings` are what the code needs to run but what cannot change the result (threads,
+    device). With `alone`, nothing runs beside the stage, because it measures speed.
     """
 
     name: str
@@ -46,9 +53,11 @@ class Stage:
     inputs: dict[str, Stage] = field(default_factory=dict)
     sources: tuple[Path, ...] = ()
     databases: tuple[Path, ...] = ()
+    weights: tuple[Path, ...] = ()
     code: tuple[Path, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     seed: int | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -258,7 +267,9 @@ class _Builder:
     def _model(self) -> Stage:
         config = self.profile.model.model_dump(exclude={"template", "architecture"})
         output = build_root() / "models" / self.profile.model.name
-        return self._add(Stage("model", "model", config, output))
+        folder = None if config["packaged_gguf"] else local_model(config["path_or_hub_id"])
+        weights = (folder,) if folder else ()
+        return self._add(Stage("model", "model", config, output, weights=weights))
 
     def _data(self) -> Stage:
         config = _dump(self.data_config) | {"limit": self.selection.limit}

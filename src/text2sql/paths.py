@@ -41,3 +41,12 @@ def shown(path: Path) -> str:
     """Return a path as messages show it: from the checkout's top where it lies below it."""
     root = repository_root()
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def local_model(path_or_hub_id: str) -> Path | None:
+    """Return the local folder that a profile's model names; None where there is none.
+
+    Relative paths count from the checkout's top.
+    """
+    folder = repository_root() / Path(path_or_hub_id).expanduser()
+    return folder if folder.is_dir() else None

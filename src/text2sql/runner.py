@@ -55,20 +55,22 @@ def stage_key(stage: Stage) -> str | None:
         if not source.exists():
             raise UserError(f"{source}: not found; stage '{stage.name}' reads it{_hint(source)}")
     sources = {source.name: sha256_tree(source) for source in stage.sources}
-    databases = [_database_stamps(folder) for folder in stage.databases]
+    databases = [_stamps(folder, "*/*.sqlite*") for folder in stage.databases]
     code = [sha256_tree(path, "*.py") for path in stage.code]
-    return canonical_hash([stage.kind, stage.config, sources, databases, code, inputs])
+    parts = [stage.kind, stage.config, sources, databases, code, inputs]
+    weights = [_stamps(folder, "*") for folder in stage.weights]
+    return canonical_hash([*parts, weights] if weights else parts)
 
 
 def _hint(source: Path) -> str:
     return " (set SPIDER_DIR)" if "spider" in source.parts else ""
 
 
-def _database_stamps(folder: Path) -> list[str]:
-    """Name, size and time of each database below a folder."""
+def _stamps(folder: Path, pattern: str) -> list[str]:
+    """Name, size and time of each file of a pattern below a folder."""
     return [
         f"{path.relative_to(folder)} {path.stat().st_size} {path.stat().st_mtime_ns}"
-        for path in sorted(folder.glob("*/*.sqlite*"))
+        for path in sorted(folder.glob(pattern))
     ]
 
 
@@ -129,6 +131,8 @@ class Runner:
                     break
                 if not all(needed.name in self.done for needed in stage.inputs.values()):
                     continue
+                if not self._has_room(stage):
+                    continue
                 waiting.remove(stage)
                 if is_current(stage):
                     _say(f"{stage.name}: up to date")
@@ -138,6 +142,11 @@ class Runner:
             self._poll()
             if self.running:
                 time.sleep(POLL_SECONDS)
+
+    def _has_room(self, stage: Stage) -> bool:
+        """Whether a stage may start beside those at work."""
+        alone = stage.alone or any(job.stage.alone for job in self.running.values())
+        return not (alone and self.running)
 
     def command(self, stage: Stage) -> list[str]:
         """Return the command that runs a stage in a process of its own."""

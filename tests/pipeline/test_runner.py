@@ -211,3 +211,23 @@ def test_manifest_says_how_the_output_came_to_be(tmp_path: Path) -> None:
     for key in ("started", "finished", "seconds", "command", "peak_memory_mb"):
         assert manifest[key] is not None
     assert set(manifest["git"]) == {"sha", "dirty"}
+
+
+def test_a_stage_that_measures_speed_has_the_machine_to_itself(runner: ScriptRunner) -> None:
+    folder = runner.selection.folder
+    log = folder / "order"
+    script = (
+        "import time; from pathlib import Path; log = Path({log!r}).open('a');"
+        " log.write('+{name} '); log.flush(); time.sleep(0.5); log.write('-{name} ')"
+    )
+    stages = [
+        Stage("a", "toy", {}, folder / "a"),
+        Stage("b", "toy", {}, folder / "b", alone=True),
+        Stage("c", "toy", {}, folder / "c"),
+    ]
+    runner.scripts = {s.name: script.format(log=str(log), name=s.name) for s in stages}
+    runner.run(stages)
+    events = log.read_text().split()
+    place = events.index("+b")
+    assert events[place + 1] == "-b"
+    assert {events[i] for i in range(place)} == {"+a", "-a", "+c", "-c"}

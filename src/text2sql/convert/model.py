@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from text2sql.convert.gguf_to_hf import convert, packaged_gguf
 from text2sql.errors import UserError
 from text2sql.files import sha256_file
-from text2sql.worker import Job
+from text2sql.infer.model import require_model
+from text2sql.paths import local_model
+from text2sql.records import UNHASHED
+
+if TYPE_CHECKING:
+    from text2sql.worker import Job
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -21,7 +27,36 @@ def run(job: Job) -> dict[str, Any]:
         gguf = packaged_gguf(package)
         convert(gguf, job.output)
         return {"source": f"{package}: {gguf.name}", "source_sha256": sha256_file(gguf)}
+    name = job.config["path_or_hub_id"]
+    folder = local_model(name)
+    if folder:
+        return {"source": name, "files": link_model(folder, job.output)}
+    if name.startswith(("/", "./", "../", "~")):  # never the name of a model on the hub
+        raise UserError(f"{name}: no such model folder; set model.path_or_hub_id in the profile")
     return _download(job)
+
+
+def link_model(source: Path, output: Path) -> int:
+    """Fill a folder with links to the files of a local model; weights take no room twice.
+
+    Args:
+        source: Hugging Face model folder. Run records and logs in it stay out.
+        output: folder for the links; what an interrupted call left there is replaced.
+
+    Returns:
+        How many files were linked.
+
+    Raises:
+        UserError: there is no model in `source`.
+    """
+    require_model(source)
+    files = [path for path in sorted(source.iterdir()) if path.is_file()]
+    files = [path for path in files if path.name not in UNHASHED]
+    for path in files:
+        link = output / path.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(path.resolve())
+    return len(files)
 
 
 def _download(job: Job) -> dict[str, Any]:

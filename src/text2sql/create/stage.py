@@ -21,7 +21,7 @@ from text2sql.create.snapshot import Snapshot, read_snapshot
 from text2sql.create.validate import Validator
 from text2sql.create.words import Language
 from text2sql.errors import UserError
-from text2sql.files import write_text
+from text2sql.files import atomic_directory, write_text
 from text2sql.paths import build_root
 from text2sql.records import canonical_hash, write_manifest
 from text2sql.schema import read_schema
@@ -91,32 +91,34 @@ def create_data(options: CreateOptions) -> tuple[Path, dict[str, Any]]:
         raise UserError(f"{schema.db_id}: no pair could be made; {details}")
     details["wanted"] = options.total
     details["plan"] = [asdict(topic) for topic in topics]
-    summary = export(
-        pairs,
-        snapshot,
-        output,
-        options.url,
-        dev_share=options.dev_share,
-        seed=options.seed,
-        details=details,
-    )
-    _write_cards(output, snapshot, topics)
     config = {
         "total": options.total,
         "languages": list(options.languages),
         "dev_share": options.dev_share,
         "generator": details["generator"],
     }
-    write_manifest(
-        output,
-        stage="create-data",
-        key=canonical_hash([config, snapshot.hash, options.seed]),
-        config=config,
-        inputs={"snapshot": snapshot.hash},
-        seed=options.seed,
-        started=started,
-        details={k: summary[k] for k in ("pairs", "train", "dev", "removed_as_leaks")},
-    )
+    with atomic_directory(output) as folder:
+        summary = export(
+            pairs,
+            snapshot,
+            folder,
+            output,
+            options.url,
+            dev_share=options.dev_share,
+            seed=options.seed,
+            details=details,
+        )
+        _write_cards(folder, snapshot, topics)
+        write_manifest(
+            folder,
+            stage="create-data",
+            key=canonical_hash([config, snapshot.hash, options.seed]),
+            config=config,
+            inputs={"snapshot": snapshot.hash},
+            seed=options.seed,
+            started=started,
+            details={k: summary[k] for k in ("pairs", "train", "dev", "removed_as_leaks")},
+        )
     return output, summary
 
 
@@ -144,8 +146,8 @@ def _with_progress(pairs: Iterator[Pair], total: int) -> list[Pair]:
     return list(tqdm(pairs, total=total, unit="pair"))
 
 
-def _write_cards(output: Path, snapshot: Snapshot, topics: list[Topic]) -> None:
+def _write_cards(folder: Path, snapshot: Snapshot, topics: list[Topic]) -> None:
     """Write the table cards, for people: what a language model is, or would be, shown."""
     lines = [f"topic {t.name} ({t.count} pairs): {', '.join(t.tables)}" for t in topics]
     cards = render_cards(snapshot.schema, CARD_BUDGET)
-    write_text(output / "cards.txt", "\n\n".join(["\n".join(lines), *cards]) + "\n")
+    write_text(folder / "cards.txt", "\n\n".join(["\n".join(lines), *cards]) + "\n")

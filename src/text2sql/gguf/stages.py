@@ -73,6 +73,7 @@ def quantization_stages(
             inputs={"model": file, "data": data},
             settings=settings,
             seed=infer.seed,
+            alone=True,
         )
         judged = replace(
             evaluated,

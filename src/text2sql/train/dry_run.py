@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -19,7 +18,7 @@ from text2sql import hardware
 from text2sql.errors import UserError
 from text2sql.files import read_json
 from text2sql.graph import Stage
-from text2sql.paths import shown
+from text2sql.paths import local_model, shown
 from text2sql.profile import Profile
 from text2sql.records import read_manifest
 from text2sql.train.architecture import Architecture
@@ -232,9 +231,9 @@ def _architecture(stage: Stage, profile: Profile) -> Architecture:
         return Architecture.from_config(read_json(config))
     if profile.model.architecture:
         return Architecture.from_config(profile.model.architecture)
-    local = Path(profile.model.path_or_hub_id) / "config.json"
-    if local.is_file():
-        return Architecture.from_config(read_json(local))
+    folder = local_model(profile.model.path_or_hub_id)
+    if folder and (folder / "config.json").is_file():
+        return Architecture.from_config(read_json(folder / "config.json"))
     raise UserError(
         f"the size of model '{profile.model.name}' is not known before it is downloaded; run:"
         " make model, or set model.architecture in the profile"
