@@ -8,7 +8,8 @@ PROFILE ?= smollm2-135m
 # With the train targets: SET="key=value ..." replaces keys of the recipe, DRY_RUN=1
 # (GPU=rtx-4090 ASSUME_ROWS=n) only describes; NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT train
 # on several machines. With quantize: TYPES="Q4_K_M Q8_0", MODEL=any Hugging Face folder; with
-# serve-openai: MODEL=a GGUF file or folder, PORT=; with serve also ENGINE= and HOST=.
+# serve-openai: MODEL=a GGUF file or folder, PORT=; with serve also ENGINE=, HOST= and
+# RETRIEVAL=a file of configs/rag/ for few-shot examples.
 # DB_URL=SQLAlchemy URL of a private database, for create-data, eval-private and serve; it goes by
 # the environment, so that a password in it is in no command line of ours.
 export SPIDER_DIR DB_URL NNODES NODE_RANK MASTER_ADDR MASTER_PORT
@@ -111,7 +112,8 @@ eval-private: setup ## judge PREDICTIONS= against GOLD= on a private database (D
 
 serve: setup ## web service on 127.0.0.1:4060 (MODEL=, ENGINE=, DB_URL=, HOST=, PORT=)
 	@$(RUN) serve $(OPTIONS) $(if $(MODEL),--model $(MODEL)) $(if $(ENGINE),--engine $(ENGINE)) \
-		$(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
+		$(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) \
+		$(if $(RETRIEVAL),--retrieval $(RETRIEVAL))
 
 $(STAGES): setup
 	@$(RUN) $@ $(OPTIONS) $(if $(filter train-%,$@),$(TRAIN_OPTIONS))

@@ -313,6 +313,7 @@ def serve_openai(model: Path | None, host: str, port: int, context: int, **optio
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on.  [default: 4060]")
 @click.option("--schema-style", help="ddl, m-schema, ...; default: what the model was trained on.")
+@click.option("--retrieval", help="Few-shot examples: name or YAML file of a rag config.")
 @click.option("--config", type=PATH, help="YAML file of further settings (docs/serving.md).")
 def serve(**options: Any) -> None:
     """Start the web service: API and pages on http://127.0.0.1:4060."""
