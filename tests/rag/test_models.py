@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rag_entries import MINILM
 
-from tests.rag.conftest import MINILM
 from text2sql.errors import UserError
 from text2sql.rag.config import EmbeddingConfig, RerankConfig
 from text2sql.rag.embed import Embedder, model_identity

@@ -11,15 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
+from rag_entries import WordEmbedder, make_entries
 
-from tests.rag.conftest import WordEmbedder, make_entries
 from text2sql.errors import UserError
 from text2sql.rag import store as store_module
 from text2sql.rag.build import build
 from text2sql.rag.config import KnowledgeBaseConfig
 from text2sql.rag.store import Store, cut
-
-HELPERS = Path(__file__).with_name("conftest.py")
 
 
 def built(place: Path, config: KnowledgeBaseConfig, entries: list) -> dict:
@@ -86,10 +84,9 @@ def test_another_dimension_is_refused(place: Path, base_config: KnowledgeBaseCon
 
 
 KILLED = """
-import runpy, sys
+import sys
+from rag_entries import WordEmbedder, make_entries
 import text2sql.rag.build as b
-helpers = runpy.run_path(sys.argv[2])
-WordEmbedder, make_entries = helpers["WordEmbedder"], helpers["make_entries"]
 from text2sql.rag.config import EmbeddingConfig, KnowledgeBaseConfig
 from text2sql.rag.store import Store
 b.model_identity = lambda embedding: embedding.model
@@ -108,7 +105,7 @@ with Store(sys.argv[1], "kb") as store:
 def start_build(place: Path) -> subprocess.Popen[str]:
     """A build in a process of its own that stands still after 60 of 100 rows."""
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(place), str(HELPERS)],
+        [sys.executable, "-c", KILLED, str(place)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
