@@ -157,6 +157,7 @@ class Store:
                 anns_field=field,
                 limit=limit,
                 filter=where,
+                output_fields=["id"],  # with none, Milvus Lite sends every field, vectors too
                 timeout=self._timeout,
             )
         # Milvus Lite gives BM25 scores with a minus sign, best first all the same.
