@@ -8,12 +8,14 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rag_entries import WordEmbedder, make_entries
 
 from text2sql.errors import UserError
+from text2sql.files import sha256_text
 from text2sql.rag import store as store_module
 from text2sql.rag.build import build
 from text2sql.rag.config import KnowledgeBaseConfig
@@ -40,6 +42,20 @@ def test_a_second_build_does_nothing_and_a_longer_one_only_what_is_new(
     changed = built(place, base_config, [*entries[10:], *make_entries(5, "other")] * 2)
     assert (changed["rows"], changed["added"], changed["removed_as_stale"]) == (45, 5, 10)
     assert changed["repeated_in_source"] == 45
+
+
+def test_all_ids_are_found_whatever_their_order_in_the_file(
+    place: Path, base_config: KnowledgeBaseConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids are hashes, so rows do not lie in their order, and several requests list them."""
+    monkeypatch.setattr(store_module, "ID_BATCH", 7)
+    entries = [replace(e, id=sha256_text(e.id)[:32]) for e in make_entries(50)]
+    built(place, base_config, entries)
+    again = built(place, base_config, entries[5:])
+    assert (again["added"], again["kept"], again["removed_as_stale"]) == (0, 45, 5)
+    with Store(place, "kb") as store:
+        store.load()
+        assert store.ids() == {entry.id for entry in entries[5:]}
 
 
 def test_search_by_vector_by_words_and_within_a_database(

@@ -103,22 +103,19 @@ class Store:
         """Return the ids of all rows."""
         found: set[str] = set()
         with self._milvus.explained("cannot list its rows"):
-            last = ""
-            while True:
-                # Not a query_iterator: on Milvus Lite it warns on every use.
-                rows = self._client.query(
-                    self.collection,
-                    filter=f'id > "{last}"',
-                    output_fields=["id"],
-                    limit=ID_BATCH,
-                    order_by=["id:asc"],
-                    timeout=self._timeout,
-                )
-                if not rows:
-                    return found
-                new = {row["id"] for row in rows}
-                found |= new
-                last = max(new)
+            # Not pages by "id > last": Milvus Lite heeds order_by in iterators alone.
+            pages = self._client.query_iterator(
+                self.collection,
+                batch_size=ID_BATCH,
+                output_fields=["id"],
+                timeout=self._timeout,
+            )
+            try:
+                while rows := pages.next():
+                    found |= {row["id"] for row in rows}
+            finally:
+                pages.close()
+        return found
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Store rows: `layout.TEXTS`, ``id`` and the vectors; one with a known id replaces it."""
