@@ -28,7 +28,7 @@ DATABASE ?= data/sample/database
 SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu setup-megatron setup-gguf test test-slow test-megatron check data-report \
+.PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge test test-slow test-megatron check data-report \
 	decontaminate quantize serve serve-openai test-suite create-data eval-private reproduce plan publish \
 	results clean $(STAGES)
 
@@ -49,6 +49,9 @@ setup-megatron: ## add Megatron training: MCORE_ADAPTER=<git URL or folder of RO
 
 setup-gguf: setup ## add llama.cpp to .venv for GGUF files (compiles, minutes)
 	@scripts/setup_gguf.sh
+
+setup-bge: setup ## add FlagEmbedding to .venv for BGE embedding models and rerankers
+	@$(PYTHON) -m pip --disable-pip-version-check install --quiet --requirement requirements/bge.txt
 
 test: setup ## run the tests
 	@$(PYTHON) -m pytest
