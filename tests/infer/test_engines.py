@@ -102,3 +102,15 @@ def test_vllm_answers_as_transformers_does(model: Path, alone: list[str]) -> Non
     settings = config("vllm", 1)
     engine = load_engine(model, settings, stop_words("smollm2"), "cpu")
     assert list(answers(engine, settings)) == alone
+
+
+@pytest.mark.slow
+def test_vllm_tells_listeners_of_the_text_as_it_grows(model: Path) -> None:
+    pytest.importorskip("vllm", reason="vLLM is not in this environment (make setup-gpu)")
+    engine = load_engine(model, config("vllm", 1), stop_words("smollm2"), "cpu")
+    tokens = engine.encode("<|im_start|>user\nCount to ten.<|im_end|>\n<|im_start|>assistant\n")
+    heard: list[str] = []
+    done = {one.id: one for one in engine.generate([Prompt(0, tokens, listener=heard.append)])}
+    assert len(heard) > 2
+    assert [len(text) for text in heard] == sorted(len(text) for text in heard)
+    assert done[0].text == heard[-1]
