@@ -160,3 +160,15 @@ def make_adapter(model: Path, folder: Path) -> tuple[Path, Path]:
     shutil.copytree(model, merged)
     save_file(weights, merged / "model.safetensors", metadata={"format": "pt"})
     return adapter, merged
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_vllm_tells_listeners_of_the_text_as_it_grows(model: Path, vllm: None) -> None:
+    engine = load_engine(model, config("vllm", 1), stop_words("smollm2"), "cpu")
+    tokens = engine.encode("<|im_start|>user\nCount to ten.<|im_end|>\n<|im_start|>assistant\n")
+    heard: list[str] = []
+    done = {one.id: one for one in engine.generate([Prompt(0, tokens, listener=heard.append)])}
+    assert len(heard) > 2
+    assert [len(text) for text in heard] == sorted(len(text) for text in heard)
+    assert done[0].text == heard[-1]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.serve.conftest import Server
+from text2sql.prompt import Example
 
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="playwright is not installed; make test-pages installs it"
@@ -46,7 +47,7 @@ def page(browser: Any) -> Iterator[Any]:
 
 def ask(page: Any, question: str) -> None:
     page.fill("#question", question)
-    page.keyboard.press("Control+Enter")
+    page.keyboard.press("Enter")
     page.wait_for_selector("#facts >> text=/ s$/", timeout=30_000)
 
 
@@ -136,6 +137,56 @@ def test_a_typed_schema(start: Start, page: Any) -> None:
     ask(page, "Number of shops by city?")
     assert page.inner_text("#sql")
     assert page.is_hidden("#run-label")
+
+
+def test_keys_of_the_question(start: Start, database: Path, page: Any) -> None:
+    page.goto(start(database).url)
+    page.wait_for_selector("#diagram svg")
+    page.fill("#question", "How many bikes")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("are there?")
+    assert page.input_value("#question") == "How many bikes\nare there?"
+    assert page.is_hidden("#answer")
+    page.locator("#run").focus()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("#facts >> text=/ s$/")
+
+
+def test_examples_shown_to_the_model_can_be_read(start: Start, database: Path, page: Any) -> None:
+    class Finder:
+        """Stands in for a knowledge base; tests/serve/test_examples.py has a real one."""
+
+        def find(self, questions: Any) -> list[list[Example]]:
+            return [[Example("How many <b>shops</b>?", "SELECT count(*) FROM shop")]]
+
+        def show(self, row: Any, examples: list[Example], *_: Any) -> list[Example]:
+            return examples
+
+        def close(self) -> None:
+            pass
+
+    page.goto(start(database, finder=Finder()).url)
+    page.wait_for_selector("#diagram svg")
+    ask(page, "How many bikes are there?")
+    page.click("#examples summary")
+    assert page.inner_text("#examples summary") == "1 solved question shown to the model"
+    assert page.inner_text("#examples dt") == "How many <b>shops</b>?"
+    assert page.inner_text("#examples dd") == "SELECT count(*) FROM shop"
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_chart_is_readable_at_any_width(
+    start: Start, database: Path, page: Any, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 740})
+    page.goto(start(database).url)
+    page.wait_for_selector("#diagram svg")
+    ask(page, "Number of shops by city?")
+    page.wait_for_selector("#chart svg")
+    heights = page.locator("#chart svg text").evaluate_all(
+        "all => all.map((one) => one.getBoundingClientRect().height)"
+    )
+    assert min(heights) >= 11
 
 
 def test_the_slash_key_goes_back_to_the_question(start: Start, database: Path, page: Any) -> None:

@@ -267,6 +267,27 @@ def test_a_file_that_is_gone_is_said_so_and_survived(shop: Database, ask: Any) -
 
 @pytest.mark.services
 @pytest.mark.parametrize("shop", ["postgres"], indirect=True)
+def test_texts_end_where_the_check_thinks_they_end(shop: Database, ask: Any) -> None:
+    """On a server with backslash escapes, the second statement would run."""
+    shop.url += "?options=-cstandard_conforming_strings%3Doff"
+    rest = "; COMMIT; BEGIN READ WRITE; DELETE FROM bike; COMMIT; SELECT 1 --"
+    sql = rf"SELECT 'a\' , '{rest}'"
+    assert ask(shop)(sql).json()["result"]["rows"] == [["a\\", rest]]
+    assert shop.execute("SELECT count(*) FROM bike") == [(3,)]
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("shop", ["mysql"], indirect=True)
+def test_mysql_too_reads_texts_as_the_check_does(shop: Database) -> None:
+    url = shop.url + "?init_command=SET%20sql_mode%3D%27NO_BACKSLASH_ESCAPES%27"
+    settings = {"url": url, "seconds": 5.0, "max_memory": MAX_MEMORY}
+    with Pool("text2sql.serve.reader", settings, 1) as pool:
+        ((_, answer),) = pool.map([[(0, ("SELECT @@sql_mode", 1))]])
+    assert "NO_BACKSLASH_ESCAPES" not in answer[0][0][0]
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("shop", ["postgres"], indirect=True)
 def test_a_lost_connection_is_opened_again(shop: Database, ask: Any) -> None:
     run = ask(shop)
     assert run("SELECT count(*) FROM bike").json()["result"]["rows"] == [[3]]

@@ -83,6 +83,7 @@ class VllmEngine:
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[Completion]:
         """Yield completions as vLLM finishes them; it batches and schedules by itself."""
         engine: Any = self._llm.llm_engine
+        listeners = {str(prompt.id): prompt.listener for prompt in prompts if prompt.listener}
         for prompt in prompts:
             engine.add_request(
                 str(prompt.id),
@@ -92,7 +93,11 @@ class VllmEngine:
             )
         last = time.perf_counter()
         while engine.has_unfinished_requests():
-            finished = [output for output in engine.step() if output.finished]
+            outputs = engine.step()
+            for output in outputs:
+                if listener := listeners.get(output.request_id):
+                    listener(output.outputs[0].text)
+            finished = [output for output in outputs if output.finished]
             now = time.perf_counter()
             for output in finished:
                 answer = output.outputs[0]

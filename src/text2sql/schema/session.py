@@ -106,6 +106,8 @@ def open_engine(url: sa.URL, timeout: float | None = None) -> sa.Engine:
 def _prepare_postgresql(raw: Any, timeout: float | None) -> None:
     with raw.cursor() as cursor:
         cursor.execute("SET default_transaction_read_only = on")
+        # Texts must end for the server where they end for whoever checked the statement.
+        cursor.execute("SET standard_conforming_strings = on")
         if timeout:
             cursor.execute(f"SET statement_timeout = {int(timeout * 1000)}")
             cursor.execute(f"SET lock_timeout = {int(timeout * 1000)}")
@@ -115,6 +117,8 @@ def _prepare_postgresql(raw: Any, timeout: float | None) -> None:
 def _prepare_mysql(raw: Any, timeout: float | None) -> None:
     with raw.cursor() as cursor:
         cursor.execute("SET SESSION TRANSACTION READ ONLY")
+        # As in _prepare_postgresql.
+        cursor.execute("SET sql_mode = REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', '')")
         if timeout:
             cursor.execute("SELECT VERSION()")
             is_mariadb = "mariadb" in str(cursor.fetchone()[0]).lower()
