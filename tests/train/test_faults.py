@@ -171,6 +171,24 @@ def test_mcore_adapter_from_an_index_is_refused(
         megatron_setup.require_mcore_adapter()
 
 
+def test_what_megatron_needs_of_transformer_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from text2sql.train import megatron_setup
+
+    keys = load_recipe("qwen3-1.7b_full-megatron-tp2_4gpu").llamafactory
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"pip install .*transformer-engine\[pytorch\]"):
+        megatron_setup.require_transformer_engine(keys)
+    megatron_setup.require_transformer_engine({"transformer_impl": "local"})
+    with pytest.raises(UserError, match="SET=use_distributed_optimizer=false"):
+        megatron_setup.check_resume(keys, tmp_path)
+    megatron_setup.check_resume({"use_distributed_optimizer": False}, tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "transformer_engine")
+    megatron_setup.require_transformer_engine(keys)
+    megatron_setup.check_resume(keys, tmp_path)
+
+
 @pytest.mark.parametrize("source", ["mcore-adapter", "mcore_adapter==0.1", "", "nonesuch"])
 def test_setup_megatron_refuses_what_is_not_roll(repository: Path, source: str) -> None:
     done = subprocess.run(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from text2sql.errors import UserError
-from text2sql.train.megatron_setup import require_mcore_adapter
+from text2sql.train.megatron_setup import require_mcore_adapter, require_transformer_engine
 from text2sql.worker import Job
 
 # Files of a model folder beside the weights that decide how it is prompted and how it generates.
@@ -32,6 +32,8 @@ def run(job: Job) -> dict[str, Any]:
         from text2sql.train import megatron_cpu
 
         megatron_cpu.install()
+    elif job.stage.kind == "hf2mg":
+        require_transformer_engine({})
     if job.stage.kind == "hf2mg":
         return _to_megatron(job)
     return _to_hugging_face(job)

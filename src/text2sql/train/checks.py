@@ -43,9 +43,11 @@ def check_before_training(job: Job, recipe: Recipe) -> list[str]:
     """
     name = job.stage.name
     if recipe.launch.backend == "megatron":
-        from text2sql.train.megatron_setup import require_mcore_adapter
+        from text2sql.train.megatron_setup import require_mcore_adapter, require_transformer_engine
 
         require_mcore_adapter()
+        if job.settings["device"] != "cpu":
+            require_transformer_engine(recipe.llamafactory)
     unknown = unknown_keys(recipe.llamafactory)
     if unknown:
         raise UserError(f"recipe '{name}': LLaMA-Factory has no key '{unknown[0]}'")

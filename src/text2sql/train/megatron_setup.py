@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
 from text2sql.errors import UserError
 
@@ -36,6 +38,35 @@ def require_mcore_adapter() -> None:
         )
     if importlib.util.find_spec("megatron") is None:
         raise UserError(f"megatron-core is not installed; {HOW}")
+
+
+def require_transformer_engine(keys: Mapping[str, Any]) -> None:
+    """Raise UserError where a training on GPUs needs Transformer Engine and it is not installed.
+
+    Args:
+        keys: the recipe's LLaMA-Factory keys; ``transformer_impl: local`` does without.
+    """
+    if keys.get("transformer_impl") == "local" or importlib.util.find_spec("transformer_engine"):
+        return
+    raise UserError(
+        "Megatron on GPUs needs Transformer Engine, which no lock of ours holds; run in the"
+        " training environment: pip install --no-build-isolation 'transformer-engine[pytorch]'"
+    )
+
+
+def check_resume(keys: Mapping[str, Any], checkpoint: Path) -> None:
+    """Raise UserError where going on from a checkpoint would not continue the same training.
+
+    Megatron's distributed optimizer, over torch's Adam in place of Transformer Engine's or Apex's,
+    asserts while loading; what it loads once that is repaired has other losses (tried on CPU).
+    """
+    fused = any(importlib.util.find_spec(name) for name in ("transformer_engine", "apex"))
+    if keys.get("use_distributed_optimizer") and not fused:
+        raise UserError(
+            f"{checkpoint}: Megatron's distributed optimizer goes on from a checkpoint only with"
+            " Transformer Engine or Apex; remove the checkpoint to start again, or train with"
+            " SET=use_distributed_optimizer=false"
+        )
 
 
 def mcore_adapter_folder() -> Path | None:

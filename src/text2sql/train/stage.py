@@ -13,6 +13,7 @@ from text2sql.files import read_jsonl
 from text2sql.progress import Progress
 from text2sql.train.checks import check_before_training
 from text2sql.train.llamafactory import ARGUMENTS, run_llamafactory, torchrun_program
+from text2sql.train.megatron_setup import check_resume
 from text2sql.train.nodes import this_node
 from text2sql.train.recipe import Recipe, recipe_of
 from text2sql.worker import Job
@@ -46,6 +47,8 @@ def run(job: Job) -> dict[str, Any]:
         job.progress.note(warning)
     checkpoint = last_checkpoint(job.output)
     if checkpoint:
+        if recipe.launch.backend == "megatron":
+            check_resume(recipe.llamafactory, checkpoint)
         print(f"going on from {checkpoint.name}", flush=True)
     _launch(job, recipe, checkpoint, ARGUMENTS, watch=True)
     details = summarize(job.output)
