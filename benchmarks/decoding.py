@@ -4,8 +4,8 @@ Usage: python benchmarks/decoding.py MODEL.gguf DATA --databases FOLDER --templa
            --output result.json
 
 DATA is the folder of a data stage. Each way answers the same questions with the same engine class;
-reported are execution accuracy, queries that fail to run, tokens read and written, seconds of processor time. The
-result is what docs/inference.md shows (make results).
+reported are execution accuracy, queries that fail to run, tokens read and written, seconds of
+processor time. The result is what docs/inference.md shows (make results).
 """
 
 from __future__ import annotations
