@@ -8,7 +8,8 @@ PROFILE ?= smollm2-135m
 # With the train targets: SET="key=value ..." replaces keys of the recipe, DRY_RUN=1
 # (GPU=rtx-4090 ASSUME_ROWS=n) only describes; NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT train
 # on several machines. With quantize: TYPES="Q4_K_M Q8_0", MODEL=any Hugging Face folder; with
-# serve-openai: MODEL=a GGUF file or folder, PORT=; with serve also ENGINE= and HOST=.
+# serve-openai: MODEL=a GGUF file or folder, PORT=; with serve also ENGINE=, HOST= and
+# RETRIEVAL=a file of configs/rag/ for few-shot examples.
 # DB_URL=SQLAlchemy URL of a private database, for create-data, eval-private and serve; it goes by
 # the environment, so that a password in it is in no command line of ours.
 export SPIDER_DIR DB_URL NNODES NODE_RANK MASTER_ADDR MASTER_PORT
@@ -27,7 +28,7 @@ DATABASE ?= data/sample/database
 SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu setup-megatron setup-gguf test test-slow test-megatron check data-report \
+.PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge test test-slow test-megatron check data-report \
 	decontaminate quantize serve serve-openai test-suite create-data eval-private reproduce plan publish \
 	results clean $(STAGES)
 
@@ -49,6 +50,9 @@ setup-megatron: ## add Megatron training: MCORE_ADAPTER=<git URL or folder of RO
 setup-gguf: setup ## add llama.cpp to .venv for GGUF files (compiles, minutes)
 	@scripts/setup_gguf.sh
 
+setup-bge: setup ## add FlagEmbedding to .venv for BGE embedding models and rerankers
+	@$(PYTHON) -m pip --disable-pip-version-check install --quiet --requirement requirements/bge.txt
+
 test: setup ## run the tests
 	@$(PYTHON) -m pytest
 
@@ -57,6 +61,13 @@ test-slow: setup ## run the tests that train and convert real models (minutes)
 
 test-megatron: setup ## run the tests of Megatron training (make setup-megatron VENV=.venv first)
 	@$(PYTHON) -m pytest -m megatron
+
+test-pages: setup ## run the tests of the web page in Chromium (first: apt-get install chromium)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check playwright==1.65.2
+	@$(PYTHON) -m pytest tests/serve/test_pages.py
+
+test-services: setup ## run the tests that start PostgreSQL and MariaDB servers (Debian packages)
+	@$(PYTHON) -m pytest -m services
 
 check: setup ## lint, types, sample data and README tables in step
 	@$(PYTHON) -m ruff check
@@ -104,7 +115,8 @@ eval-private: setup ## judge PREDICTIONS= against GOLD= on a private database (D
 
 serve: setup ## web service on 127.0.0.1:4060 (MODEL=, ENGINE=, DB_URL=, HOST=, PORT=)
 	@$(RUN) serve $(OPTIONS) $(if $(MODEL),--model $(MODEL)) $(if $(ENGINE),--engine $(ENGINE)) \
-		$(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
+		$(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) \
+		$(if $(RETRIEVAL),--retrieval $(RETRIEVAL))
 
 $(STAGES): setup
 	@$(RUN) $@ $(OPTIONS) $(if $(filter train-%,$@),$(TRAIN_OPTIONS))

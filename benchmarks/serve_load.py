@@ -51,7 +51,7 @@ def serving(folder: Path, model: Path, batch_size: int) -> Iterator[tuple[str, i
     path = os.pathsep.join(sys.path[1:3])
     environment = os.environ | {
         "PYTHONPATH": path,
-        "TEXT2SQL_DB_URL": str(folder / "shops.sqlite"),
+        "DB_URL": str(folder / "shops.sqlite"),
     }
     command = [sys.executable, "-c", "from text2sql.cli import main; main()", "serve"]
     command += ["--model", str(model), "--port", str(port), "--infer", str(write)]

@@ -28,15 +28,27 @@ case $source in
 esac
 [ -x "$venv/bin/python" ] || fail "$venv is missing; run: make setup-gpu (for .venv: make setup)"
 
+copy=$(mktemp -d)
+log=$copy/git.log
+trap 'rm -rf "$copy"' EXIT
+
+reason() { # the first complaint in git's own words
+    grep -aoEm 1 '(fatal|error): .*' "$log" || tail -n 1 "$log"
+}
+
 if [ -d "$source" ]; then
     folder=$source
 elif [[ $source =~ ^(https?|ssh|git|file)://|^git@ ]]; then
     folder=build/ROLL
     if [ "$(git -C "$folder" rev-parse HEAD 2>/dev/null)" != "$commit" ]; then
         rm -rf "$folder"
-        git clone --filter=blob:none --no-checkout "$source" "$folder"
+        # Never a prompt for a password: a private or mistyped address is an error here.
+        GIT_TERMINAL_PROMPT=0 git clone --quiet --filter=blob:none --no-checkout \
+            "$source" "$folder" 2>"$log" ||
+            fail "git cannot clone $source ($(reason)); check the address and the network"
         git -C "$folder" sparse-checkout set mcore_adapter
-        git -C "$folder" checkout --quiet "$commit" || fail "$source has no commit $commit"
+        git -C "$folder" checkout --quiet "$commit" 2>"$log" ||
+            fail "$source does not give commit $commit ($(reason))"
     fi
 else
     fail "'$source' is neither a folder nor a git URL"
@@ -46,12 +58,12 @@ fi
     fail "$folder holds no MCoreAdapter (src/mcore_adapter/trainer/trainer.py)"
 
 # A copy, because building writes into the folder it builds from.
-copy=$(mktemp -d)
-trap 'rm -rf "$copy"' EXIT
 cp -r "$folder/." "$copy/mcore_adapter"
-"$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --quiet "$megatron"
+"$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --quiet "$megatron" ||
+    fail "pip could not install $megatron (see above)"
 "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --quiet \
-    --no-build-isolation --force-reinstall "$copy/mcore_adapter"
+    --no-build-isolation --force-reinstall "$copy/mcore_adapter" ||
+    fail "pip could not install $folder (see above)"
 "$venv/bin/python" - <<'PYTHON' || fail "the installed mcore_adapter is not usable (see above)"
 from text2sql.train.megatron_setup import require_mcore_adapter
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -312,12 +313,13 @@ def serve_openai(model: Path | None, host: str, port: int, context: int, **optio
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on.  [default: 4060]")
 @click.option("--schema-style", help="ddl, m-schema, ...; default: what the model was trained on.")
+@click.option("--retrieval", help="Few-shot examples: name or YAML file of a rag config.")
 @click.option("--config", type=PATH, help="YAML file of further settings (docs/serving.md).")
 def serve(**options: Any) -> None:
     """Start the web service: API and pages on http://127.0.0.1:4060."""
     from text2sql.serve.command import serve_profile
 
-    run = {name: options.pop(name) for name in ("profile", "dataset", "limit", "recipe", "row")}
+    run = {name: options.pop(name) for name in signature(select_run).parameters}
     serve_profile(run, bring_up_to_date, select_run, **options)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -13,6 +14,8 @@ from typing import IO, Any
 
 from text2sql.errors import UserError
 
+# What keeps a file from being written that is no mistake of the program.
+WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 PARTIAL = ".partial"  # suffix of what is still being written
 
 
@@ -32,6 +35,22 @@ def atomic_open(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def write_failure(error: OSError, folder: Path) -> str | None:
+    """Return one line for a write that failed by the disk's or the user's limits, else None.
+
+    Args:
+        error: what happened.
+        folder: where the work goes on, named where the error names no file.
+    """
+    if error.errno not in WRITE_ERRORS:
+        return None
+    where, free = error.filename or folder, shutil.disk_usage(folder).free / 2**30
+    return (
+        f"{where}: cannot be written ({error.strerror}; {free:.1f} GiB free); make room, or set"
+        " TEXT2SQL_BUILD to another folder, and run the same command again"
+    )
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -77,19 +96,18 @@ def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def atomic_directory(path: str | Path, keep_partial: bool = False) -> Iterator[Path]:
-    """Give a folder to fill that takes the place of `path` when the block ends without an error.
-
-    Args:
-        path: the folder to be made; an older one is replaced.
-        keep_partial: leave what an interrupted run wrote, for stages that can go on from it.
-    """
+def atomic_directory(path: str | Path) -> Iterator[Path]:
+    """Give an empty folder to fill that takes the place of `path` when the block ends well."""
     path = Path(path)
     partial = path.with_name(path.name + PARTIAL)
-    if partial.exists() and not keep_partial:
+    if partial.exists():
         shutil.rmtree(partial)
-    partial.mkdir(parents=True, exist_ok=True)
-    yield partial
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     if path.exists():
         shutil.rmtree(path)
     partial.rename(path)

@@ -191,7 +191,11 @@ class _Builder:
                     "title": self.profile.title,
                     "profile": self.profile.name,
                     "dataset": self.selection.dataset_label,
-                    "rows": [row.model_dump(include={"name", "label"}) for row in self.rows],
+                    "rows": [
+                        row.model_dump(include={"name", "label"})
+                        | {"without_examples": self._same_without_examples(row)}
+                        for row in self.rows
+                    ],
                     "joint_all": self.profile.joint_all,
                 },
                 output=self.folder / "table",
@@ -212,6 +216,15 @@ class _Builder:
         self._text_metrics(models, data)
         self._quantization(models, evaluated)
         return list(self.made.values())
+
+    def _same_without_examples(self, row: RowConfig) -> str | None:
+        """The row that differs from one with retrieval in that alone; None where there is none."""
+        if row.retrieval is None:
+            return None
+        same = (row.recipe, row.infer)
+        return next(
+            (r.name for r in self.rows if r.retrieval is None and (r.recipe, r.infer) == same), None
+        )
 
     def _text_metrics(self, models: dict[str, Stage], data: Stage) -> None:
         """BLEU and ROUGE of the rows without retrieval; nothing else needs these stages."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from text2sql.files import write_json
@@ -25,14 +26,16 @@ class Progress:
         """Say how far the work is; calls in quick succession cost nothing."""
         now = time.monotonic()
         if now - self._last >= SECONDS_BETWEEN_WRITES or done >= total:
-            write_json(self._path, {"done": done, "total": total, "unit": unit}, indent=None)
             self._last = now
+            with suppress(OSError):  # a full disk stops the work itself, not the telling of it
+                write_json(self._path, {"done": done, "total": total, "unit": unit}, indent=None)
 
     def note(self, text: str) -> None:
         """Tell the user something now; the line also goes into the stage's log."""
-        print(text, flush=True)
-        with self._notes.open("a", encoding="utf-8") as stream:
-            stream.write(f"{text}\n")
+        with suppress(OSError):
+            print(text, flush=True)
+            with self._notes.open("a", encoding="utf-8") as stream:
+                stream.write(f"{text}\n")
 
 
 def read_notes(folder: Path) -> list[str]:

@@ -37,6 +37,7 @@ UNHASHED = frozenset(
         "all_results.json",
         "training_args.bin",
         "training_loss.png",
+        "swanlab_public_config.json",
     }
 )
 RECORDED_PACKAGES = (

@@ -35,6 +35,7 @@ KEY = "stage.key"
 POLL_SECONDS = 0.25
 QUIET_REPORT_SECONDS = 60.0  # how often a line is printed where there is no terminal
 STOP_GRACE_SECONDS = 10.0
+ROOM_FOR_A_LINE = 64 * 1024  # bytes; below this a log cannot be relied upon
 BAR = "{desc}: {percentage:3.0f}% {bar:20} {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]"
 
 
@@ -324,6 +325,11 @@ def _failure(stage: Stage, status: int) -> str:
         line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line
     ]
     last = lines[-1].strip() if lines else "no output"
+    if shutil.disk_usage(log.parent).free < ROOM_FOR_A_LINE:  # the reason may not be in the log
+        last = (
+            f"the disk of {log.parent} is full; make room and run the same command again, it goes"
+            " on from what is there"
+        )
     return f"stage '{stage.name}' failed (status {status}): {last}; full log: {log}"
 
 

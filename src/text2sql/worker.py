@@ -8,13 +8,16 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from text2sql.errors import UserError
+from text2sql.files import write_failure
 from text2sql.graph import Selection, Stage, build_graph
+from text2sql.paths import build_root
 from text2sql.profile import load_profile
 from text2sql.progress import Progress
 from text2sql.records import git_state, read_manifest, write_manifest
@@ -124,9 +127,19 @@ def main() -> int:
         graph = build_graph(selection)
         run_stage(graph[name])
     except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+        return _refuse(str(error))
+    except OSError as error:
+        reason = write_failure(error, build_root())
+        if reason is None:
+            raise
+        return _refuse(reason)
     return 0
+
+
+def _refuse(reason: str) -> int:
+    with suppress(OSError):  # the log's own disk may be the full one
+        print(reason, file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

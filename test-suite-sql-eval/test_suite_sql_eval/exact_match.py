@@ -31,18 +31,6 @@ from .em_ast import (
 from .schema import EvalSchema
 
 _RECURSION_LIMIT = 20_000
-PARTIAL_TYPES = (
-    "select",
-    "select(no AGG)",
-    "where",
-    "where(no OP)",
-    "group(no Having)",
-    "group",
-    "order",
-    "and/or",
-    "IUEN",
-    "keywords",
-)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ INSERT INTO concert VALUES (1,'Spring',2014,1),(2,'Summer',2014,2),(3,'Autumn',2
 
 
 def _folder(variable: str, fallback: Path, what: str) -> Path:
-    path = Path(os.environ.get(variable, fallback))
+    path = Path(os.environ.get(variable) or fallback)
     if not path.is_dir():
         pytest.skip(f"{what} is not here: set {variable} (looked at {path})")
     return path

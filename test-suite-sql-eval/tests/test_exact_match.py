@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from test_suite_sql_eval.em_ast import ParsedSql
-from test_suite_sql_eval.exact_match import PARTIAL_TYPES, ExactResult, exact_match
+from test_suite_sql_eval.exact_match import ExactResult, exact_match
 from test_suite_sql_eval.hardness import hardness
 from test_suite_sql_eval.parser import ParseError, parse
+from test_suite_sql_eval.report import PARTIAL_TYPES
 from test_suite_sql_eval.schema import EvalSchema
 
 MUSIC = EvalSchema(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlglot
 import yaml
 
 from text2sql.create.database import Database
@@ -86,6 +87,21 @@ def test_the_limit_is_put_on_in_the_tree(shop_sqlite: str) -> None:
     assert union.endswith("ORDER BY 1 LIMIT 3")
     nested = limited("SELECT id FROM customer WHERE id IN (SELECT id FROM orders LIMIT 9)")
     assert nested.endswith("LIMIT 9) LIMIT 3")
+
+
+@pytest.mark.parametrize(
+    ("sql", "dialect", "limited"),
+    [
+        ("SELECT a FROM t FETCH FIRST 2 ROWS ONLY", "postgres", None),
+        ("SELECT a FROM t FETCH FIRST 900 ROWS ONLY", "postgres", "SELECT a FROM t LIMIT 3"),
+        ("SELECT a FROM t ORDER BY a FETCH FIRST 2 ROWS WITH TIES", "postgres", None),
+        ("SELECT a FROM t", "tsql", "SELECT TOP 3 a FROM t"),
+    ],
+)
+def test_limits_written_in_other_ways(sql: str, dialect: str, limited: str | None) -> None:
+    tree = sqlglot.parse_one(sql, read=dialect)
+    assert isinstance(tree, sqlglot.exp.Query)
+    assert limited_sql(sql, tree, dialect, 3) == (limited or sql)
 
 
 def test_more_functions_can_be_trusted(shop_sqlite: str) -> None:

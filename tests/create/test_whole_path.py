@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import yaml
 
 from text2sql.create.judge import judge_files
-from text2sql.create.stage import CreateOptions, create_data
 from text2sql.files import read_jsonl
 from text2sql.schema import Schema, read_schema
 
@@ -23,9 +23,17 @@ pytestmark = [pytest.mark.services, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
 SPIDER = Path(os.environ.get("SPIDER_DIR") or ROOT.parent / "shared" / "spider")
 DATABASE = SPIDER / "database" / "pets_1" / "pets_1.sqlite"
-TRAINING = {
+# A profile, its recipe and its decoding for a model of random weights: the chain as users run it.
+PROFILE = {
+    "name": "tiny",
+    "title": "Tiny",
+    "model": {"name": "tiny", "path_or_hub_id": "MODEL", "template": "smollm2"},
+    "dataset": "sample",
+    "infer": "INFER",
+    "rows": [{"name": "lora", "label": "LoRA", "recipe": "RECIPE"}],
+}
+RECIPE = {
     "method": "lora",
-    "template": "smollm2",
     "llamafactory": {
         "finetuning_type": "lora",
         "lora_target": "all",
@@ -39,42 +47,32 @@ TRAINING = {
         "seed": 42,
     },
 }
-INFERENCE = {
-    "engine": "transformers",
-    "dtype": "float32",
-    "batch_size": 4,
-    "max_new_tokens": 12,
-    "template": "smollm2",
-}
-# A stage in a process of its own, as the runner does it.
-RUN = """
-import importlib, json, sys
-from pathlib import Path
-from text2sql.graph import Stage
-from text2sql.progress import Progress
-from text2sql.worker import Job
-module, config, inputs, output = sys.argv[1], *map(json.loads, sys.argv[2:4]), Path(sys.argv[4])
-stage = Stage(module, module, config, output, settings={"device": "cpu"})
-job = Job(stage, {k: Path(v) for k, v in inputs.items()}, output, Progress(output))
-print(json.dumps(importlib.import_module(module).run(job)))
-"""
+INFER = {"engine": "transformers", "dtype": "float32", "batch_size": 4, "max_new_tokens": 12}
 
 
-def run_stage(
-    module: str, config: dict[str, Any], inputs: dict[str, Path], output: Path
-) -> dict[str, Any]:
-    output.mkdir()
-    named = json.dumps({key: str(path) for key, path in inputs.items()})
+def write_profile(folder: Path, model: Path) -> Path:
+    """Write the three YAML files; return the profile's."""
+    paths = {name: folder / f"{name.lower()}.yaml" for name in ("RECIPE", "INFER", "PROFILE")}
+    paths["RECIPE"].write_text(yaml.safe_dump(RECIPE))
+    paths["INFER"].write_text(yaml.safe_dump(INFER))
+    text = yaml.safe_dump(PROFILE)
+    for name, path in {**paths, "MODEL": model}.items():
+        text = text.replace(name, str(path))
+    paths["PROFILE"].write_text(text)
+    return paths["PROFILE"]
+
+
+def text2sql(*arguments: object, **variables: str) -> None:
+    """Run a command as a user does."""
     result = subprocess.run(
-        [sys.executable, "-c", RUN, module, json.dumps(config), named, str(output)],
+        [sys.executable, "-c", "from text2sql.cli import main; main()", *map(str, arguments)],
+        env=os.environ | variables,
         capture_output=True,
         text=True,
         check=False,
         timeout=280,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    found: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
-    return found
 
 
 def column_type(declared: str) -> sa.types.TypeEngine[Any]:
@@ -162,25 +160,28 @@ def model(tmp_path: Path) -> Path:
 def test_create_train_infer_judge(
     pets: str, model: Path, build_folder: Path, tmp_path: Path
 ) -> None:
-    made, summary = create_data(CreateOptions(url=pets, db_id="pets", total=60, dev_share=0.2))
+    text2sql("create-data", "--db-id", "pets", "--total", 60, "--dev-share", 0.2, DB_URL=pets)
+    made = build_folder / "own" / "pets"
+    summary = json.loads((made / "summary.json").read_text())
     assert summary["dialect"] == "postgres"
     assert summary["pairs"] == 60
-    data = made / "llamafactory"
 
-    trained = run_stage(
-        "text2sql.train.stage", TRAINING, {"model": model, "data": data}, tmp_path / "lora"
+    profile = write_profile(tmp_path, model)
+    text2sql("infer", "--profile", profile, "--dataset", made / "pets.yaml")
+    run = build_folder / "runs" / "tiny" / "pets"
+    (adapter,) = (run / "train").iterdir()
+    assert json.loads((adapter / "manifest.json").read_text())["details"]["steps"] == 4
+
+    gold = made / "llamafactory" / "gold.sql"
+    answers = run / "infer" / "lora" / "predict.txt"
+    judged = tmp_path / "judged"
+    text2sql(
+        "eval-private", "--gold", gold, "--predictions", answers, "--output", judged, DB_URL=pets
     )
-    assert trained["steps"] == 4
-    adapter = {"model": model, "adapter": tmp_path / "lora"}
-    run_stage("text2sql.convert.merge", {"template": "smollm2"}, adapter, tmp_path / "merged")
-    answered = {"model": tmp_path / "merged", "data": data}
-    run_stage("text2sql.infer.stage", INFERENCE, answered, tmp_path / "answers")
-
-    gold, predictions = data / "gold.sql", tmp_path / "answers" / "predict.txt"
-    scores = judge_files(pets, gold, predictions, tmp_path / "judged")
+    scores = json.loads((judged / "scores.json").read_text())
     assert scores["scores"]["all"]["count"] == summary["dev"]
     assert scores["gold_errors"] == 0
-    assert len(list(read_jsonl(tmp_path / "judged" / "verdicts.jsonl"))) == summary["dev"]
+    assert len(list(read_jsonl(judged / "verdicts.jsonl"))) == summary["dev"]
 
     # A model of four steps knows nothing; the gold queries as predictions must all be right.
     perfect = tmp_path / "perfect.txt"

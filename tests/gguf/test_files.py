@@ -181,8 +181,8 @@ def as_jinja(modelfile: str) -> str:
         ("{{ if .System }}", "{% if System %}"),
         ("{{ .System }}", "{{ System }}"),
         ("{{ range $i, $m := .Messages }}", "{% for m in Messages %}"),
-        ('{{ if ne $m.Role "system" }}', "{% if m.role != 'system' %}"),
-        ("{{ $m.Role }}", "{{ m.role }}"),
+        ('{{ if eq $m.Role "user" }}', "{% if m.role == 'user' %}"),
+        ('{{ if eq $m.Role "assistant" }}', "{% if m.role == 'assistant' %}"),
         ("{{ $m.Content }}", "{{ m.content }}"),
         ("{{ end }}{{ end }}", "{% endif %}{% endfor %}"),
         ("{{ end }}", "{% endif %}"),
@@ -200,7 +200,8 @@ def test_ollama_renders_the_prompt_that_was_trained_on(template: str, with_syste
         as_jinja(ollama_modelfile("m.gguf", template, 4096))
     )
     system = messages[0]["content"] if with_system else ""
-    assert made.render(System=system, Messages=messages) == render_text(messages, template)
+    expected = render_text(messages, template).removeprefix(TEMPLATES[template].first)
+    assert made.render(System=system, Messages=messages) == expected
 
 
 def test_deployment_files_hold_stop_words_and_context() -> None:

@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from text2sql.convert.model import run
 from text2sql.errors import UserError
@@ -36,8 +38,9 @@ def run_stage(stage: Stage) -> dict[str, Any]:
 def folder(tmp_path: Path) -> Path:
     made = tmp_path / "a-model"
     made.mkdir()
-    for name in ("config.json", "model.safetensors", "tokenizer.json", "manifest.json"):
+    for name in ("config.json", "tokenizer.json", "manifest.json"):
         (made / name).write_text(name)
+    save_file({"weight": np.zeros(8)}, made / "model.safetensors")
     return made
 
 
@@ -57,7 +60,7 @@ def test_a_local_folder_is_linked_without_its_run_records(folder: Path, build_fo
         "model.safetensors",
         "tokenizer.json",
     ]
-    assert (stage.output / "model.safetensors").read_text() == "model.safetensors"
+    assert (stage.output / "model.safetensors").samefile(folder / "model.safetensors")
     assert run_stage(stage)["files"] == 3  # what an interrupted run left is no obstacle
 
 
@@ -100,3 +103,10 @@ def test_anything_else_is_a_name_on_the_hub(
     )
     run_stage(model_stage("organisation/model"))
     assert asked == ["organisation/model"]
+
+
+def test_weights_that_are_cut_short(folder: Path, build_folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(UserError, match="incomplete safetensors file"):
+        run_stage(model_stage(str(folder)))

@@ -48,6 +48,13 @@ def test_all_rows_share_a_store_and_drafts_come_from_the_same_model() -> None:
         assert graph[f"infer:{row}"].inputs["model"] is graph[f"infer:{model}"].inputs["model"]
 
 
+def test_the_table_knows_each_row_of_the_same_model_without_examples() -> None:
+    rows = {row["name"]: row["without_examples"] for row in graph_of("all")["table"].config["rows"]}
+    assert rows["rag_best"] == rows["rag_embedding"] == "baseline"
+    assert rows["rag_best_lora"] == "lora"
+    assert rows["lora"] is rows["baseline"] is None
+
+
 def test_an_unknown_row_is_refused_with_what_there_is() -> None:
     with pytest.raises(UserError, match=r"no optional row 'rag_bets'.*rag_best"):
         graph_of("rag_bets")

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from text2sql.paths import build_root
-from text2sql.prompt import TEMPLATES, Example, render_messages, render_text, stop_words
+from text2sql.profile import load_profile
+from text2sql.prompt import (
+    TEMPLATES,
+    Example,
+    render_messages,
+    render_reply,
+    render_text,
+    stop_words,
+)
 
 pytest.importorskip("llamafactory", reason="LLaMA-Factory is not installed")
 pytest.importorskip("transformers", reason="transformers is not installed")
@@ -19,20 +28,17 @@ SQL = "SELECT count(*)\nFROM bird WHERE name = 'Möwe'"
 SPECIAL = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<think>", "</think>"]
 
 
-@pytest.fixture(scope="module")
-def tokenizer() -> Any:
-    """A byte-level BPE tokenizer trained here: Qwen's pre-tokenizer and special tokens."""
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+DEEPSEEK_SPECIAL = [TEMPLATES["deepseekcoder"].first, "<|EOT|>"]
+
+
+def train_tokenizer(splits: list[Any], special: list[str], **named: str) -> Any:
+    """A byte-level BPE tokenizer with the given pre-tokenizers and special tokens."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
-    from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
     backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(PRETOKENIZE_REGEX), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    last = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    backend.pre_tokenizer = pre_tokenizers.Sequence([*splits, last])
     backend.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=600,
@@ -40,10 +46,38 @@ def tokenizer() -> Any:
         show_progress=False,
     )
     backend.train_from_iterator([SCHEMA, QUESTION, SQL, "\n\n", "system user assistant"], trainer)
-    backend.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend, eos_token="<|im_end|>", pad_token="<|endoftext|>"
-    )
+    backend.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in special])
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **named)
+
+
+@pytest.fixture(scope="module")
+def qwen_tokenizer() -> Any:
+    """Qwen's pre-tokenizer and special tokens."""
+    from tokenizers import Regex, pre_tokenizers
+    from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
+
+    split = pre_tokenizers.Split(Regex(PRETOKENIZE_REGEX), behavior="isolated")
+    return train_tokenizer([split], SPECIAL, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+
+
+@pytest.fixture(scope="module")
+def deepseek_tokenizer() -> Any:
+    """What matters of DeepSeek-Coder's: every line break alone, a token that begins a text."""
+    from tokenizers import Regex, pre_tokenizers
+
+    patterns = (r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+")
+    splits = [pre_tokenizers.Split(Regex(p), behavior="isolated") for p in patterns]
+    splits.append(pre_tokenizers.Digits(individual_digits=True))
+    first, last = DEEPSEEK_SPECIAL
+    return train_tokenizer(splits, DEEPSEEK_SPECIAL, bos_token=first, eos_token=last)
+
+
+@pytest.fixture
+def tokenizer(request: pytest.FixtureRequest) -> Any:
+    """One of the kind that the test's template is for; Qwen's where it has none."""
+    template = getattr(request.node, "callspec", None) and request.node.callspec.params["template"]
+    kind = "deepseek" if template == "deepseekcoder" else "qwen"
+    return request.getfixturevalue(f"{kind}_tokenizer")
 
 
 def trained_on(tokenizer: Any, template: str, system: str, user: str, answer: str) -> Any:
@@ -68,10 +102,10 @@ def test_training_text_is_inference_text(
     prompt, response = trained_on(
         tokenizer, template, messages[0]["content"], messages[1]["content"], opening + SQL
     )
-    assert tokenizer.decode(prompt + response) == f"{sent}{SQL}<|im_end|>\n"
+    assert tokenizer.decode(prompt + response) == sent + render_reply(SQL, template)
     ids = tokenizer.encode(sent, add_special_tokens=False)
     assert (prompt + response)[: len(ids)] == ids
-    rest = tokenizer.encode(f"{SQL}<|im_end|>\n", add_special_tokens=False)
+    rest = tokenizer.encode(render_reply(SQL, template), add_special_tokens=False)
     assert (prompt + response)[len(ids) :] == rest
 
 
@@ -79,14 +113,22 @@ def test_training_text_is_inference_text(
 def test_no_system_message(tokenizer: Any, template: str) -> None:
     sent = render_text([{"role": "user", "content": QUESTION}], template)
     prompt, response = trained_on(tokenizer, template, "", QUESTION, SQL)
-    assert tokenizer.decode(prompt + response) == f"{sent}{SQL}<|im_end|>\n"
+    assert tokenizer.decode(prompt + response) == sent + render_reply(SQL, template)
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_stop_words(template: str) -> None:
     from llamafactory.data.template import TEMPLATES as THEIRS
 
-    assert list(stop_words(template)) == THEIRS[template].stop_words
+    ours = stop_words(template)
+    # A template without any leaves it to the tokenizer's end token, which its replies end in.
+    assert list(ours) == (THEIRS[template].stop_words or list(ours))
+    assert ours[0] in render_reply(SQL, template)
+
+
+def test_every_shipped_profile_has_a_template_held_here(repository: Path) -> None:
+    shipped = sorted((repository / "configs" / "profiles").glob("*.yaml"))
+    assert {load_profile(str(path)).model.template for path in shipped} <= TEMPLATES.keys()
 
 
 def test_qwen3_opens_with_an_empty_think_block() -> None:
@@ -123,8 +165,8 @@ def thought(tokenizer: Any, template: str) -> bool:
     return "<think>\n\n</think>\n\n" in tokenizer.decode(prompt + response)
 
 
-def test_only_qwen3_trains_on_the_think_block(tokenizer: Any) -> None:
-    assert [t for t in TEMPLATES if thought(tokenizer, t)] == ["qwen3"]
+def test_only_qwen3_trains_on_the_think_block(qwen_tokenizer: Any) -> None:
+    assert [t for t in TEMPLATES if thought(qwen_tokenizer, t)] == ["qwen3"]
 
 
 @pytest.mark.parametrize("preset", ["p1", "p2", "p3", "short"])

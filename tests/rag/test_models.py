@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rag_entries import MINILM
 
-from tests.rag.conftest import MINILM
 from text2sql.errors import UserError
-from text2sql.rag.config import EmbeddingConfig, RerankConfig
+from text2sql.rag.config import EmbeddingConfig, RerankConfig, load_knowledge_base_config
 from text2sql.rag.embed import Embedder, model_identity
 from text2sql.rag.rerank import CrossEncoderReranker, LateInteraction, qwen3_prompt
 
@@ -112,8 +112,13 @@ def tiny_qwen3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def yes_probability(folder: Path, prompts: Sequence[str]) -> list[float]:
-    """What Qwen3-Reranker's model card computes: softmax of the last yes and no logits."""
+def yes_probability(
+    folder: Path, prompts: Sequence[str], window: int | None = None, ending: str = ""
+) -> list[float]:
+    """What Qwen3-Reranker's model card computes: softmax of the last yes and no logits.
+
+    Of a prompt with more tokens than the window, the ending is kept and what is before it is cut.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -122,9 +127,12 @@ def yes_probability(folder: Path, prompts: Sequence[str]) -> list[float]:
     yes, no = tokenizer.convert_tokens_to_ids(["yes", "no"])
     scores = []
     for prompt in prompts:
-        ids = tokenizer(prompt, return_tensors="pt", add_special_tokens=False).input_ids
+        ids = tokenizer(prompt, add_special_tokens=False).input_ids
+        if window is not None and len(ids) > window:
+            end = tokenizer(ending, add_special_tokens=False).input_ids
+            ids = ids[: window - len(end)] + end
         with torch.no_grad():
-            logits = model(ids).logits[0, -1]
+            logits = model(torch.tensor([ids])).logits[0, -1]
         scores.append(torch.softmax(logits[[no, yes]], dim=0)[1].item())
     return scores
 
@@ -153,6 +161,28 @@ def test_qwen3_reranker_reads_its_prompt_byte_for_byte(tiny_qwen3: Path) -> None
     assert reranker.score(pairs) == pytest.approx(yes_probability(tiny_qwen3, prompts), abs=1e-4)
     other = qwen3_prompt("Find alike SQL", ASKED, PARAPHRASE).removesuffix("\n")
     assert abs(yes_probability(tiny_qwen3, [other])[0] - reranker.score(pairs[:1])[0]) > 1e-3
+
+
+def test_qwen3_reranker_keeps_the_end_of_its_prompt_where_a_candidate_is_too_long(
+    tiny_qwen3: Path,
+) -> None:
+    config = RerankConfig(kind="qwen3", model=str(tiny_qwen3), instruction="x", max_length=400)
+    long = "SELECT " + ", ".join(f"column_{number}" for number in range(200))
+    pairs = [(ASKED, long), (ASKED, PARAPHRASE)]
+    prompts = [qwen3_prompt("x", query, text) for query, text in pairs]
+    scores = CrossEncoderReranker(config, "cpu").score(pairs)
+    ending = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    wanted = yes_probability(tiny_qwen3, prompts, config.max_length, ending)
+    assert scores == pytest.approx(wanted, abs=1e-4)
+    cut_off = yes_probability(tiny_qwen3, prompts[:1], config.max_length)[0]
+    assert abs(cut_off - scores[0]) > 1e-3
+
+
+def test_shipped_qwen3_configs_carry_the_query_prompt_of_the_model_card() -> None:
+    prompt = load_knowledge_base_config("qwen3-embedding-0.6b").embedding.query_prompt
+    task = prompt.removeprefix("Instruct: ").removesuffix("\nQuery:")
+    assert prompt == f"Instruct: {task}\nQuery:"  # no space after the colon
+    assert task == task.strip() and "\n" not in task
 
 
 def test_a_reranker_that_is_not_there(tmp_path: Path) -> None:

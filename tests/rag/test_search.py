@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rag_entries import WordEmbedder, make_entries
 
-from tests.rag.conftest import WordEmbedder, make_entries
 from text2sql.data.config import DecontaminationConfig
 from text2sql.data.decontaminate import Decontaminator
 from text2sql.data.rows import Row

@@ -8,18 +8,19 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rag_entries import WordEmbedder, make_entries
 
-from tests.rag.conftest import WordEmbedder, make_entries
 from text2sql.errors import UserError
+from text2sql.files import sha256_text
 from text2sql.rag import store as store_module
 from text2sql.rag.build import build
 from text2sql.rag.config import KnowledgeBaseConfig
-from text2sql.rag.store import Store, cut
-
-HELPERS = Path(__file__).with_name("conftest.py")
+from text2sql.rag.layout import cut
+from text2sql.rag.store import Store
 
 
 def built(place: Path, config: KnowledgeBaseConfig, entries: list) -> dict:
@@ -41,6 +42,20 @@ def test_a_second_build_does_nothing_and_a_longer_one_only_what_is_new(
     changed = built(place, base_config, [*entries[10:], *make_entries(5, "other")] * 2)
     assert (changed["rows"], changed["added"], changed["removed_as_stale"]) == (45, 5, 10)
     assert changed["repeated_in_source"] == 45
+
+
+def test_all_ids_are_found_whatever_their_order_in_the_file(
+    place: Path, base_config: KnowledgeBaseConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids are hashes, so rows do not lie in their order, and several requests list them."""
+    monkeypatch.setattr(store_module, "ID_BATCH", 7)
+    entries = [replace(e, id=sha256_text(e.id)[:32]) for e in make_entries(50)]
+    built(place, base_config, entries)
+    again = built(place, base_config, entries[5:])
+    assert (again["added"], again["kept"], again["removed_as_stale"]) == (0, 45, 5)
+    with Store(place, "kb") as store:
+        store.load()
+        assert store.ids() == {entry.id for entry in entries[5:]}
 
 
 def test_search_by_vector_by_words_and_within_a_database(
@@ -86,10 +101,9 @@ def test_another_dimension_is_refused(place: Path, base_config: KnowledgeBaseCon
 
 
 KILLED = """
-import runpy, sys
+import sys
+from rag_entries import WordEmbedder, make_entries
 import text2sql.rag.build as b
-helpers = runpy.run_path(sys.argv[2])
-WordEmbedder, make_entries = helpers["WordEmbedder"], helpers["make_entries"]
 from text2sql.rag.config import EmbeddingConfig, KnowledgeBaseConfig
 from text2sql.rag.store import Store
 b.model_identity = lambda embedding: embedding.model
@@ -108,7 +122,7 @@ with Store(sys.argv[1], "kb") as store:
 def start_build(place: Path) -> subprocess.Popen[str]:
     """A build in a process of its own that stands still after 60 of 100 rows."""
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(place), str(HELPERS)],
+        [sys.executable, "-c", KILLED, str(place)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -138,6 +152,82 @@ def test_a_killed_build_goes_on_and_a_second_process_is_told_to_wait(
         process.stdout.close()
     summary = built(place, base_config, make_entries(100))
     assert (summary["rows"], summary["added"], summary["kept"]) == (100, 40, 60)
+
+
+WRITING = """
+import sys
+from rag_entries import WordEmbedder, make_entries
+import text2sql.rag.build as b
+from text2sql.rag.config import EmbeddingConfig, KnowledgeBaseConfig
+from text2sql.rag.store import Store
+b.model_identity = lambda embedding: embedding.model
+config = KnowledgeBaseConfig(
+    embedding=EmbeddingConfig(model="words"), index="FLAT", batch_rows=5
+)
+tell = lambda done: print(done, flush=True)
+with Store(sys.argv[1], "kb") as store:
+    b.build(config, make_entries(400), store, WordEmbedder(), tell)
+"""
+
+
+def test_a_build_killed_again_and_again_while_it_writes_ends_whole(
+    place: Path, base_config: KnowledgeBaseConfig
+) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    for batches, pause in ((1, 0.0), (4, 0.003), (9, 0.011)):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITING, str(place)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        with process:
+            lines = [process.stdout.readline() for _ in range(batches)]
+            time.sleep(pause)  # into the middle of a batch
+            process.kill()
+        assert all(lines), "the build ended before it was killed"
+    summary = built(place, base_config, make_entries(400))
+    assert summary["rows"] == summary["added"] + summary["kept"] == 400
+    assert summary["kept"] >= 5
+    with Store(place, "kb") as store:
+        store.load()
+        assert store.ids() == {entry.id for entry in make_entries(400)}
+        query = WordEmbedder().queries(["how many items of kind 399 are there"])
+        assert store.search("question_vector", query, 1)[0][0][0] == "shop000399"
+
+
+def test_one_who_waits_for_the_file_gets_it_when_the_other_is_done(place: Path) -> None:
+    with Store(place, "kb"):
+        other = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "import sys; from text2sql.rag.store import Store\n"
+                "print('waiting', flush=True)\n"
+                "with Store(sys.argv[1], 'kb', wait=60) as store: print(store.fingerprint())",
+                str(place),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        )
+        assert other.stdout.readline() == "waiting\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(timeout=1.0)
+    out, _ = other.communicate(timeout=60)
+    assert (other.returncode, out) == (0, "None\n")
+
+
+def test_a_file_cut_short_is_one_clear_line(place: Path, base_config: KnowledgeBaseConfig) -> None:
+    """What a full disk or a broken copy leaves: the rows' file ends in the middle."""
+    built(place, base_config, make_entries(30))
+    cut_short = [path for path in place.rglob("*.parquet") if "kb_meta" not in str(path)]
+    assert cut_short
+    for path in cut_short:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(UserError, match="delete it and run: make knowledge-base") as caught:
+        built(place, base_config, make_entries(30))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_damaged_file_is_one_clear_line(place: Path, base_config: KnowledgeBaseConfig) -> None:
@@ -178,6 +268,42 @@ def test_a_server_that_does_not_answer(place: Path) -> None:
         assert time.monotonic() - started < 30
     assert uri in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+SERVER = """
+import sys, time
+from milvus_lite.adapter.grpc.server import start_server_in_thread
+server, database, port = start_server_in_thread(data_dir=sys.argv[1], host="127.0.0.1", port=0)
+print(port, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_server_that_stops_answering_while_in_use(
+    place: Path, base_config: KnowledgeBaseConfig
+) -> None:
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(place)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        uri = f"http://127.0.0.1:{int(server.stdout.readline())}"
+        query = WordEmbedder().queries(["how many items of kind 7 are there"])
+        with Store(uri, "kb", timeout=3.0) as store:
+            build(base_config, make_entries(30), store, WordEmbedder())
+            server.send_signal(signal.SIGSTOP)
+            started = time.monotonic()
+            with pytest.raises(
+                UserError, match=r"cannot be searched: .*no answer in 3 s"
+            ) as caught:
+                store.search("question_vector", query, 1)
+            assert time.monotonic() - started < 30
+            assert uri in str(caught.value)
+            assert "\n" not in str(caught.value)
+            server.send_signal(signal.SIGCONT)
+            assert store.search("question_vector", query, 1)[0][0][0] == "shop000007"
+    finally:
+        server.kill()
+        server.communicate()
 
 
 def test_texts_are_cut_where_milvus_ends_and_never_within_a_character() -> None:

@@ -136,6 +136,21 @@ def test_evidence_says_error_change_test_and_cost() -> None:
     assert "|                 500 |       40 |       1.5 |" in text
 
 
+def test_a_row_with_retrieval_is_also_compared_with_its_model_without() -> None:
+    few_shot = record()
+    tuned = few_shot["rows"][1] | {"without_examples": None}
+    helped = tuned | {"name": "rag", "label": "RAG", "without_examples": "tuned"}
+    few_shot["rows"] = [few_shot["rows"][0], tuned, helped | {"outcomes": "1" * 27 + "0" * 13}]
+    table = evidence_table(few_shot)
+    assert table.header[:6] == ["Model", "All ± SE", "vs first", "p", "vs no examples", "p"]
+    assert [row[2:6] for row in table.rows] == [
+        ["", "", "", ""],
+        ["+50.0", "< 0.001", "", ""],
+        ["+55.0", "< 0.001", "+5.0", "0.500"],
+    ]
+    assert "vs no examples" not in evidence_table(record()).header
+
+
 def test_parameters_are_counted_from_the_weight_file(tmp_path: Path) -> None:
     import torch
     from safetensors.torch import save_file
@@ -168,7 +183,7 @@ def test_joint_all_is_a_column_when_asked_for() -> None:
         "scores": {level: {"count": 4, "exec": 0.25} for level in (*LEVELS, JOINT)},
         "metrics": {},
     }
-    named = {"name": "baseline", "label": "Baseline"}
+    named = {"name": "baseline", "label": "Baseline", "without_examples": None}
     verdicts = [{"exec": 1}, {"exec": 0}]
     plain = record() | {"levels": ["easy"] * 2, "rows": [_row(named, judged, verdicts, False)]}
     assert JOINT not in accuracy_table(plain).header

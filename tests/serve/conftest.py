@@ -60,17 +60,25 @@ def start(tiny_model: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Return what starts a server in a thread of this process; all are stopped at the end."""
     running: list[tuple[Server, threading.Thread]] = []
 
-    def begin(db_url: Path | str | None = None, *, engine: Any = None, **settings: Any) -> Server:
+    def begin(
+        db_url: Path | str | None = None,
+        *,
+        engine: Any = None,
+        decoding: dict[str, Any] | None = None,
+        finder: Any = None,
+        **settings: Any,
+    ) -> Server:
         values = {"port": 0, "schema_style": STYLE, "query_seconds": 2, **settings}
         config = ServeConfig.model_validate(values | {"db_url": str(db_url) if db_url else None})
         infer = InferConfig.model_validate(
             {"engine": "transformers", "dtype": "float32", "batch_size": 16}
             | {"max_new_tokens": 48, "max_model_len": 512}
+            | (decoding or {})
         )
         engine = engine or load_engine(tiny_model, infer, stop_words(TEMPLATE), "cpu")
         live = LiveDatabase(config) if db_url else None
         asking = Asking(TEMPLATE, PRESET, STYLE)
-        service = Service(engine, infer, asking, "tiny", config, live)
+        service = Service(engine, infer, asking, "tiny", config, live, finder)
         web = uvicorn.Server(server_settings(config, make_app(service)))
         thread = threading.Thread(target=lambda: asyncio.run(web.serve()), daemon=True)
         thread.start()

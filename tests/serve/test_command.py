@@ -10,10 +10,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -37,13 +38,20 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(repository: Path, model: Path, database: Path, log: Path) -> Iterator[tuple[str, Any]]:
+def serving(
+    repository: Path,
+    model: Path,
+    database: Path | str,
+    log: Path,
+    options: Sequence[str] = (),
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[tuple[str, Any]]:
     """Run the command; give its address and process."""
     port = free_port()
     with log.open("w") as stream:
         process = subprocess.Popen(
-            [*COMMAND, "--model", str(model), "--port", str(port)],
-            env=environment(repository, TEXT2SQL_DB_URL=str(database)),
+            [*COMMAND, "--model", str(model), "--port", str(port), *options],
+            env=environment(repository, DB_URL=str(database), **variables),
             stderr=stream,
         )
         try:

@@ -13,7 +13,7 @@ import pytest
 from tests.serve.conftest import Server
 
 sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed; run: pip install playwright==1.65.2"
+    "playwright.sync_api", reason="playwright is not installed; make test-pages installs it"
 )
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 Start = Callable[..., Server]

@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from text2sql.infer.answers import REPAIR_REQUEST
 from text2sql.prompt import render_messages, render_text
 from text2sql.schema import read_schema, render_schema
 
@@ -37,6 +38,12 @@ ANSWERS = {
     "Say something else.": "I am a teapot, short and stout.",
     "Which colours?": "SELECT colour FROM bike",
 }
+# What it says when it is shown the database's error after its first answer.
+REPAIRED = {"Which colours?": ("no such column: colour", "SELECT DISTINCT model FROM bike")}
+CHAT_TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 TEMPLATE, PRESET, STYLE = "chatml", "short", "ddl"
 
 
@@ -56,7 +63,7 @@ def make_tiny_model(folder: Path) -> None:
     texts = [
         (render_text(render_messages(question, schema, PRESET), TEMPLATE), answer + "<|im_end|>")
         for question, answer in ANSWERS.items()
-    ]
+    ] + [_repair(question, schema) for question in REPAIRED]
     tokenizer = _tokenizer([prompt + answer for prompt, answer in texts])
     tokenizer.save_pretrained(folder)
     torch.manual_seed(1)
@@ -76,6 +83,17 @@ def make_tiny_model(folder: Path) -> None:
     model.save_pretrained(folder)
 
 
+def _repair(question: str, schema: str) -> tuple[str, str]:
+    """Return the prompt of a repair turn and the answer to it."""
+    error, answer = REPAIRED[question]
+    messages: list[Any] = [
+        *render_messages(question, schema, PRESET),
+        {"role": "assistant", "content": ANSWERS[question]},
+        {"role": "user", "content": REPAIR_REQUEST.format(database="SQLite", error=error)},
+    ]
+    return render_text(messages, TEMPLATE), answer + "<|im_end|>"
+
+
 def _tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
     raw = Tokenizer(models.BPE())
     raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -86,7 +104,9 @@ def _tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
         vocab_size=700, special_tokens=special, initial_alphabet=alphabet, show_progress=False
     )
     raw.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=raw, eos_token="<|im_end|>")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=raw, eos_token="<|im_end|>", chat_template=CHAT_TEMPLATE
+    )
 
 
 def _learn(model: Any, tokenizer: Any, texts: list[tuple[str, str]]) -> None:

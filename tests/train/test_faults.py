@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from text2sql.errors import UserError
+from text2sql.files import write_failure
 from text2sql.train.checks import check_dataset, check_disk, check_packages, check_template
 from text2sql.train.faults import explain
 from text2sql.train.recipe import load_recipe
@@ -26,8 +28,10 @@ from text2sql.train.stage import complete_checkpoints
     ("output", "expected"),
     [
         ("OSError: [Errno 28] No space left on device: 'x'", "is full"),
+        ("RuntimeError: [enforce fail] PytorchStreamWriter failed writing file data/3", "is full"),
         ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB", "DRY_RUN=1"),
         ("ValueError: Undefined dataset train in dataset_info.json.", "run: make data"),
+        ("RuntimeError: Failed to initialize SwanLab in online mode", "SET=swanlab_mode=local"),
         ("ValueError: Template nonesuch does not exist.", "model.template"),
         ("RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory", "DRY_RUN=1"),
         (
@@ -59,6 +63,42 @@ def test_the_first_process_to_fail_is_the_one_told(tmp_path: Path) -> None:
     assert explain("train", lines, 1, tmp_path).endswith("ValueError: the cause")
     assert "memory ran out" in explain("train", [], -9, tmp_path)
     assert explain("train", [], 3, tmp_path) == "train: ended with status 3"
+
+
+def test_a_log_that_cannot_be_written_stops_no_training(repository: Path, tmp_path: Path) -> None:
+    """/dev/full is a full disk; the program says more than a pipe holds."""
+    code = """
+import sys
+from pathlib import Path
+from text2sql.progress import Progress
+from text2sql.train.llamafactory import run_llamafactory
+folder = Path(sys.argv[1])
+program = [sys.executable, "-c", "print(('x' * 999 + chr(10)) * 999); open(__import__('sys')"
+           ".argv[1] + '.done', 'w')"]
+run_llamafactory("train", {}, folder, program=program)
+(folder / "notes.txt").symlink_to("/dev/full")
+Progress(folder).note("told to nobody")
+"""
+    path = os.pathsep.join([str(repository / "src"), str(repository / "test-suite-sql-eval")])
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)],
+            env=os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "llamafactory.yaml.done").exists()
+
+
+def test_writes_that_fail_by_the_disk_are_one_line(tmp_path: Path) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "x.json"))
+    line = write_failure(full, tmp_path)
+    assert line is not None and line.startswith(f"{tmp_path / 'x.json'}: cannot be written (No")
+    assert write_failure(OSError(errno.ENOENT, "No such file"), tmp_path) is None
 
 
 def test_template_that_the_tokenizer_does_not_know(tiny: Any, tmp_path: Path) -> None:
@@ -147,6 +187,29 @@ def test_setup_megatron_refuses_what_is_not_roll(repository: Path, source: str) 
         assert "another project" in done.stderr
 
 
+@pytest.mark.parametrize("source", ["nonesuch", "other"])
+def test_setup_megatron_says_why_git_fails(repository: Path, tmp_path: Path, source: str) -> None:
+    """In a copy of the checkout's script: it keeps its clone beside itself, below build/."""
+    script = tmp_path / "scripts" / "setup_megatron.sh"
+    script.parent.mkdir()
+    shutil.copy(repository / "scripts" / "setup_megatron.sh", script)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to("/bin/false")
+    subprocess.run(["git", "init", "--quiet", "other"], cwd=tmp_path, check=True)
+    who = ["-c", "user.name=owl", "-c", "user.email=owl@example.org"]
+    commit = ["git", *who, "commit", "--quiet", "--allow-empty", "--message", "first"]
+    subprocess.run(commit, cwd=tmp_path / "other", check=True)
+    url = (tmp_path / source).as_uri()
+    done = subprocess.run(
+        [script, url, ".venv"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("setup-megatron: ") and done.stderr.count("\n") == 1
+    said = {"nonesuch": f"git cannot clone {url} (fatal: ", "other": f"{url} does not give commit"}
+    assert said[source] in done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("launch", [{}, {"backend": "deepspeed", "processes": 2}])
@@ -222,3 +285,55 @@ def test_gloo_that_cannot_start_is_one_line(
         GLOO_SOCKET_IFNAME="nonesuch0",
     )
     assert "could not reach each other" in line and "GLOO_SOCKET_IFNAME" in line
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_disk_that_fills_up_in_training_is_one_line_and_the_run_goes_on(
+    tiny: Any, recipe: Any, tmp_path: Path, repository: Path
+) -> None:
+    """A file system of its own, which another program fills once there is a checkpoint."""
+    alone = ["unshare", *(["--map-root-user"] if os.geteuid() else []), "--mount"]
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = [*alone, "mount", "-t", "tmpfs", "none", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets no process mount a file system of its own (unshare)")
+    config = recipe(
+        max_steps=40, save_strategy="steps", save_steps=4, save_total_limit=1, learning_rate=1e-4
+    )
+    del config["template"]
+    (tmp_path / "small.yaml").write_text(json.dumps(config))
+    profile = {
+        "name": "disk",
+        "title": "Disk",
+        "model": {
+            "name": "tiny",
+            "path_or_hub_id": str(tiny.model),
+            "template": "qwen3_nothink",
+        },
+        "dataset": "sample",
+        "data": {"schema_style": "ddl", "samples": 0, "system": "short", "schema_budget": 160},
+        "infer": "smollm2-135m_greedy_cpu",
+        "rows": [{"name": "full", "label": "Full", "recipe": str(tmp_path / "small.yaml")}],
+    }
+    (tmp_path / "disk.yaml").write_text(json.dumps(profile))
+    start = [sys.executable, "-c", "from text2sql.cli import main; main()", "train-full"]
+    options = ["--profile", str(tmp_path / "disk.yaml"), "--limit", "64"]
+    program = repository / "tests" / "train" / "programs" / "full_disk.py"
+    path = os.pathsep.join([str(repository / "src"), str(repository / "test-suite-sql-eval")])
+    done = subprocess.run(
+        [*alone, sys.executable, str(program), str(disk), "96", *start, *options],
+        env=os.environ | {"PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, second = json.loads(done.stdout)
+    assert first["status"] == 2 and first["checkpoints"], first
+    complaint = first["error"].strip().splitlines()[-1]
+    assert "is full" in complaint and "run the same command again" in complaint
+    assert "Traceback" not in first["error"]
+    assert second["status"] == 0, second
+    assert f"going on from checkpoint-{first['checkpoints'][-1]}" in second["log"]

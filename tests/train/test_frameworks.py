@@ -154,7 +154,21 @@ def test_tensorboard_files_lie_beside_the_output(
     tiny: Any, recipe: Any, run_stage: Run, tmp_path: Path
 ) -> None:
     pytest.importorskip("tensorboard", reason="tensorboard is not in this environment's lock")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     output = tmp_path / "tiny"
-    run_stage(output, recipe(max_steps=2, report_to="tensorboard"), tiny.inputs)
-    assert list((tmp_path / "tiny.tensorboard").rglob("events.out.tfevents.*"))
+    trained = run_stage(output, recipe(max_steps=2, report_to="tensorboard"), tiny.inputs)
+    (events,) = (tmp_path / "tiny.tensorboard").rglob("events.out.tfevents.*")
     assert not list(output.rglob("events.out.tfevents.*"))
+    read = EventAccumulator(str(events))
+    read.Reload()
+    assert [e.value for e in read.Scalars("train/loss")] == pytest.approx(trained.losses, rel=1e-5)
+
+
+def test_swanlab_files_lie_beside_the_output(
+    tiny: Any, recipe: Any, run_stage: Run, tmp_path: Path
+) -> None:
+    pytest.importorskip("swanlab", reason="swanlab is not installed (it is in no lock file)")
+    keys = {"use_swanlab": True, "swanlab_mode": "local", "swanlab_project": "owls"}
+    run_stage(tmp_path / "tiny", recipe(max_steps=2, **keys), tiny.inputs)
+    assert list((tmp_path / "tiny.swanlab").rglob("*.swanlab"))

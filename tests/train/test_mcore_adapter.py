@@ -5,6 +5,10 @@ Run with ``make test-megatron`` after ``make setup-megatron MCORE_ADAPTER=<ROLL>
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ import pytest
 
 from text2sql.errors import UserError
 from text2sql.train.megatron_setup import require_mcore_adapter
+from text2sql.train.stage import complete_checkpoints
 
 try:
     require_mcore_adapter()
@@ -138,3 +143,42 @@ def test_llamafactory_knows_every_key_of_the_published_recipe(
     trained = run_stage(tmp_path, config, tiny.inputs)
     assert trained.details["steps"] == 2
     assert len(trained.losses) == 2
+
+
+@pytest.mark.parametrize("distributed", [False, True], ids=["plain", "distributed-optimizer"])
+def test_killed_training_goes_on(
+    tiny: Any,
+    recipe: Any,
+    train_megatron: Callable[..., Any],
+    run_stage: Callable[..., Any],
+    start_stage: Callable[..., Any],
+    tmp_path: Path,
+    distributed: bool,
+) -> None:
+    keys = {
+        "tensor_model_parallel_size": 2,
+        "use_distributed_optimizer": distributed,
+        "calculate_per_token_loss": True,
+        "save_strategy": "steps",
+        "save_steps": 3,
+    }
+    config = recipe(launch={"backend": "megatron", "processes": 2}, **keys)
+    whole = train_megatron(tmp_path / "whole", config, tiny.inputs)
+    cut = tmp_path / "cut"
+    process = start_stage(cut, config, tiny.inputs)
+    deadline = time.monotonic() + 400
+    while not complete_checkpoints(cut):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    resumed = run_stage(cut, config, tiny.inputs)
+    assert "going on from checkpoint-" in resumed.text
+    assert resumed.details["steps"] == 12
+    assert by_step(resumed) == pytest.approx(by_step(whole), abs=1e-3)
+
+
+def by_step(trained: Any) -> dict[int, float]:
+    """Loss of each step; those between the last checkpoint and the kill were logged twice."""
+    rows = [json.loads(line) for line in (trained.output / "trainer_log.jsonl").open()]
+    return {row["current_steps"]: row["loss"] for row in rows if row.get("loss") is not None}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from text2sql.convert.gguf_to_hf import convert, packaged_gguf
+from text2sql.convert.weights import tensor_shapes
 from text2sql.errors import UserError
 from text2sql.files import sha256_file
 from text2sql.infer.model import require_model
@@ -47,9 +48,11 @@ def link_model(source: Path, output: Path) -> int:
         How many files were linked.
 
     Raises:
-        UserError: there is no model in `source`.
+        UserError: there is no model in `source`, or its weights are cut short.
     """
     require_model(source)
+    for weights in source.glob("*.safetensors"):
+        tensor_shapes(weights)  # a file cut short is told here, not an hour into a training
     files = [path for path in sorted(source.iterdir()) if path.is_file()]
     files = [path for path in files if path.name not in UNHASHED]
     for path in files:

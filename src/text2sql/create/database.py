@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from test_suite_sql_eval.errors import DATABASE
 from test_suite_sql_eval.executor import Result, SqlExecutor
 
 from text2sql.errors import UserError
@@ -155,6 +156,9 @@ class _Server:
         start = time.monotonic()
         try:
             connection = self._connect()
+        except SQLAlchemyError as error:
+            return _failure(str(error.__cause__ or error), DATABASE, start)
+        try:
             cursor = connection.execution_options(no_parameters=True).exec_driver_sql(sql)
             if not cursor.returns_rows:
                 return _failure("the statement gives no rows", "forbidden", start)
@@ -163,7 +167,8 @@ class _Server:
             return _result(rows, names, max_rows, start)
         except SQLAlchemyError as error:
             cause = error.__cause__ or getattr(error, "orig", None) or error
-            return _failure(str(cause), _kind(cause), start)
+            lost = isinstance(error, DBAPIError) and error.connection_invalidated
+            return _failure(str(cause), DATABASE if lost else _kind(cause), start)
         finally:
             self._reset()
 

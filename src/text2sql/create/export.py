@@ -20,7 +20,7 @@ from text2sql.create.split import split_pairs
 from text2sql.data.config import DataConfig
 from text2sql.data.prepare import prepare
 from text2sql.errors import UserError
-from text2sql.files import atomic_directory, write_json, write_text
+from text2sql.files import write_json, write_text
 from text2sql.paths import build_root
 from text2sql.schema import spider_entry
 from text2sql.schema.session import database_file, parse_url
@@ -40,6 +40,7 @@ it comes from. `spider/` has Spider's format, `llamafactory/` ShareGPT (`train.j
 def export(
     pairs: Sequence[Pair],
     snapshot: Snapshot,
+    folder: Path,
     output: Path,
     url: str | None,
     *,
@@ -47,12 +48,13 @@ def export(
     seed: int,
     details: dict[str, Any],
 ) -> dict[str, Any]:
-    """Write all formats into a folder that appears as a whole.
+    """Write all formats into a folder.
 
     Args:
         pairs: checked pairs.
         snapshot: the schema they are on.
-        output: the folder; an older one is replaced.
+        folder: the empty folder to write to.
+        output: where it will be moved; what the files say of their place.
         url: the live database; a SQLite one is copied beside the questions, so that the evaluator
             takes the set as it is.
         dev_share: share of the pairs for evaluation.
@@ -72,47 +74,46 @@ def export(
             " (--total) or look into what was rejected"
         )
     db_id = snapshot.schema.db_id
-    with atomic_directory(output) as folder:
-        write_snapshot(snapshot, folder / "snapshot.json")
-        _write_pairs(folder / "pairs.jsonl", {"train": train, "dev": dev}, snapshot)
-        for name, part in (("train", train), ("dev", dev)):
-            rows = [{"db_id": db_id, "question": p.question, "query": p.sql} for p in part]
-            _write_array(folder / SPIDER / f"{name}.json", rows)
-        gold = "".join(f"{' '.join(p.sql.split())}\t{db_id}\n" for p in dev)
-        write_text(folder / SPIDER / "dev_gold.sql", gold)
-        _write_array(folder / SPIDER / "tables.json", [spider_entry(snapshot.schema)])
-        database = folder / SPIDER / "database" / db_id / f"{db_id}.sqlite"
-        database.parent.mkdir(parents=True)
-        if url and snapshot.dialect == "sqlite":
-            _copy_sqlite(database_file(parse_url(url)), database)
-        prepared = prepare(
-            check_config(_config(folder), DataConfig, source=db_id), folder / LLAMAFACTORY
-        )
-        # Runs are named after their data set's config.
-        config = output / f"{db_id}.yaml"
-        write_text(folder / config.name, yaml.safe_dump(_config(output), sort_keys=False))
-        heading = {"db_id": db_id, "dialect": snapshot.dialect, "config": config}
-        counts = {"train": len(train), "dev": len(dev)}
-        write_text(folder / "README.md", README.format(**heading, **counts))
-        summary = {
-            "db_id": db_id,
-            "dialect": snapshot.dialect,
-            "snapshot": snapshot.hash,
-            "config": str(config),
-            "pairs": len(pairs),
-            **counts,
-            "topics": dict(Counter(p.topic for p in pairs)),
-            "topics_in_evaluation": sorted({p.topic for p in dev}),
-            "hardness": {
-                name: dict(Counter(p.hardness for p in part))
-                for name, part in (("train", train), ("dev", dev))
-            },
-            "languages": dict(Counter(p.language for p in pairs)),
-            "removed_as_leaks": leaks,
-            "removed_by_data_stage": prepared["removed_as_leaks"],
-            **details,
-        }
-        write_json(folder / "summary.json", summary)
+    write_snapshot(snapshot, folder / "snapshot.json")
+    _write_pairs(folder / "pairs.jsonl", {"train": train, "dev": dev}, snapshot)
+    for name, part in (("train", train), ("dev", dev)):
+        rows = [{"db_id": db_id, "question": p.question, "query": p.sql} for p in part]
+        _write_array(folder / SPIDER / f"{name}.json", rows)
+    gold = "".join(f"{' '.join(p.sql.split())}\t{db_id}\n" for p in dev)
+    write_text(folder / SPIDER / "dev_gold.sql", gold)
+    _write_array(folder / SPIDER / "tables.json", [spider_entry(snapshot.schema)])
+    database = folder / SPIDER / "database" / db_id / f"{db_id}.sqlite"
+    database.parent.mkdir(parents=True)
+    if url and snapshot.dialect == "sqlite":
+        _copy_sqlite(database_file(parse_url(url)), database)
+    prepared = prepare(
+        check_config(_config(folder), DataConfig, source=db_id), folder / LLAMAFACTORY
+    )
+    # Runs are named after their data set's config.
+    config = output / f"{db_id}.yaml"
+    write_text(folder / config.name, yaml.safe_dump(_config(output), sort_keys=False))
+    heading = {"db_id": db_id, "dialect": snapshot.dialect, "config": config}
+    counts = {"train": len(train), "dev": len(dev)}
+    write_text(folder / "README.md", README.format(**heading, **counts))
+    summary = {
+        "db_id": db_id,
+        "dialect": snapshot.dialect,
+        "snapshot": snapshot.hash,
+        "config": str(config),
+        "pairs": len(pairs),
+        **counts,
+        "topics": dict(Counter(p.topic for p in pairs)),
+        "topics_in_evaluation": sorted({p.topic for p in dev}),
+        "hardness": {
+            name: dict(Counter(p.hardness for p in part))
+            for name, part in (("train", train), ("dev", dev))
+        },
+        "languages": dict(Counter(p.language for p in pairs)),
+        "removed_as_leaks": leaks,
+        "removed_by_data_stage": prepared["removed_as_leaks"],
+        **details,
+    }
+    write_json(folder / "summary.json", summary)
     return summary
 
 

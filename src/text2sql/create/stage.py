@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +21,9 @@ from text2sql.create.snapshot import Snapshot, read_snapshot
 from text2sql.create.validate import Validator
 from text2sql.create.words import Language
 from text2sql.errors import UserError
-from text2sql.files import write_text
+from text2sql.files import PARTIAL, atomic_directory, write_text
 from text2sql.paths import build_root
+from text2sql.progress import PROGRESS, Progress
 from text2sql.records import canonical_hash, write_manifest
 from text2sql.schema import read_schema
 from text2sql.schema.session import parse_url, sql_dialect
@@ -76,7 +77,7 @@ def create_data(options: CreateOptions) -> tuple[Path, dict[str, Any]]:
         )
         if grammar:
             topics = plan_offline(schema, options.total)
-            pairs = _with_progress(grammar.generate(topics), options.total)
+            pairs = _with_progress(grammar.generate(topics), options.total, output)
             details: dict[str, Any] = {"generator": "grammar", "drafts": dict(grammar.counts)}
         else:
             assert options.llm is not None
@@ -85,38 +86,40 @@ def create_data(options: CreateOptions) -> tuple[Path, dict[str, Any]]:
                 LlmWriter(options.llm, snapshot, validator, log, options.languages)
             )
             topics = writer.plan(render_cards(schema, CARD_BUDGET), options.total)
-            pairs = _with_progress(writer.generate(topics), options.total)
+            pairs = _with_progress(writer.generate(topics), options.total, output)
             details = {"generator": f"llm:{options.llm.model}", "llm": writer.report()}
     if not pairs:
         raise UserError(f"{schema.db_id}: no pair could be made; {details}")
     details["wanted"] = options.total
     details["plan"] = [asdict(topic) for topic in topics]
-    summary = export(
-        pairs,
-        snapshot,
-        output,
-        options.url,
-        dev_share=options.dev_share,
-        seed=options.seed,
-        details=details,
-    )
-    _write_cards(output, snapshot, topics)
     config = {
         "total": options.total,
         "languages": list(options.languages),
         "dev_share": options.dev_share,
         "generator": details["generator"],
     }
-    write_manifest(
-        output,
-        stage="create-data",
-        key=canonical_hash([config, snapshot.hash, options.seed]),
-        config=config,
-        inputs={"snapshot": snapshot.hash},
-        seed=options.seed,
-        started=started,
-        details={k: summary[k] for k in ("pairs", "train", "dev", "removed_as_leaks")},
-    )
+    with atomic_directory(output) as folder:
+        summary = export(
+            pairs,
+            snapshot,
+            folder,
+            output,
+            options.url,
+            dev_share=options.dev_share,
+            seed=options.seed,
+            details=details,
+        )
+        _write_cards(folder, snapshot, topics)
+        write_manifest(
+            folder,
+            stage="create-data",
+            key=canonical_hash([config, snapshot.hash, options.seed]),
+            config=config,
+            inputs={"snapshot": snapshot.hash},
+            seed=options.seed,
+            started=started,
+            details={k: summary[k] for k in ("pairs", "train", "dev", "removed_as_leaks")},
+        )
     return output, summary
 
 
@@ -140,12 +143,24 @@ def take_snapshot(options: CreateOptions) -> Snapshot:
     return Snapshot(schema, sql_dialect(parse_url(options.url)))
 
 
-def _with_progress(pairs: Iterator[Pair], total: int) -> list[Pair]:
-    return list(tqdm(pairs, total=total, unit="pair"))
+def _with_progress(pairs: Iterator[Pair], total: int, output: Path) -> list[Pair]:
+    """Take all pairs; how many there are is told on stderr and, as a stage does, in a file."""
+    made = []
+    folder = output.with_name(output.name + PARTIAL)
+    progress = Progress(folder)
+    try:
+        for pair in tqdm(pairs, total=total, unit="pair"):
+            made.append(pair)
+            progress.update(len(made), total, "pairs")
+    finally:
+        (folder / PROGRESS).unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.rmdir()
+    return made
 
 
-def _write_cards(output: Path, snapshot: Snapshot, topics: list[Topic]) -> None:
+def _write_cards(folder: Path, snapshot: Snapshot, topics: list[Topic]) -> None:
     """Write the table cards, for people: what a language model is, or would be, shown."""
     lines = [f"topic {t.name} ({t.count} pairs): {', '.join(t.tables)}" for t in topics]
     cards = render_cards(snapshot.schema, CARD_BUDGET)
-    write_text(output / "cards.txt", "\n\n".join(["\n".join(lines), *cards]) + "\n")
+    write_text(folder / "cards.txt", "\n\n".join(["\n".join(lines), *cards]) + "\n")

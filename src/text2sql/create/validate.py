@@ -176,17 +176,26 @@ def limited_sql(sql: str, tree: exp.Query, dialect: str, rows: int) -> str:
     """
     own = tree.args.get("limit")
     if isinstance(own, exp.Fetch):
-        return sql
-    if own is not None and own.expression.is_int and int(own.expression.name) <= rows:
+        if _fetches_at_most(own, rows):
+            return sql
+    elif own is not None and own.expression.is_int and int(own.expression.name) <= rows:
         return sql
     wanted = tree.copy()
     wanted.set("limit", exp.Limit(expression=exp.Literal.number(rows)))
-    if own is None:
+    if own is None and dialect != "tsql":  # sqlglot reads LIMIT there, the server does not
         text = f"{sql} LIMIT {rows}"
         with suppress(SqlglotError):
             if sqlglot.parse_one(text, read=dialect) == wanted:
                 return text
     return wanted.sql(dialect=dialect)
+
+
+def _fetches_at_most(fetch: exp.Fetch, rows: int) -> bool:
+    """Whether a FETCH FIRST clause names no larger number, or none that a LIMIT could stand for."""
+    count, options = fetch.args.get("count"), fetch.args.get("limit_options")
+    if options and (options.args.get("percent") or options.args.get("with_ties")):
+        return True
+    return count is None or (count.is_int and int(count.name) <= rows)
 
 
 def _check_outer_columns(scope: Scope) -> None:

@@ -10,6 +10,8 @@ NOTES = "LM-Studio.md"
 def ollama_modelfile(file: str, template: str, context: int) -> str:
     """Return a Modelfile whose rendered prompt is, byte for byte, the one trained on.
 
+    The token that begins a text is left out: Ollama puts it there where the model wants one.
+
     Format: https://github.com/ollama/ollama/blob/main/docs/modelfile.md; the template is a Go
     template over messages, whose last turn is left open for the answer.
 
@@ -19,22 +21,23 @@ def ollama_modelfile(file: str, template: str, context: int) -> str:
         context: tokens of prompt and answer together.
     """
     chosen = TEMPLATES[template]
-    system = ""
+    system, after_system = chosen.system
+    user, after_user = chosen.user
+    reply, after_reply = chosen.reply
+    default = ""
     if chosen.default_system:
-        system = (
-            "{{ if not .System }}<|im_start|>system\n"
-            f"{chosen.default_system}<|im_end|>\n{{{{ end }}}}"
+        default = (
+            f"{{{{ if not .System }}}}{system}{chosen.default_system}{after_system}{{{{ end }}}}"
         )
     stops = "".join(f'PARAMETER stop "{word}"\n' for word in stop_words(template))
     return (
         f"# ollama create my-text2sql -f THIS_FILE; then: ollama run my-text2sql\n"
         f"FROM ./{file}\n"
-        f'TEMPLATE """{system}{{{{ if .System }}}}<|im_start|>system\n'
-        "{{ .System }}<|im_end|>\n"
+        f'TEMPLATE """{default}{{{{ if .System }}}}{system}{{{{ .System }}}}{after_system}'
         "{{ end }}{{ range $i, $m := .Messages }}"
-        '{{ if ne $m.Role "system" }}<|im_start|>{{ $m.Role }}\n'
-        "{{ $m.Content }}<|im_end|>\n"
-        "{{ end }}{{ end }}<|im_start|>assistant\n"
+        f'{{{{ if eq $m.Role "user" }}}}{user}{{{{ $m.Content }}}}{after_user}{{{{ end }}}}'
+        f'{{{{ if eq $m.Role "assistant" }}}}{reply}{{{{ $m.Content }}}}{after_reply}{{{{ end }}}}'
+        "{{ end }}"
         f'{chosen.reply_opening}"""\n'
         f"{stops}"
         "PARAMETER temperature 0\n"
@@ -52,11 +55,10 @@ def lm_studio_notes(file: str, template: str, context: int) -> str:
         context: tokens of prompt and answer together.
     """
     stops = ", ".join(f"`{word}`" for word in stop_words(template))
-    opening = TEMPLATES[template].reply_opening
     thinking = (
         "\nSwitch thinking off: this model was tuned on replies that begin with an empty think"
         " block.\n"
-        if opening
+        if "<think>" in TEMPLATES[template].opening
         else ""
     )
     presets = "\n".join(f"- `{name}`:\n\n  > {text}" for name, text in SYSTEM_PRESETS.items())

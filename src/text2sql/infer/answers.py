@@ -17,7 +17,7 @@ from text2sql.infer.grammar import schema_grammar
 from text2sql.prompt import render_text
 
 REPAIR_REQUEST = (
-    "The query failed in SQLite with this error: {error}\nWrite the corrected query only."
+    "The query failed in {database} with this error: {error}\nWrite the corrected query only."
 )
 MAX_ERROR_CHARACTERS = 300
 
@@ -30,11 +30,13 @@ class Surroundings:
         template: prompt template.
         fitter: renders prompts that are too long anew; None leaves those unanswered.
         databases: runs queries, for voting and repair.
+        database: what they are called, for the repair turn.
     """
 
     template: str
     fitter: Fitter | None = None
     databases: QueryRunner | None = None
+    database: str = "SQLite"
 
 
 def answer(
@@ -112,7 +114,7 @@ def _decode(
         yield from repair(
             engine.generate(list(prompts.values())),
             lambda failures: engine.generate(
-                _second_prompts(engine, failures, asked, around.template, room)
+                _second_prompts(engine, failures, asked, around, room)
             ),
             lambda number: str(asked[number]["db_id"]),
             around.databases,
@@ -156,23 +158,25 @@ def _second_prompts(
     engine: Engine,
     failures: Sequence[tuple[int, str, str]],
     asked: dict[int, dict[str, Any]],
-    template: str,
+    around: Surroundings,
     room: int,
 ) -> list[Prompt]:
     """Prompts that show a failed answer with the database's error; those that fit the context."""
     prompts = []
     for number, text, error in failures:
         turns = [turn for turn in asked[number]["messages"] if turn["role"] != "assistant"]
-        request = REPAIR_REQUEST.format(error=error[:MAX_ERROR_CHARACTERS])
+        reason = error[:MAX_ERROR_CHARACTERS]
+        request = REPAIR_REQUEST.format(database=around.database, error=reason)
         messages = [
             *turns,
             {"role": "assistant", "content": text},
             {"role": "user", "content": request},
         ]
-        rendered = render_text(messages, template)
+        rendered = render_text(messages, around.template)
         tokens = engine.encode(rendered)
         if len(tokens) <= room:
-            prompts.append(Prompt(number, tokens, rendered, messages))
+            listener = asked[number].get("listener")
+            prompts.append(Prompt(number, tokens, rendered, messages, listener=listener))
     return prompts
 
 

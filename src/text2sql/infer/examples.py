@@ -8,7 +8,7 @@ from typing import Any
 from text2sql.errors import UserError
 from text2sql.files import read_jsonl
 from text2sql.infer.engine import Engine
-from text2sql.prompt import Example, Message, add_examples, render_text
+from text2sql.prompt import Example, add_examples, render_text
 
 EXAMPLES = "examples.jsonl"
 
@@ -53,25 +53,37 @@ def add_found_examples(
     for key, row in questions.items():
         if key not in found:
             raise UserError(f"question {key} has no entry in {EXAMPLES}; run: make retrieve")
-        kept, row["messages"] = _fit(row["messages"], found[key], style, template, engine, room)
-        row["prompt"] = render_text(row["messages"], template)
+        kept = len(fit_examples(row, found[key], style, template, engine, room))
         shown, dropped = shown + kept, dropped + len(found[key]) - kept
     return {"examples": shown, "examples_without_room": dropped}
 
 
-def _fit(
-    messages: list[Message],
+def fit_examples(
+    row: dict[str, Any],
     examples: list[Example],
     style: dict[str, Any],
     template: str,
     engine: Engine,
     room: int,
-) -> tuple[int, list[Message]]:
+) -> list[Example]:
+    """Put the best examples that fit into a question's prompt; return them, best first.
+
+    Args:
+        row: a record; its ``messages`` and ``prompt`` are replaced.
+        examples: best first.
+        style: ``form`` and ``order`` of a retrieval config.
+        template: the model's chat template.
+        engine: counts tokens.
+        room: most tokens of a prompt; the worst examples are left out until it fits.
+    """
+    kept: list[Example] = []
+    messages, prompt = row["messages"], render_text(row["messages"], template)
     for count in range(len(examples), 0, -1):
-        chosen = examples[:count]
-        if style["order"] == "best_last":
-            chosen = chosen[::-1]
-        shown = add_examples(messages, chosen, style["form"])
-        if len(engine.encode(render_text(shown, template))) <= room:
-            return count, shown
-    return 0, messages
+        ordered = examples[:count][::-1] if style["order"] == "best_last" else examples[:count]
+        shown = add_examples(row["messages"], ordered, style["form"])
+        rendered = render_text(shown, template)
+        if len(engine.encode(rendered)) <= room:
+            kept, messages, prompt = examples[:count], shown, rendered
+            break
+    row["messages"], row["prompt"] = messages, prompt
+    return kept

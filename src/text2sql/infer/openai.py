@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,13 @@ class OpenAIEngine:
 
     def __init__(self, model: Path, config: InferConfig, stops: Sequence[str]) -> None:
         try:
+            import httpx
             import openai
         except ImportError:
             raise UserError("the openai client is not installed; run: make setup-gguf") from None
         assert config.server is not None  # the config model sees to it
-        self._errors = openai.OpenAIError
+        # The client lets the second through where a stream is cut.
+        self._errors = (openai.OpenAIError, httpx.HTTPError)
         self._config, self._server, self._stops = config, config.server, list(stops)
         self._tokenizer = load_tokenizer(model)
         self._client = openai.OpenAI(
@@ -116,13 +118,42 @@ class OpenAIEngine:
         # not told, hosted APIs refuse keys they do not know.
         if penalty != 1 or self._server.send != "chat":
             arguments["extra_body"] = {"repetition_penalty": penalty, "repeat_penalty": penalty}
+        create: Any = self._client.completions.create
         if self._server.send == "chat":
-            answer: Any = self._client.chat.completions.create(
-                messages=list(prompt.messages), **arguments
-            )
-            choice = answer.choices[0]
-            return choice.message.content or "", choice.finish_reason or "stop", answer.usage
-        sent = prompt.tokens if self._server.send == "tokens" else prompt.text
-        answer = self._client.completions.create(prompt=sent, **arguments)
+            create = self._client.chat.completions.create
+            arguments["messages"] = list(prompt.messages)
+        else:
+            arguments["prompt"] = prompt.tokens if self._server.send == "tokens" else prompt.text
+        if prompt.listener:
+            streamed = _stream(create, arguments, prompt.listener)
+            if streamed:
+                return streamed
+        answer = create(**arguments)
         choice = answer.choices[0]
-        return choice.text, choice.finish_reason or "stop", answer.usage
+        return _written(choice, "message"), choice.finish_reason or "stop", answer.usage
+
+
+def _stream(
+    create: Any, arguments: dict[str, Any], listener: Callable[[str], None]
+) -> tuple[str, str, Any] | None:
+    """Ask for an answer in pieces and tell the listener of each; None if it broke off.
+
+    Servers of llama-cpp-python end a stream, without a word, when the next request comes in.
+    """
+    text, reason, usage = "", None, None
+    with create(stream=True, stream_options={"include_usage": True}, **arguments) as pieces:
+        for piece in pieces:
+            usage = piece.usage or usage
+            for choice in piece.choices[:1]:  # the last piece may hold the usage alone
+                reason = choice.finish_reason or reason
+                added = _written(choice, "delta")
+                text += added
+                if added:
+                    listener(text)
+    return (text, reason, usage) if reason else None
+
+
+def _written(choice: Any, name: str) -> str:
+    """The text in a choice of either endpoint: in its message or delta, or in itself."""
+    message = getattr(choice, name, None)
+    return (message.content if message else getattr(choice, "text", "")) or ""

@@ -53,6 +53,8 @@ def _llama_command(file: Path, host: str, port: int, context: int) -> list[str]:
         *("--n_ctx", str(context), "--n_threads", threads, "--n_threads_batch", threads),
         # Scores of every token of the context would take n_ctx times the vocabulary in memory.
         *("--logits_all", "false"),
+        # Else a new request would end the stream of the one before.
+        *("--interrupt_requests", "false"),
     ]
 
 

@@ -11,6 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, DynamicCache, GenerationConfig
 from transformers.generation.streamers import BaseStreamer
 
+from text2sql.infer.attention import cpu_attention
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
 from text2sql.infer.model import (
@@ -53,7 +54,9 @@ class TransformersEngine:
             )
         # Any, because the types of transformers' automatic classes do not fit its own methods.
         loaded: Any = AutoModelForCausalLM.from_pretrained(
-            model, dtype=getattr(torch, config.dtype)
+            model,
+            dtype=getattr(torch, config.dtype),
+            attn_implementation=cpu_attention() if device == "cpu" else None,
         )
         self._model = loaded.to(device).eval()
         torch.manual_seed(config.seed)

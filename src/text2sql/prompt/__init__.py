@@ -8,7 +8,7 @@ from text2sql.prompt.messages import (
     add_examples,
     render_messages,
 )
-from text2sql.prompt.template import TEMPLATES, render_text, stop_words
+from text2sql.prompt.template import TEMPLATES, render_reply, render_text, stop_words
 
 __all__ = [
     "SYSTEM_PRESETS",
@@ -18,6 +18,7 @@ __all__ = [
     "Message",
     "add_examples",
     "render_messages",
+    "render_reply",
     "render_text",
     "stop_words",
 ]

@@ -15,16 +15,30 @@ from text2sql.prompt.messages import Message
 
 @dataclass(frozen=True)
 class Template:
-    """A ChatML dialect: what opens each reply, the system text in place of a missing one."""
+    """How turns are written; by default in ChatML.
 
-    reply_opening: str = ""
+    Each turn is a pair of texts around its content. `opening` starts the reply that is asked for,
+    besides what stands before every reply; `default_system` stands in for a missing system message;
+    `stop_words` end a reply.
+    """
+
+    opening: str = ""
     default_system: str = ""
     stop_words: tuple[str, ...] = ("<|im_end|>",)
+    first: str = ""
+    system: tuple[str, str] = ("<|im_start|>system\n", "<|im_end|>\n")
+    user: tuple[str, str] = ("<|im_start|>user\n", "<|im_end|>\n")
+    reply: tuple[str, str] = ("<|im_start|>assistant\n", "<|im_end|>\n")
+
+    @property
+    def reply_opening(self) -> str:
+        """What stands between the user's message and the model's own words."""
+        return self.reply[0] + self.opening
 
 
 TEMPLATES = {
     # Qwen3 was trained to think first; the empty block tells it that thinking is over.
-    "qwen3": Template(reply_opening="<think>\n\n</think>\n\n"),
+    "qwen3": Template(opening="<think>\n\n</think>\n\n"),
     "qwen3_nothink": Template(),
     "qwen": Template(
         default_system="You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
@@ -33,6 +47,20 @@ TEMPLATES = {
         default_system="You are a helpful AI assistant named SmolLM, trained by Hugging Face."
     ),
     "chatml": Template(stop_words=("<|im_end|>", "<|im_start|>")),
+    # LLaMA-Factory puts a system message before the instruction with nothing in between.
+    "deepseekcoder": Template(
+        default_system=(
+            "You are an AI programming assistant, utilizing the DeepSeek Coder model, developed by"
+            " DeepSeek Company, and you only answer questions related to computer science. For"
+            " politically sensitive questions, security and privacy issues, and other non-computer"
+            " science questions, you will refuse to answer.\n"
+        ),
+        stop_words=("<|EOT|>",),
+        first="<\uff5cbegin\u2581of\u2581sentence\uff5c>",
+        system=("", ""),
+        user=("### Instruction:\n", ""),
+        reply=("\n### Response:\n", "\n<|EOT|>\n"),
+    ),
 }
 
 
@@ -55,8 +83,13 @@ def render_text(messages: Sequence[Message], template: str) -> str:
         raise ValueError("the messages hold no user message to answer")
     if turns[0]["role"] != "system" and chosen.default_system:
         turns.insert(0, {"role": "system", "content": chosen.default_system})
-    parts = [f"<|im_start|>{_role(turn)}\n{turn['content']}<|im_end|>\n" for turn in turns]
-    return "".join(parts) + f"<|im_start|>assistant\n{chosen.reply_opening}{begun}"
+    parts = [_around(chosen, turn["role"], turn["content"]) for turn in turns]
+    return "".join([chosen.first, *parts, chosen.reply_opening, begun])
+
+
+def render_reply(answer: str, template: str) -> str:
+    """Return the text that follows `render_text` in training: the answer and what ends it."""
+    return answer + _template(template).reply[1]
 
 
 def stop_words(template: str) -> tuple[str, ...]:
@@ -70,7 +103,9 @@ def _template(name: str) -> Template:
     return TEMPLATES[name]
 
 
-def _role(message: Message) -> str:
-    if message["role"] not in ("system", "user", "assistant"):
-        raise ValueError(f"unknown role '{message['role']}'")
-    return message["role"]
+def _around(template: Template, role: str, content: str) -> str:
+    forms = {"system": template.system, "user": template.user, "assistant": template.reply}
+    if role not in forms:
+        raise ValueError(f"unknown role '{role}'")
+    before, after = forms[role]
+    return f"{before}{content}{after}"

@@ -24,7 +24,8 @@ from text2sql.files import read_json, sha256_text, write_json
 from text2sql.rag import mask
 from text2sql.rag.config import KnowledgeBaseConfig
 from text2sql.rag.embed import Embedder, model_identity
-from text2sql.rag.store import Store, cut
+from text2sql.rag.layout import cut
+from text2sql.rag.store import Store
 
 if TYPE_CHECKING:
     from text2sql.worker import Job

@@ -23,14 +23,16 @@ LITE_INDEXES = ("FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW", "HNSW_SQ", "AUTOINDEX")
 class EmbeddingConfig(StrictModel):
     """The model that turns questions into vectors: any sentence-transformers folder or hub id.
 
-    `packaged` names a Python package that ships the model in its folder ``model``; it is used where
-    set, so that no hub is needed. `query_prompt` stands before a question that is asked,
-    `document_prompt` before one that is stored. `dimensions` cuts the vectors of models trained for
-    it. A text of more than `max_length` tokens is read up to there and counted.
+    `library` FlagEmbedding is for BGE models (make setup-bge). `packaged` names a Python package
+    that ships the model in its folder ``model``; it is used where set, so that no hub is needed.
+    `query_prompt` stands before a question that is asked, `document_prompt` before one that is
+    stored. `dimensions` cuts the vectors of models trained for it. A text of more than `max_length`
+    tokens is read up to there and counted.
     """
 
     model: str
     revision: str | None = None
+    library: Literal["sentence-transformers", "FlagEmbedding"] = "sentence-transformers"
     packaged: str | None = None
     query_prompt: str = ""
     document_prompt: str = ""
@@ -71,11 +73,12 @@ class RerankConfig(StrictModel):
     """The second look at the candidates.
 
     `qwen3` is Qwen3-Reranker with its yes/no prompt, `cross_encoder` any sentence-transformers
-    cross-encoder (BGE rerankers among them), `late_interaction` compares token by token with the
-    store's own embedding model and needs no other. `key` says what of a candidate is read.
+    cross-encoder, `flag_embedding` a BGE reranker by FlagEmbedding, `late_interaction` compares
+    token by token with the store's own embedding model and needs no other. `key` says what of a
+    candidate is read.
     """
 
-    kind: Literal["qwen3", "cross_encoder", "late_interaction"]
+    kind: Literal["qwen3", "cross_encoder", "flag_embedding", "late_interaction"]
     model: str | None = None
     revision: str | None = None
     key: Literal["question", "sql"] = "question"

@@ -1,4 +1,4 @@
-"""Texts to vectors, by any sentence-transformers model."""
+"""Texts to vectors, by any sentence-transformers model or a BGE model through FlagEmbedding."""
 
 from __future__ import annotations
 
@@ -28,19 +28,11 @@ class Embedder:
     """
 
     def __init__(self, config: EmbeddingConfig, device: str) -> None:
-        from sentence_transformers import SentenceTransformer
-
         self.config = config
         self.truncated = 0
         self.source = model_source(config)
         try:
-            self._model: Any = SentenceTransformer(
-                self.source,
-                device=device,
-                revision=config.revision,
-                truncate_dim=config.dimensions,
-                model_kwargs={"dtype": config.dtype},
-            )
+            self._model = _load(self.source, config, device)
         except (OSError, ValueError) as error:
             raise UserError(
                 f"embedding model {self.source}: cannot be loaded: {str(error).splitlines()[0]}"
@@ -91,6 +83,22 @@ class Embedder:
         )
 
 
+def _load(source: str, config: EmbeddingConfig, device: str) -> Any:
+    if config.library == "FlagEmbedding":
+        from text2sql.rag.flag import FlagEncoder
+
+        return FlagEncoder(source, config, device)
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(
+        source,
+        device=device,
+        revision=config.revision,
+        truncate_dim=config.dimensions,
+        model_kwargs={"dtype": config.dtype},
+    )
+
+
 def model_source(config: EmbeddingConfig) -> str:
     """Return the folder or hub id that a config means.
 
@@ -104,7 +112,8 @@ def model_source(config: EmbeddingConfig) -> str:
             raise UserError(f"package {config.packaged} is not installed; run: make setup")
         return str(Path(found.origin).parent / "model")
     folder = Path(config.model)
-    if folder.is_dir() and not (folder / "modules.json").is_file():
+    plain = config.library == "sentence-transformers"
+    if plain and folder.is_dir() and not (folder / "modules.json").is_file():
         # Loaded all the same, it would be pooled by a guess and fed through its chat template.
         raise UserError(f"{folder}: no modules.json, so not a sentence-transformers model")
     if not folder.is_dir() and (folder.is_absolute() or config.model.startswith(".")):
@@ -115,6 +124,7 @@ def model_source(config: EmbeddingConfig) -> str:
 def model_identity(config: EmbeddingConfig) -> str:
     """Return what tells a model from another: the hash of its folder, or hub id and revision."""
     source = model_source(config)
+    by = "" if config.library == "sentence-transformers" else f"{config.library}:"
     if Path(source).is_dir():
-        return sha256_tree(source, "*.safetensors") + sha256_tree(source, "*.json")
-    return f"{source}@{config.revision or 'main'}"
+        return by + sha256_tree(source, "*.safetensors") + sha256_tree(source, "*.json")
+    return f"{by}{source}@{config.revision or 'main'}"

@@ -116,6 +116,10 @@ def load_reranker(config: RerankConfig | None, embedder: Embedder, device: str) 
         return None
     if config.kind == "late_interaction":
         return LateInteraction(embedder)
+    if config.kind == "flag_embedding":
+        from text2sql.rag.flag import FlagReranker
+
+        return FlagReranker(config, device)
     return CrossEncoderReranker(config, device)
 
 

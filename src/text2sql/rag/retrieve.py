@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from text2sql.data.config import DataConfig
+from text2sql.data.config import DataConfig, DecontaminationConfig
 from text2sql.data.decontaminate import Decontaminator, skeleton
 from text2sql.data.prepare import SchemaTexts
 from text2sql.data.rows import Row
@@ -38,10 +38,7 @@ def run(job: Job) -> dict[str, Any]:
     questions = list(read_jsonl(job.inputs["data"] / "questions.jsonl"))
     schemas = SchemaTexts(DataConfig.model_validate(job.config["data"]))
     asked = ask(questions, schemas, read_drafts(job.inputs.get("draft")))
-    rows = [
-        Row("evaluation", q["id"], q["question"], q["gold"], db_id=q["db_id"]) for q in questions
-    ]
-    guard = LeakGuard(Decontaminator(config.leak_guard, rows, schemas.names).check)
+    guard = leak_guard(config.leak_guard, questions, schemas)
     device = job.settings["device"]
     place = store_place(base, job.inputs["knowledge-base"])
     started = time.monotonic()
@@ -58,6 +55,16 @@ def run(job: Job) -> dict[str, Any]:
     write_examples(job.output / EXAMPLES, found)
     write_json(job.output / REPORT, report)
     return report | {"seconds": round(time.monotonic() - started, 1)}
+
+
+def leak_guard(
+    config: DecontaminationConfig, questions: Sequence[dict[str, Any]], schemas: SchemaTexts
+) -> LeakGuard:
+    """Return what leaves out stored questions that give one of a questions.jsonl away."""
+    rows = [
+        Row("evaluation", q["id"], q["question"], q["gold"], db_id=q["db_id"]) for q in questions
+    ]
+    return LeakGuard(Decontaminator(config, rows, schemas.names).check)
 
 
 def ask(

@@ -11,9 +11,10 @@ from text2sql.data.rows import Row
 from text2sql.errors import UserError
 from text2sql.rag.config import RetrievalConfig
 from text2sql.rag.embed import Embedder
+from text2sql.rag.layout import BM25
 from text2sql.rag.rank import diversify, fuse, shape_similarity
 from text2sql.rag.rerank import Reranker
-from text2sql.rag.store import BM25, Store
+from text2sql.rag.store import Store
 
 BATCH = 128  # questions searched and reranked together
 OVERFETCH = 10  # more than the candidates wanted, for the leaks among them

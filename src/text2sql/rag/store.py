@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from text2sql.errors import UserError
 from text2sql.rag.config import IndexType
 from text2sql.rag.embed import Array
+from text2sql.rag.layout import BM25, create_collection, read_fingerprint
+from text2sql.rag.milvus import Milvus
 
-LONGEST = 65_535  # bytes; Milvus takes no longer text
-ID_LENGTH = 64
-TEXTS = ("question", "masked", "schema_text", "sql", "skeleton", "db_id")
-BM25 = "bm25"
 ID_BATCH = 8_192  # ids in one answer
-LOCK_POLL_SECONDS = 0.2
-# The Lite server counts the client's regular pings while a batch is embedded as an attack and
-# hangs up; within one process there is nothing to keep alive.
-NO_PINGS = {"grpc.keepalive_time_ms": 2**31 - 1}
 
 
 class Store:
@@ -42,35 +31,19 @@ class Store:
         self, place: str | Path, collection: str, timeout: float = 60.0, wait: float = 0.0
     ) -> None:
         self.place, self.collection = str(place), collection
-        self._is_file = "://" not in self.place
-        self._timeout, self._wait = timeout, wait
-        self._lock: IO[str] | None = None
-        self._client: Any = None
+        self._timeout = timeout
+        self._milvus = Milvus(place, timeout, wait)
 
     def __enter__(self) -> Self:
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-        if self._is_file:
-            self._lock = _lock_file(Path(self.place), self._wait)
-        try:
-            with self._explained("cannot be opened"):
-                self._client = _connect(self.place, self._is_file, self._timeout)
-        except BaseException:
-            self.__exit__()
-            raise
+        self._milvus.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-        if self._is_file:
-            # Closing a client leaves the server of its file running in this process.
-            from milvus_lite.server_manager import server_manager_instance
+        self._milvus.__exit__()
 
-            server_manager_instance.release_server(self.place)
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+    @property
+    def _client(self) -> Any:
+        return self._milvus.client
 
     def prepare(
         self,
@@ -93,7 +66,16 @@ class Store:
         stored = self.fingerprint()
         wanted = {**fingerprint, "dimension": dimension, "vectors": list(vectors)}
         if stored is None:
-            self._create(wanted, dimension, vectors, index)
+            with self._milvus.explained("cannot make its collection"):
+                create_collection(
+                    self._client,
+                    self.collection,
+                    wanted,
+                    dimension,
+                    vectors,
+                    index,
+                    self._timeout,
+                )
         elif stored != wanted:
             different = [key for key in wanted if stored.get(key) != wanted[key]]
             raise UserError(
@@ -104,7 +86,7 @@ class Store:
 
     def load(self) -> None:
         """Make an existing collection searchable; raise UserError where there is none."""
-        with self._explained("cannot load its collection"):
+        with self._milvus.explained("cannot load its collection"):
             if not self._client.has_collection(self.collection, timeout=self._timeout):
                 raise UserError(
                     f"{self.place}: holds no collection '{self.collection}';"
@@ -114,50 +96,40 @@ class Store:
 
     def fingerprint(self) -> dict[str, Any] | None:
         """Return what the collection was made with, or None where there is no (whole) one."""
-        with self._explained("cannot be read"):
-            names = self._client.list_collections(timeout=self._timeout)
-            if self._meta not in names or self.collection not in names:
-                return None
-            self._client.load_collection(self._meta, timeout=self._timeout)
-            rows = self._client.query(
-                self._meta, filter='id == "fingerprint"', output_fields=["value"]
-            )
-        return json.loads(rows[0]["value"]) if rows else None
+        with self._milvus.explained("cannot be read"):
+            return read_fingerprint(self._client, self.collection, self._timeout)
 
     def ids(self) -> set[str]:
         """Return the ids of all rows."""
         found: set[str] = set()
-        with self._explained("cannot list its rows"):
-            last = ""
-            while True:
-                # Not a query_iterator: on Milvus Lite it warns on every use.
-                rows = self._client.query(
-                    self.collection,
-                    filter=f'id > "{last}"',
-                    output_fields=["id"],
-                    limit=ID_BATCH,
-                    order_by=["id:asc"],
-                    timeout=self._timeout,
-                )
-                if not rows:
-                    return found
-                new = {row["id"] for row in rows}
-                found |= new
-                last = max(new)
+        with self._milvus.explained("cannot list its rows"):
+            # Not pages by "id > last": Milvus Lite heeds order_by in iterators alone.
+            pages = self._client.query_iterator(
+                self.collection,
+                batch_size=ID_BATCH,
+                output_fields=["id"],
+                timeout=self._timeout,
+            )
+            try:
+                while rows := pages.next():
+                    found |= {row["id"] for row in rows}
+            finally:
+                pages.close()
+        return found
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Store rows (see `TEXTS`, ``id`` and the vectors); one with a known id replaces it."""
-        with self._explained("did not take new rows"):
+        """Store rows: `layout.TEXTS`, ``id`` and the vectors; one with a known id replaces it."""
+        with self._milvus.explained("did not take new rows"):
             self._client.upsert(self.collection, list(rows), timeout=self._timeout)
 
     def flush(self) -> None:
         """Put on disk what was added."""
-        with self._explained("cannot be written"):
+        with self._milvus.explained("cannot be written"):
             self._client.flush(self.collection, timeout=self._timeout)
 
     def remove(self, ids: Sequence[str]) -> None:
         """Take rows out."""
-        with self._explained("did not remove rows"):
+        with self._milvus.explained("did not remove rows"):
             for start in range(0, len(ids), ID_BATCH):
                 self._client.delete(
                     self.collection, ids=list(ids[start : start + ID_BATCH]), timeout=self._timeout
@@ -175,13 +147,14 @@ class Store:
             where: Milvus filter expression.
         """
         data = list(queries) if field != BM25 else [str(text) for text in queries]
-        with self._explained("cannot be searched"):
+        with self._milvus.explained("cannot be searched"):
             found = self._client.search(
                 self.collection,
                 data=data,
                 anns_field=field,
                 limit=limit,
                 filter=where,
+                output_fields=["id"],  # with none, Milvus Lite sends every field, vectors too
                 timeout=self._timeout,
             )
         # Milvus Lite gives BM25 scores with a minus sign, best first all the same.
@@ -191,7 +164,7 @@ class Store:
     def rows(self, ids: Sequence[str], fields: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return fields of rows by id; vectors come as arrays."""
         found: dict[str, dict[str, Any]] = {}
-        with self._explained("cannot be read"):
+        with self._milvus.explained("cannot be read"):
             for start in range(0, len(ids), ID_BATCH):
                 for row in self._client.get(
                     self.collection,
@@ -206,127 +179,3 @@ class Store:
                         for name in fields
                     }
         return found
-
-    @property
-    def _meta(self) -> str:
-        # Milvus Lite forgets a collection's description and properties, so they are a row.
-        return f"{self.collection}_meta"
-
-    def _create(
-        self, fingerprint: dict[str, Any], dimension: int, vectors: Sequence[str], index: IndexType
-    ) -> None:
-        from pymilvus import DataType, Function, FunctionType
-
-        client = self._client
-        with self._explained("cannot make its collection"):
-            for name in (self._meta, self.collection):  # what a kill between the two left
-                client.drop_collection(name, timeout=self._timeout)
-            schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
-            schema.add_field("id", DataType.VARCHAR, max_length=ID_LENGTH, is_primary=True)
-            for name in TEXTS:
-                schema.add_field(
-                    name, DataType.VARCHAR, max_length=LONGEST, enable_analyzer=name == "question"
-                )
-            indexes = client.prepare_index_params()
-            for name in vectors:
-                schema.add_field(f"{name}_vector", DataType.FLOAT_VECTOR, dim=dimension)
-                indexes.add_index(
-                    field_name=f"{name}_vector", index_type=index, metric_type="COSINE"
-                )
-            schema.add_field(BM25, DataType.SPARSE_FLOAT_VECTOR)
-            schema.add_function(
-                Function(
-                    name="question_bm25",
-                    function_type=FunctionType.BM25,
-                    input_field_names=["question"],
-                    output_field_names=[BM25],
-                )
-            )
-            indexes.add_index(
-                field_name=BM25, index_type="SPARSE_INVERTED_INDEX", metric_type="BM25"
-            )
-            client.create_collection(
-                self.collection, schema=schema, index_params=indexes, timeout=self._timeout
-            )
-            self._write_meta(fingerprint)
-
-    def _write_meta(self, fingerprint: dict[str, Any]) -> None:
-        from pymilvus import DataType
-
-        client = self._client
-        schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
-        schema.add_field("id", DataType.VARCHAR, max_length=ID_LENGTH, is_primary=True)
-        schema.add_field("value", DataType.VARCHAR, max_length=LONGEST)
-        schema.add_field("unused", DataType.FLOAT_VECTOR, dim=2)  # Milvus wants a vector
-        indexes = client.prepare_index_params()
-        indexes.add_index(field_name="unused", index_type="FLAT", metric_type="L2")
-        client.create_collection(
-            self._meta, schema=schema, index_params=indexes, timeout=self._timeout
-        )
-        row = {"id": "fingerprint", "value": json.dumps(fingerprint), "unused": [0.0, 0.0]}
-        client.upsert(self._meta, [row], timeout=self._timeout)
-        client.flush(self._meta, timeout=self._timeout)
-
-    @contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
-        """Turn what goes wrong in Milvus into a line that says what to do."""
-        import grpc
-        from pymilvus.exceptions import MilvusException
-
-        try:
-            yield
-        except (MilvusException, grpc.RpcError, OSError, ValueError, KeyError) as error:
-            raise UserError(
-                f"{self.place}: {what}: {_short(error)}; {self._remedy(str(error))}"
-            ) from None
-
-    def _remedy(self, error: str) -> str:
-        if self._is_file:
-            return "unless it is open elsewhere, delete it and run: make knowledge-base"
-        if "DEADLINE" in error.upper() or "timeout" in error.lower():
-            return f"no answer in {self._timeout:g} s: raise timeout_seconds or see to the server"
-        return "is the Milvus server up, and is MILVUS_TOKEN right?"
-
-
-def cut(text: str) -> str:
-    """Return a text as far as Milvus takes it."""
-    data = text.encode("utf-8")
-    return text if len(data) <= LONGEST else data[:LONGEST].decode("utf-8", errors="ignore")
-
-
-def _connect(place: str, is_file: bool, timeout: float) -> Any:
-    import logging
-
-    from pymilvus import MilvusClient
-
-    for name in ("pymilvus", "milvus_lite", "grpc._server"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # tracebacks for what we explain
-    if is_file:
-        return MilvusClient(place, timeout=timeout, grpc_options=NO_PINGS, dedicated=True)
-    return MilvusClient(place, timeout=timeout, token=os.environ.get("MILVUS_TOKEN", ""))
-
-
-def _lock_file(path: Path, wait: float) -> IO[str]:
-    """Take the file for this process; Milvus Lite would only say that it cannot be opened."""
-    if path.suffix != ".db":
-        raise UserError(f"{path}: the name of a Milvus Lite file ends in .db")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_suffix(".lock").open("w")
-    deadline = time.monotonic() + wait
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return lock
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                lock.close()
-                raise UserError(
-                    f"{path}: another process has it open, and Milvus Lite serves one at a time;"
-                    " wait for it, or use a Milvus server (key 'uri')"
-                ) from None
-            time.sleep(LOCK_POLL_SECONDS)
-
-
-def _short(error: BaseException) -> str:
-    text = str(getattr(error, "message", "") or error) or type(error).__name__
-    return " ".join(text.split())[:200]

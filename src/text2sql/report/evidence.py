@@ -20,6 +20,9 @@ HEADER = [
     "training min",
     "training GB",
 ]
+# Only where rows have retrieval: each against the same model's row without examples.
+EXAMPLES_HEADER = ["vs no examples", "p"]
+EXAMPLES_PLACE = HEADER.index("p") + 1
 
 
 def marks(record: dict[str, Any], level: str) -> dict[str, str]:
@@ -38,28 +41,40 @@ def marks(record: dict[str, Any], level: str) -> dict[str, str]:
 
 
 def evidence_table(record: dict[str, Any]) -> Table:
-    """Return standard error, change against the first row with exact McNemar p, errors and cost."""
-    base = outcomes(record, record["rows"][0])
-    return Table(
-        HEADER, [_row(record, row, base, number) for number, row in enumerate(record["rows"])]
-    )
+    """Return standard error, changes with exact McNemar p, errors and cost, a line a row.
+
+    The change is against the first row and, for rows with retrieval, also against the row of the
+    same model without.
+    """
+    rows = record["rows"]
+    answered = {row["name"]: outcomes(record, row) for row in rows}
+    table = Table(list(HEADER), [_row(row, answered, rows[0]["name"]) for row in rows])
+    if not any(row.get("without_examples") for row in rows):
+        return table
+    table.header[EXAMPLES_PLACE:EXAMPLES_PLACE] = EXAMPLES_HEADER
+    for row, cells in zip(rows, table.rows, strict=True):
+        cells[EXAMPLES_PLACE:EXAMPLES_PLACE] = _change(row, answered, row.get("without_examples"))
+    return table
 
 
-def _row(record: dict[str, Any], row: dict[str, Any], base: list[int], number: int) -> list[str]:
-    own = outcomes(record, row)
+def _change(row: dict[str, Any], answered: dict[str, list[int]], base: str | None) -> list[str]:
+    """Points won over another row and p, for one that has another to be compared with."""
+    if base is None or base == row["name"]:
+        return ["", ""]
+    lost, won = discordant(answered[base], answered[row["name"]])
+    points = 100 * (won - lost) / len(answered[base])
+    return [f"{points:+.1f}", p_text(mcnemar(lost, won))]
+
+
+def _row(row: dict[str, Any], answered: dict[str, list[int]], first: str) -> list[str]:
+    own = answered[row["name"]]
     share = sum(own) / len(own)
-    change, p = "", ""
-    if number:
-        lost, won = discordant(base, own)
-        change = f"{100 * (won - lost) / len(own):+.1f}"
-        p = p_text(mcnemar(lost, won))
     cost = row["cost"]
     training = cost.get("training_seconds")
     return [
         row["label"],
         f"{100 * share:.1f} ± {100 * standard_error(share, len(own)):.1f}",
-        change,
-        p,
+        *_change(row, answered, first),
         f"{100 * (1 - row['further_metrics']['execution_success']):.1f}",
         f"{cost['seconds_per_1000_questions']:.0f}",
         "" if cost["tokens_per_second"] is None else f"{cost['tokens_per_second']:.0f}",

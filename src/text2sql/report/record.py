@@ -92,7 +92,7 @@ def metric_name(evaluation: dict[str, Any]) -> str:
 
 
 def _row(
-    row: dict[str, str], evaluation: dict[str, Any], verdicts: list[dict[str, Any]], joint: bool
+    row: dict[str, Any], evaluation: dict[str, Any], verdicts: list[dict[str, Any]], joint: bool
 ) -> dict[str, Any]:
     scores = evaluation["scores"]
     levels = (*LEVELS, JOINT) if joint else LEVELS
@@ -100,6 +100,7 @@ def _row(
     return {
         "name": row["name"],
         "label": row["label"],
+        "without_examples": row["without_examples"],
         "questions": {level: scores[level]["count"] for level in levels},
         "accuracy": {level: round(100 * scores[level]["exec"], 2) for level in levels},
         "test_suite_accuracy": suite

@@ -12,11 +12,13 @@ from typing import Any
 from text2sql.errors import UserError
 from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
-from text2sql.infer.decode import QueryRunner
 from text2sql.infer.engine import Engine
 from text2sql.infer.fit import fit_question
-from text2sql.prompt import render_messages, render_text
+from text2sql.prompt import Example, render_messages, render_text
 from text2sql.schema import Schema
+from text2sql.serve.control_words import disarm_example
+from text2sql.serve.database import LiveDatabase
+from text2sql.serve.examples import ExampleFinder
 from text2sql.serve.fair_queue import FairQueue
 from text2sql.serve.metrics import Metrics
 
@@ -74,9 +76,10 @@ class Batcher:
         engine: the model; used by this thread alone.
         config: its settings.
         asking: how prompts look.
-        databases: runs queries of the live database, for voting and repair; None does neither.
+        database: the live database, for voting and repair; None does neither.
         waiting: the queue that questions are taken from.
         metrics: what is counted.
+        finder: finds few-shot examples; None asks without.
     """
 
     def __init__(
@@ -84,12 +87,14 @@ class Batcher:
         engine: Engine,
         config: InferConfig,
         asking: Asking,
-        databases: QueryRunner | None,
+        database: LiveDatabase | None,
         waiting: FairQueue[Question],
         metrics: Metrics,
+        finder: ExampleFinder | None = None,
     ) -> None:
         self._engine, self._config, self._asking = engine, config, asking
-        self._databases, self._waiting, self._metrics = databases, waiting, metrics
+        self._database, self._waiting, self._metrics = database, waiting, metrics
+        self._finder = finder
         self._thread = threading.Thread(target=self._work, name="model", daemon=True)
         self._thread.start()
 
@@ -116,12 +121,15 @@ class Batcher:
     def _answer(self, group: Sequence[Question], live: bool) -> None:
         try:
             fitter = _Fitter({str(n): one.schema for n, one in enumerate(group)}, self._asking)
-            databases = self._databases if live else None
-            around = Surroundings(self._asking.template, fitter, databases)
+            database = self._database if live else None
+            kind = database.kind if database else ""
+            around = Surroundings(self._asking.template, fitter, database, kind)
             rows = [self._row(number, one) for number, one in enumerate(group)]
+            examples = self._add_examples(group, rows)
             for record in answer(self._engine, rows, self._config, around):
+                number = record["id"]
                 self._metrics.tokens.inc(record["completion_tokens"])
-                group[record["id"]].future.set_result(record)
+                group[number].future.set_result(record | {"examples": examples[number]})
         except Exception as error:  # the thread must live on, whatever the model did
             if not isinstance(error, UserError):
                 log.exception("the model failed on a batch of %d", len(group))
@@ -139,3 +147,23 @@ class Batcher:
             "prompt": render_text(messages, self._asking.template),
             "listener": one.listener,
         }
+
+    def _add_examples(
+        self, group: Sequence[Question], rows: Sequence[dict[str, Any]]
+    ) -> list[list[Example] | None]:
+        """Put examples into the prompts of a batch.
+
+        Returns:
+            Those that each prompt holds; None for each where they could not be looked up.
+        """
+        if self._finder is None:
+            return [[] for _ in group]
+        found = self._finder.find([(one.text, one.schema) for one in group])
+        if found is None:
+            return [None for _ in group]
+        room = self._config.max_model_len - self._config.max_new_tokens
+        template, engine = self._asking.template, self._engine
+        return [
+            self._finder.show(row, list(map(disarm_example, examples)), template, engine, room)
+            for row, examples in zip(rows, found, strict=True)
+        ]

@@ -14,16 +14,19 @@ from text2sql.config import check_config, load_config, read_yaml
 from text2sql.data.config import DataConfig
 from text2sql.errors import UserError
 from text2sql.gguf.types import DEFAULT_TYPE
+from text2sql.graph import ALL_ROWS
 from text2sql.infer.config import InferConfig, load_infer_config
 from text2sql.infer.engine import load_engine
 from text2sql.infer.serve import require_free
-from text2sql.paths import config_path
+from text2sql.paths import config_name, config_path
 from text2sql.profile import Profile
 from text2sql.prompt import stop_words
+from text2sql.rag.config import load_retrieval_config
 from text2sql.serve.app import make_app
 from text2sql.serve.batcher import Asking
-from text2sql.serve.config import DB_URL_VARIABLE, TOKEN_VARIABLE, ServeConfig
+from text2sql.serve.config import TOKEN_VARIABLE, ServeConfig
 from text2sql.serve.database import LiveDatabase, url_secrets
+from text2sql.serve.examples import ExampleFinder, require_answerable
 from text2sql.serve.logs import set_up_logs
 from text2sql.serve.service import Service
 
@@ -68,13 +71,16 @@ def serve_profile(
     decoding = infer_config(profile, engine, infer, server_url, server_model)
     # First what fails fast; loading a model, or even training it, takes its time.
     database = LiveDatabase(serving) if serving.db_url else None
+    finder = None
+    if serving.retrieval:
+        finder = _example_finder(serving.retrieval, run, bring_up_to_date, select_run)
     if model is None:
         model = _profile_model(run, bring_up_to_date, selection, graph, decoding.engine)
     name = decoding.server.model if decoding.server else model.resolve().name
     template = profile.model.template
     loaded = load_engine(model, decoding, stop_words(template), profile.device)
     asking = Asking(template, data.system, serving.schema_style)
-    serve(Service(loaded, decoding, asking, name, serving, database))
+    serve(Service(loaded, decoding, asking, name, serving, database, finder))
 
 
 def serve(service: Service) -> None:
@@ -124,8 +130,8 @@ def serve_config(file: Path | None, settings: dict[str, Any], data: DataConfig) 
         "personal_data": False,
     }
     values |= read_yaml(file) if file else {}
-    given = {"token": os.environ.get(TOKEN_VARIABLE), "db_url": os.environ.get(DB_URL_VARIABLE)}
-    values |= {key: value for key, value in (given | settings).items() if value not in (None, "")}
+    given = {"token": os.environ.get(TOKEN_VARIABLE)} | settings
+    values |= {key: value for key, value in given.items() if value not in (None, "")}
     return check_config(values, ServeConfig, str(file) if file else "serve")
 
 
@@ -177,3 +183,27 @@ def _profile_model(
         raise UserError(f"no row '{row}'; there are: {', '.join(r.name for r in selection.rows)}")
     bring_up_to_date([stage.inputs["model"].name], **run)
     return Path(stage.inputs["model"].output)
+
+
+def _example_finder(
+    name: str,
+    run: dict[str, Any],
+    bring_up_to_date: Callable[..., Any],
+    select_run: Callable[..., Any],
+) -> ExampleFinder:
+    """Open the knowledge base that a rag config names, made if it is not there yet."""
+    config = load_retrieval_config(name)
+    require_answerable(config)
+    run = run | {"row": None, "rows": ALL_ROWS}
+    selection, graph = select_run(**run)
+    stage = graph.get(f"knowledge-base:{config_name(config.knowledge_base)}")
+    if stage is None:
+        there = [one.partition(":")[2] for one in graph if one.startswith("knowledge-base:")]
+        raise UserError(
+            f"{name}: no row of profile '{selection.profile.name}' uses knowledge base"
+            f" '{config.knowledge_base}'; those in use: {', '.join(there) or 'none'}"
+        )
+    bring_up_to_date([stage.name], **run)
+    questions = Path(stage.inputs["data"].output) / "questions.jsonl"
+    device = selection.profile.device
+    return ExampleFinder(config, stage.config, Path(stage.output), questions, device)

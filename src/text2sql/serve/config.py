@@ -11,17 +11,19 @@ from text2sql.config import StrictModel
 from text2sql.schema import STYLES
 
 TOKEN_VARIABLE = "TEXT2SQL_TOKEN"  # the name of a variable, not a secret
-DB_URL_VARIABLE = "DB_URL"
 MIN_TOKEN_CHARACTERS = 16
 
 
 class ServeConfig(StrictModel):
     """Where the service listens, what it may be asked, and how much of the machine it may take.
 
-    `db_url` is a SQLite file or an SQLAlchemy URL. `samples` example values a column go into the
-    prompt, those that look personal left out unless `personal_data`. `max_waiting` questions may
-    wait for the model, of one client `max_waiting_per_client`; more are answered 429. The schema
-    of a server is read anew after `schema_seconds`, that of a SQLite file when the file changes.
+    `db_url` is a SQLite file or an SQLAlchemy URL. `retrieval` names a file of `configs/rag/` (or
+    a YAML file); examples found that way then stand in the prompts. `samples` example values a
+    column go into the prompt, those that look personal left out unless `personal_data`.
+    `max_waiting` questions may wait for the model, of one client `max_waiting_per_client`; more
+    are answered 429. The schema of a server is read anew after `schema_seconds`, that of a file
+    when the file changes. `trusted_functions` are SQL functions that queries on databases other
+    than SQLite may call besides the known ones: only such as read nothing but their arguments.
     """
 
     host: str = "127.0.0.1"
@@ -29,6 +31,7 @@ class ServeConfig(StrictModel):
     token: SecretStr | None = None
     db_url: SecretStr | None = None
     schema_style: str = "m-schema"
+    retrieval: str | None = None
     samples: int = Field(default=0, ge=0, le=20)
     personal_data: bool = False
     max_question_characters: int = Field(default=2000, ge=1)
@@ -39,6 +42,7 @@ class ServeConfig(StrictModel):
     request_seconds: float = Field(default=120.0, gt=0)
     query_seconds: float = Field(default=10.0, gt=0)
     query_workers: int = Field(default=2, ge=1)
+    trusted_functions: tuple[str, ...] = ()
     max_rows: int = Field(default=1000, ge=1, le=100_000)
     schema_seconds: float = Field(default=60.0, ge=0)
     shutdown_seconds: int = Field(default=30, ge=1)

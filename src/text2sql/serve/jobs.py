@@ -15,11 +15,11 @@ from text2sql.progress import PROGRESS, read_progress
 from text2sql.serve.config import ServeConfig
 from text2sql.serve.stream import admitted
 
-SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_BETWEEN_LOOKS = 0.5  # as often as stages write
 
 
 def list_jobs(root: Path) -> list[dict[str, Any]]:
-    """Return the unfinished stages below the folder of runs.
+    """Return the unfinished stages of runs, and the data sets that are being made.
 
     Args:
         root: the build folder.
@@ -29,23 +29,36 @@ def list_jobs(root: Path) -> list[dict[str, Any]]:
         it last said something (an interrupted stage stays listed and falls silent).
     """
     jobs = []
-    for file in sorted((root / "runs").glob(f"*/*/**/*{PARTIAL}/{PROGRESS}")):
+    runs = sorted((root / "runs").glob(f"*/*/**/*{PARTIAL}/{PROGRESS}"))
+    for file in [*runs, *sorted((root / "own").glob(f"*{PARTIAL}/{PROGRESS}"))]:
         known = read_progress(file.parent)
         if known is None:
             continue
-        parts = file.parent.relative_to(root / "runs").parts
+        run, stage = _names(file.parent.relative_to(root).parts)
         done, total, unit = known
+        try:
+            silent = round(time.time() - file.stat().st_mtime, 1)
+        except OSError:
+            continue  # the stage has just ended
         jobs.append(
             {
-                "run": "/".join(parts[:2]),
-                "stage": ":".join(parts[2:]).removesuffix(PARTIAL),
+                "run": run,
+                "stage": stage,
                 "done": done,
                 "total": total,
                 "unit": unit,
-                "silent_seconds": round(time.time() - file.stat().st_mtime, 1),
+                "silent_seconds": silent,
             }
         )
     return jobs
+
+
+def _names(parts: tuple[str, ...]) -> tuple[str, str]:
+    """Return run and stage by the folder of a stage below the build folder."""
+    last = parts[-1].removesuffix(PARTIAL)
+    if parts[0] == "own":
+        return f"own/{last}", "create-data"
+    return "/".join(parts[1:3]), ":".join((*parts[3:-1], last))
 
 
 async def watch_jobs(socket: WebSocket, config: ServeConfig) -> None:

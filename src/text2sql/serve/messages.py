@@ -31,11 +31,19 @@ class Rows(BaseModel):
     error_kind: str | None = None
 
 
+class SolvedQuestion(BaseModel):
+    """An example that the model was shown with the question."""
+
+    question: str
+    sql: str
+
+
 class Answer(BaseModel):
     """The answer to a question.
 
     `valid`: one query that only reads, over names that exist, as far as that is known; `warnings`
-    say what is wrong otherwise. `seconds` is the whole time, waiting included.
+    say what is wrong otherwise. `seconds` is the whole time, waiting included. `examples` are those
+    that the prompt held, best first.
     """
 
     sql: str
@@ -44,4 +52,5 @@ class Answer(BaseModel):
     seconds: float
     model: str
     request_id: str
+    examples: list[SolvedQuestion] = []
     result: Rows | None = None

@@ -30,3 +30,8 @@ class Refusal(Exception):
     def headers(self) -> dict[str, str]:
         """Return the headers that go with it."""
         return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+
+
+def database_gone() -> Refusal:
+    """Return the refusal of a request whose database is not there."""
+    return Refusal(503, "database", "the database cannot be reached; the server's log says more", 5)

@@ -13,13 +13,16 @@ from test_suite_sql_eval.errors import FORBIDDEN, TIMEOUT
 from text2sql.errors import UserError
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Engine
-from text2sql.schema import Column, Schema, Table, render_schema
+from text2sql.schema import Schema, render_schema
 from text2sql.serve.batcher import Asking, Batcher, Question
+from text2sql.serve.cells import json_rows
 from text2sql.serve.check import find_fault, parse_schema
 from text2sql.serve.config import ServeConfig
-from text2sql.serve.database import LiveDatabase, json_rows
+from text2sql.serve.control_words import CONTROL, disarm, disarm_schema
+from text2sql.serve.database import LiveDatabase
+from text2sql.serve.examples import MISSING, ExampleFinder
 from text2sql.serve.fair_queue import FairQueue, QueueFullError
-from text2sql.serve.messages import Answer, Ask, Rows
+from text2sql.serve.messages import Answer, Ask, Rows, SolvedQuestion
 from text2sql.serve.metrics import Metrics
 from text2sql.serve.refusal import Refusal
 
@@ -27,7 +30,6 @@ CUT = "the answer reached its length limit; the SQL may be incomplete"
 PRUNED = "the schema was too long; the model saw only what seemed relevant to the question"
 SEPARATED = "control words of the prompt format were taken apart in the question or schema"
 NO_NAMES = "no tables were recognised in the schema; names in the SQL were not checked"
-CONTROL, HARMLESS = "<|", "< |"  # opens the words that end a turn of the conversation
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Service:
         model: the model's name, for answers.
         config: the service's settings.
         database: the configured database, if there is one.
+        finder: finds few-shot examples, if there shall be any.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Service:
         model: str,
         config: ServeConfig,
         database: LiveDatabase | None,
+        finder: ExampleFinder | None = None,
     ) -> None:
         self.config, self.model, self.database = config, model, database
         self.metrics = Metrics()
@@ -67,7 +71,8 @@ class Service:
         self._waiting = waiting
         self.metrics.waiting.set_function(lambda: len(waiting))
         runner = database if database and database.executes else None
-        self._batcher = Batcher(engine, infer, asking, runner, waiting, self.metrics)
+        self.finder = finder
+        self._batcher = Batcher(engine, infer, asking, runner, waiting, self.metrics, finder)
 
     @property
     def alive(self) -> bool:
@@ -79,6 +84,8 @@ class Service:
         self._batcher.stop(self.config.shutdown_seconds)
         if self.database:
             self.database.close()
+        if self.finder:
+            self.finder.close()
 
     def live_schema(self) -> Schema:
         """Return the configured database's schema; raise Refusal when there is none."""
@@ -120,6 +127,7 @@ class Service:
             seconds=round(time.monotonic() - started, 4),
             model=self.model,
             request_id=request_id,
+            examples=[SolvedQuestion(question=q, sql=s) for q, s in record["examples"] or ()],
         )
         self.metrics.answers.labels("invalid" if fault else "valid").inc()
         if on_sql:
@@ -152,7 +160,7 @@ class Service:
             message = "execute runs on the configured database; leave db_schema out"
             raise Refusal(422, "invalid_request", message)
         if ask.execute and self.database and not self.database.executes:
-            message = "queries are run on SQLite databases only; this one gives its schema"
+            message = f"queries are not run on {self.database.kind}; it gives its schema"
             raise Refusal(422, "no_execution", message)
 
     def _target(self, ask: Ask) -> _Target:
@@ -175,15 +183,15 @@ class Service:
         target.shown = target.schema
         if CONTROL in ask.question or CONTROL in target.text:
             target.warnings.append(SEPARATED)
-            target.text = target.text.replace(CONTROL, HARMLESS)
-            target.shown = _disarmed(target.schema) if target.schema else None
+            target.text = disarm(target.text)
+            target.shown = disarm_schema(target.schema) if target.schema else None
         return target
 
     async def _ask_model(
         self, ask: Ask, target: _Target, client: str, listener: Callable[[str], None] | None
     ) -> dict[str, Any]:
         question = Question(
-            ask.question.replace(CONTROL, HARMLESS),
+            disarm(ask.question),
             target.text,
             target.shown,
             target.database is not None,
@@ -214,7 +222,7 @@ class Service:
 
     async def _fault(self, sql: str, target: _Target) -> str | None:
         database = target.database
-        # SQLite itself judges names better than we can, and without running anything.
+        # The database judges names better than we can, and without running anything.
         explains = database is not None and database.executes
         dialect = database.dialect if database else None
         schema = None if explains else target.schema
@@ -241,30 +249,14 @@ class Service:
         ), notes
 
 
-def _disarmed(schema: Schema) -> Schema:
-    def clean(value: Any) -> Any:
-        return value.replace(CONTROL, HARMLESS) if isinstance(value, str) else value
-
-    def column(one: Column) -> Column:
-        return Column(clean(one.name), one.type, one.primary_key, tuple(map(clean, one.examples)))
-
-    tables = tuple(
-        Table(
-            clean(table.name),
-            tuple(map(column, table.columns)),
-            tuple(tuple(map(clean, row)) for row in table.rows),
-        )
-        for table in schema.tables
-    )
-    return Schema(schema.db_id, tables, schema.foreign_keys)
-
-
 def _notes(record: dict[str, Any]) -> list[str]:
     notes = []
     if record["finish_reason"] == "length":
         notes.append(CUT)
     if record.get("prompt_pruned"):
         notes.append(PRUNED)
+    if record["examples"] is None:
+        notes.append(MISSING)
     if "votes" in record:
         notes.append(f"{record['votes']} of {record['samples']} samples agree on the result")
     if record.get("repair") in ("worked", "failed"):

@@ -10,7 +10,8 @@ from pathlib import Path
 # The first that fits any line wins, so causes stand before what they bring about.
 KNOWN: tuple[tuple[str, str], ...] = (
     (
-        r"No space left on device|ENOSPC|Disk quota exceeded",
+        # The third is torch.save's way to say it.
+        r"No space left on device|Disk quota exceeded|PytorchStreamWriter failed writing",
         "the disk of {folder} is full ({free} free); make room and run the same command again, it"
         " goes on from the last checkpoint",
     ),
@@ -43,6 +44,10 @@ KNOWN: tuple[tuple[str, str], ...] = (
         r"|RendezvousTimeoutError).*|The client socket has timed out.*",
         "the training processes could not reach each other ({match}); check that every node was"
         " started, and MASTER_ADDR, MASTER_PORT and GLOO_SOCKET_IFNAME / NCCL_SOCKET_IFNAME",
+    ),
+    (
+        r"Failed to initialize SwanLab.*",
+        "{match}; set SWANLAB_API_KEY (`swanlab login` gives one), or SET=swanlab_mode=local",
     ),
     (
         r"Undefined dataset (\S+) in dataset_info",

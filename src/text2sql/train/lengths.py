@@ -11,7 +11,7 @@ from typing import Any
 import ijson
 
 from text2sql.errors import UserError
-from text2sql.prompt import TEMPLATES, Message, render_text, stop_words
+from text2sql.prompt import TEMPLATES, Message, render_reply, render_text
 from text2sql.schema.prune import estimate_tokens
 
 TOKENIZED_AT_ONCE = 1000
@@ -129,7 +129,7 @@ def _texts(row: dict[str, Any], template: str) -> tuple[str, str]:
         messages.insert(0, {"role": "system", "content": row["system"]})
     if template not in TEMPLATES:  # the prompt's own text is nearly all of it
         return "\n".join(m["content"] for m in messages), answer
-    return render_text(messages, template), f"{answer}{stop_words(template)[0]}\n"
+    return render_text(messages, template), render_reply(answer, template)
 
 
 def _tokenizer(model: Path | None) -> Any:

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -62,13 +63,13 @@ def run_llamafactory(
     assert process.stdout is not None
     reader = threading.Thread(target=_pass_on, args=(process.stdout, lines))
     reader.start()
-    while True:
-        try:
-            status = process.wait(timeout=POLL_SECONDS)
-            break
-        except subprocess.TimeoutExpired:
-            watch()
-    reader.join()
+    try:
+        status = _wait(process, watch)
+    except BaseException:
+        process.kill()  # never leave a training behind that nobody waits for
+        raise
+    finally:
+        reader.join()
     watch()
     if status != 0:
         raise UserError(explain(f"llamafactory-cli {command}", list(lines), status, folder))
@@ -95,10 +96,21 @@ def torchrun_arguments(recipe: Recipe, nodes: Nodes) -> list[str]:
     return [*network, f"--nproc_per_node={recipe.launch.processes}"]
 
 
+def _wait(process: subprocess.Popen[str], watch: Callable[[], None]) -> int:
+    """Return the exit status of a program, calling `watch` until there is one."""
+    while True:
+        try:
+            return process.wait(timeout=POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            watch()
+
+
 def _pass_on(stream: IO[str], lines: deque[str]) -> None:
     for line in stream:
         lines.append(line.rstrip())
-        print(line, end="", flush=True)
+        # Where the log's disk is full, go on reading: the program would wait for us for ever.
+        with suppress(OSError):
+            print(line, end="", flush=True)
 
 
 def unknown_keys(arguments: dict[str, Any]) -> list[str]:

@@ -74,7 +74,9 @@ def _launch(
         "train",
         training_arguments(job, recipe, checkpoint),
         job.output,
-        recipe.environment() | nodes.variables() | _logging_folder(job),
+        recipe.environment()
+        | nodes.variables()
+        | {"TENSORBOARD_LOGGING_DIR": str(_beside(job, "tensorboard"))},
         watch=(lambda: report_progress(job.output, job.progress)) if watch else (lambda: None),
         arguments_name=arguments_name,
         program=torchrun_program(recipe, nodes, on_cpu),
@@ -107,15 +109,16 @@ def training_arguments(job: Job, recipe: Recipe, checkpoint: Path | None) -> dic
             arguments["ddp_backend"] = "gloo"
         if recipe.launch.backend == "megatron":
             arguments |= MEGATRON_WITHOUT_KERNELS
+    if arguments.get("use_swanlab"):
+        arguments.setdefault("swanlab_logdir", str(_beside(job, "swanlab")))
     if checkpoint:
         arguments["resume_from_checkpoint"] = str(checkpoint)
     return arguments
 
 
-def _logging_folder(job: Job) -> dict[str, str]:
-    """Where TensorBoard's files go: beside the output, whose content they are no part of."""
-    name = job.stage.output.name + ".tensorboard"
-    return {"TENSORBOARD_LOGGING_DIR": str(job.output.with_name(name))}
+def _beside(job: Job, tracker: str) -> Path:
+    """Where a tracker's files go: beside the output, whose content they are no part of."""
+    return job.output.with_name(f"{job.stage.output.name}.{tracker}")
 
 
 def complete_checkpoints(folder: Path) -> dict[int, Path]:

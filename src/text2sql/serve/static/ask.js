@@ -92,7 +92,7 @@ async function ask() {
 function clearAnswer() {
   shownSql = "";
   for (const id of ["sql", "warnings", "result", "chart"]) find(id).replaceChildren();
-  find("chart").hidden = true;
+  find("chart").hidden = find("examples").hidden = true;
 }
 
 function hear(message) {
@@ -107,6 +107,18 @@ function showSql(answer) {
   const verdict = answer.valid ? make("span", { className: "right" }, "valid") : make("span", { className: "wrong" }, "not valid, not run");
   find("facts").replaceChildren(verdict, `, ${answer.seconds.toFixed(1)} s`);
   find("warnings").replaceChildren(...answer.warnings.map((text) => make("li", {}, text)));
+  showExamples(answer.examples);
+}
+
+function showExamples(examples) {
+  const box = find("examples");
+  box.hidden = examples.length === 0;
+  box.querySelector("summary").textContent = `${examples.length} solved question${examples.length === 1 ? "" : "s"} shown to the model`;
+  box.querySelector("dl").replaceChildren(...examples.flatMap((one) => {
+    const sql = make("code");
+    highlight(sql, one.sql);
+    return [make("dt", {}, one.question), make("dd", {}, sql)];
+  }));
 }
 
 function showRows(result) {
@@ -116,7 +128,7 @@ function showRows(result) {
   }
   const count = `${result.rows.length}${result.truncated ? " of more" : ""} row${result.rows.length === 1 ? "" : "s"}`;
   find("result").replaceChildren(make("p", { className: "quiet" }, count), table(result.columns, result.rows));
-  const picture = chart(result.columns, result.rows);
+  const picture = chart(result.columns, result.rows, find("answer").clientWidth);
   find("chart").hidden = !picture;
   if (picture) find("chart").replaceChildren(...picture);
 }
@@ -169,7 +181,8 @@ find("forget").onclick = () => { localStorage.removeItem("history"); showHistory
 find("live").onchange = find("typed").onchange = find("schema").onchange = changeSource;
 document.addEventListener("keydown", (event) => {
   const typing = /^(TEXTAREA|INPUT)$/.test(document.activeElement.tagName);
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); if (!find("ask").disabled) ask(); }
+  const inQuestion = document.activeElement.id === "question" && !event.shiftKey && !event.isComposing;
+  if (event.key === "Enter" && (inQuestion || event.ctrlKey || event.metaKey)) { event.preventDefault(); if (!find("ask").disabled) ask(); }
   else if (event.key === "/" && !typing) { event.preventDefault(); find("question").focus(); }
 });
 showHistory();

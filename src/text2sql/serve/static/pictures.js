@@ -14,7 +14,7 @@ export function table(columns, rows) {
 }
 
 // A chart says something where each row has a label and a number, and there are a few rows.
-export function chart(columns, rows) {
+export function chart(columns, rows, room) {
   if (rows.length < 2 || rows.length > BARS || columns.length < 2) return null;
   const values = columns.findIndex((_, i) => i > 0 && rows.every((row) => typeof row[i] === "number"));
   if (values < 0) return null;
@@ -23,12 +23,13 @@ export function chart(columns, rows) {
   const numbers = rows.map((row) => row[values]);
   const low = Math.min(0, ...numbers), high = Math.max(0, ...numbers);
   if (high === low) return null;
-  const step = 24, left = 150, width = 420, x = (value) => left + ((value - low) / (high - low)) * width;
-  const picture = draw("svg", { viewBox: `0 0 ${left + width + 90} ${rows.length * step + 8}`, role: "img", "aria-label": `${columns[values]} by ${columns[names]}` });
+  const total = Math.min(660, room), left = Math.min(150, total * 0.34), width = total - left - 80;
+  const longest = Math.floor(left / 7.2), step = 24, x = (value) => left + ((value - low) / (high - low)) * width;
+  const picture = draw("svg", { width: total, viewBox: `0 0 ${total} ${rows.length * step + 8}`, role: "img", "aria-label": `${columns[values]} by ${columns[names]}` });
   rows.forEach((row, i) => {
     const text = String(row[names] ?? "NULL"), y = 4 + i * step, value = numbers[i];
     picture.append(
-      draw("text", { x: left - 8, y: y + 15, "text-anchor": "end" }, text.length > 20 ? `${text.slice(0, 19)}…` : text),
+      draw("text", { x: left - 8, y: y + 15, "text-anchor": "end" }, text.length > longest ? `${text.slice(0, longest - 1)}…` : text),
       draw("rect", { class: "bar", x: Math.min(x(0), x(value)), y, width: Math.max(1, Math.abs(x(value) - x(0))), height: step - 6 }),
       draw("text", { x: Math.max(x(0), x(value)) + 6, y: y + 15 }, String(value)),
     );

@@ -29,7 +29,7 @@ function section(run) {
   });
   return make("article", {},
     make("h2", {}, `${run.title}, ${run.dataset}`),
-    make("p", { className: "quiet" }, `${run.caption} Bold: significantly best; ≈: may be as good as the best. A row's name opens its questions.`),
+    make("p", { className: "quiet" }, `${run.caption[0].toUpperCase()}${run.caption.slice(1)} Bold: significantly best; ≈: may be as good as the best. A row's name opens its questions.`),
     make("div", { className: "scroll" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows))),
     figure(run));
 }
@@ -40,7 +40,7 @@ function plain(text) {
 }
 
 function figure(run) {
-  const width = 640, height = 220, floor = height - 26, group = width / LEVELS.length, bar = (group - 16) / run.accuracy.length;
+  const width = Math.min(640, find("runs").clientWidth), height = 220, floor = height - 26, group = width / LEVELS.length, bar = (group - 16) / run.accuracy.length;
   const picture = draw("svg", { viewBox: `0 0 ${width} ${height}`, width, role: "img", "aria-label": "Execution accuracy by difficulty" });
   LEVELS.forEach((level, i) => {
     run.accuracy.forEach((row, j) => {

@@ -1,0 +1,146 @@
+"""Tokens as they are written: llama.cpp in this process, and a real OpenAI-compatible server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.serve.conftest import Server
+from tests.serve.test_command import free_port
+from tests.serve.test_stream import answers, open_socket
+from tests.serve.tiny import ANSWERS, PRESET, TABLES, TEMPLATE
+from text2sql.errors import UserError
+from text2sql.gguf.command import quantize_folder
+from text2sql.gguf.tools import converter_folder
+from text2sql.infer.config import InferConfig
+from text2sql.infer.engine import load_engine
+from text2sql.prompt import render_messages, stop_words
+
+pytestmark = pytest.mark.slow
+Start = Callable[..., Server]
+QUESTION = "Number of shops by city?"
+NAME = "tiny-F16"
+
+
+@pytest.fixture(scope="session")
+def tiny_gguf(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model that knows ANSWERS, as a GGUF file."""
+    pytest.importorskip("llama_cpp", reason="llama.cpp is not set up (make setup-gguf)")
+    try:
+        converter_folder()
+    except UserError as error:
+        pytest.skip(str(error))
+    folder = tmp_path_factory.mktemp("gguf")
+    questions = folder / "questions.jsonl"
+    rows = [{"messages": render_messages(QUESTION, TABLES, PRESET), "gold": ANSWERS[QUESTION]}]
+    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    quantize_folder(tiny_model, folder, [], TEMPLATE, questions, "gpt-2")
+    (made,) = folder.glob("*-F16.gguf")
+    return made.rename(folder / f"{NAME}.gguf")
+
+
+@pytest.fixture(scope="module")
+def server_url(tiny_gguf: Path) -> Iterator[str]:
+    """Address of our `serve-openai` with that file."""
+    pytest.importorskip("openai", reason="no openai client (make setup-gguf)")
+    port = free_port()
+    command = [sys.executable, "-c", "from text2sql.cli import main; main()", "serve-openai"]
+    command += ["--model", str(tiny_gguf), "--port", str(port), "--context", "512"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    url = f"http://127.0.0.1:{port}/v1"
+    with subprocess.Popen(command, env=environment) as server:
+        try:
+            deadline = time.monotonic() + 200
+            while True:
+                assert server.poll() is None, "the server ended by itself"
+                assert time.monotonic() < deadline
+                try:
+                    httpx.get(f"{url}/models")
+                    break
+                except httpx.TransportError:
+                    time.sleep(0.5)
+            yield url
+        finally:
+            server.terminate()
+
+
+def check_stream(server: Server, question: str = QUESTION, pieces: int = 2) -> None:
+    """Ask over the WebSocket: text that grows, then the SQL, then the rows.
+
+    Pieces that come faster than they can be sent on are sent as one.
+    """
+    with open_socket(server) as socket:
+        got = answers(socket, {"question": question, "execute": True})
+    texts = [one["text"] for one in got if one["type"] == "text"]
+    assert len(texts) >= pieces
+    assert [len(text) for text in texts] == sorted({len(text) for text in texts})
+    assert all(ANSWERS[question].startswith(text) for text in texts)
+    assert [one["type"] for one in got[len(texts) :]] == ["sql", "rows", "done"]
+    assert got[-1]["sql"] == ANSWERS[question]
+
+
+def test_llama_cpp_streams(start: Start, database: Path, tiny_gguf: Path) -> None:
+    config = InferConfig.model_validate(
+        {"engine": "llama.cpp", "max_new_tokens": 48, "max_model_len": 512}
+    )
+    engine = load_engine(tiny_gguf, config, stop_words(TEMPLATE), "cpu")
+    check_stream(start(database, engine=engine))
+
+
+def openai_engine(url: str, tiny_model: Path, send: str = "text", name: str = NAME) -> Any:
+    config = InferConfig.model_validate(
+        {"engine": "openai", "max_new_tokens": 48, "max_model_len": 512, "batch_size": 4}
+        | {"server": {"base_url": url, "model": name, "send": send}}
+    )
+    return load_engine(tiny_model, config, stop_words(TEMPLATE), "cpu")
+
+
+def test_an_openai_server_streams(
+    start: Start, database: Path, server_url: str, tiny_model: Path
+) -> None:
+    server = start(database, engine=openai_engine(server_url, tiny_model))
+    check_stream(server)
+    answer = server.ask(QUESTION, execute=True).json()  # without anybody who listens
+    assert answer["sql"] == ANSWERS[QUESTION]
+
+
+def test_questions_at_the_same_time_do_not_cut_each_other_off(
+    start: Start, database: Path, server_url: str, tiny_model: Path
+) -> None:
+    server = start(database, engine=openai_engine(server_url, tiny_model))
+    questions = [QUESTION, "How many bikes are there?", "Prices of all bikes?"] * 2
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda question: check_stream(server, question, 1), questions))
+
+
+def test_chat_endpoints_stream_too(
+    start: Start, database: Path, server_url: str, tiny_model: Path
+) -> None:
+    server = start(database, engine=openai_engine(server_url, tiny_model, "chat"))
+    with open_socket(server) as socket:
+        got = answers(socket, {"question": QUESTION})
+    assert len([one for one in got if one["type"] == "text"]) >= 2
+    assert got[-1]["type"] == "done"
+
+
+def test_a_server_that_goes_away_is_said_so(
+    start: Start, database: Path, server_url: str, tiny_model: Path
+) -> None:
+    engine = openai_engine(server_url, tiny_model)
+    engine._client = engine._client.with_options(
+        base_url=f"http://127.0.0.1:{free_port()}/v1", max_retries=0
+    )
+    with open_socket(start(database, engine=engine)) as socket:
+        refused = answers(socket, {"question": QUESTION})[-1]
+    assert (refused["type"], refused["error"]["kind"]) == ("error", "model")
+    assert "127.0.0.1" not in refused["error"]["message"]
