@@ -137,7 +137,7 @@ def test_the_table_says_what_the_records_say(made_table: Path) -> None:
     line = next(line for line in text.splitlines() if line.startswith("| Q4_K_M"))
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells == [
-        *("Q4_K_M", "60", "6.00", "50.0", "50.0", "50.0", "50.0", "50.0", "1.00"),
+        *("Q4_K_M", "60", "6.00", "50.0", "50.0", "50.0", "50.0", "50.0", "1.000"),
         *("50.0 %", "1.500", "400", "not measured", "321"),
     ]
     assert "of 2 questions" in text and "(7 questions)" in text

@@ -12,6 +12,7 @@ from text2sql.gguf.storage import storage_text
 from text2sql.gguf.types import F16
 from text2sql.infer.stage import PREDICTIONS
 from text2sql.records import read_manifest
+from text2sql.report.evidence import p_text
 from text2sql.report.formats import Table, csv_text, markdown_text
 from text2sql.report.record import LEVEL_TITLES, LEVELS, commits
 from text2sql.report.statistics import discordant, mcnemar
@@ -111,7 +112,7 @@ def table(record: dict[str, Any]) -> Table:
 
 def chance(reference: str, outcomes: str) -> str:
     """Return, as text, the p-value of the difference between two rows' outcomes (McNemar)."""
-    return f"{mcnemar(*discordant([*map(int, reference)], [*map(int, outcomes)])):.2f}"
+    return p_text(mcnemar(*discordant([*map(int, reference)], [*map(int, outcomes)])))
 
 
 def _number(value: float | None) -> str:

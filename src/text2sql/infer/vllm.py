@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,9 @@ class VllmEngine:
                 f"{model}: vLLM cannot load it ({reason}); its log above says more. Where memory"
                 " is short, lower max_model_len or raise tensor_parallel_size"
             ) from None
+        # vLLM's own clean-up comes after multiprocessing has begun to wait for vLLM's processes
+        # where something else registered first; the program would never end.
+        atexit.register(_shut_down, weakref.ref(self._llm.llm_engine.engine_core))
         self._tokenizer = self._llm.get_tokenizer()
         self._lora = LoRARequest("adapter", 1, str(adapter)) if adapter else None
         self._config, self._params = config, SamplingParams
@@ -122,6 +127,12 @@ class VllmEngine:
 
             bound["structured_outputs"] = StructuredOutputsParams(grammar=prompt.grammar)
         return self._params(**self._sampling, **bound, seed=self._config.seed + prompt.sample)
+
+
+def _shut_down(core: weakref.ref[Any]) -> None:
+    alive = core()
+    if alive is not None:
+        alive.shutdown()
 
 
 def adapter_rank(adapter: Path, most: int) -> int:

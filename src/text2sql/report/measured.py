@@ -77,7 +77,7 @@ def decoding_text(record: dict[str, Any]) -> str:
         ]
         for name, way in ways.items()
     ]
-    header = ["Decoding", "execution accuracy", "p", *COUNTS.values(), "seconds"]
+    header = ["Decoding", "execution accuracy", "p", *COUNTS.values(), "processor seconds"]
     repairs = ways.get("repair", {}).get("repairs", {})
     tried = sum(count for outcome, count in repairs.items() if outcome != "not needed")
     votes = next((way for way in ways.values() if "samples" in way), None)
