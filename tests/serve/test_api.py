@@ -6,8 +6,9 @@ import hashlib
 import os
 import socket
 import sqlite3
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import pytest
 
 from tests.serve.conftest import Server
 from tests.serve.tiny import ANSWERS, SLOW, TABLES
+from text2sql.infer.engine import Completion, Prompt
+from text2sql.infer.transformers import TransformersEngine
 
 Start = Callable[..., Server]
 DDL = TABLES.split("INSERT")[0]
@@ -222,8 +225,16 @@ def test_200_at_once_are_all_answered_or_told_to_wait(start: Start, database: Pa
     assert server.ask(well[0]).status_code == 200
 
 
-def test_clients_take_turns(start: Start, database: Path) -> None:
+def test_clients_take_turns(start: Start, database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One client fills the queue; another's single question does not wait behind all of it."""
+    gate, generate, taken = threading.Event(), TransformersEngine.generate, []
+
+    def when_open(self: TransformersEngine, prompts: Sequence[Prompt]) -> Iterator[Completion]:
+        taken.append(len(prompts))
+        gate.wait(60)
+        return generate(self, prompts)
+
+    monkeypatch.setattr(TransformersEngine, "generate", when_open)
     server = start(database, max_waiting=64, max_waiting_per_client=60)
 
     def ask_from(address: str, _: int = 0) -> float:
@@ -233,12 +244,16 @@ def test_clients_take_turns(start: Start, database: Path) -> None:
             assert client.post(f"{server.url}/text2sql", json=body).status_code == 200
         return time.monotonic()
 
+    def wait_for(questions: int) -> None:
+        while len(server.service._waiting) + sum(taken) < questions:
+            time.sleep(0.01)
+
     with ThreadPoolExecutor(61) as pool:
         crowd = [pool.submit(ask_from, "127.0.0.1", n) for n in range(60)]
-        while len(server.service._waiting) < 30:
-            assert not all(one.done() for one in crowd)
-            time.sleep(0.002)
+        wait_for(60)
         single = pool.submit(ask_from, "127.0.0.2")
+        wait_for(61)
+        gate.set()
         ends = sorted(one.result() for one in crowd)
     assert single.result() < ends[-1]
 
