@@ -24,10 +24,11 @@ from tqdm import tqdm
 
 from text2sql import hardware
 from text2sql.files import read_json, write_json
-from text2sql.graph import Selection, build_graph
+from text2sql.graph import build_graph
 from text2sql.paths import repository_root
 from text2sql.profile import load_profile
 from text2sql.records import package_versions
+from text2sql.selection import Selection
 from text2sql.train.lengths import Lengths, cut_lengths, measure_lengths, packed_rows
 from text2sql.train.llamafactory import run_llamafactory
 from text2sql.train.recipe import load_recipe

@@ -74,8 +74,9 @@ def select_run(
     assignments: tuple[str, ...] = (),
 ) -> tuple[Any, dict[str, Any]]:
     """Return the selection that the options mean, and its graph of stages (`row` picks later)."""
-    from text2sql.graph import Selection, build_graph
+    from text2sql.graph import build_graph
     from text2sql.profile import load_profile
+    from text2sql.selection import Selection
     from text2sql.train.recipe import parse_overrides
 
     loaded = load_profile(profile)
@@ -94,8 +95,9 @@ def select_run(
 def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Any:
     """Run the stages wanted, and all they need, that are not up to date; return the selection."""
     from text2sql import hardware
-    from text2sql.graph import ALL_ROWS, select
+    from text2sql.graph import select
     from text2sql.runner import Runner
+    from text2sql.selection import ALL_ROWS
     from text2sql.worker import stage_module
 
     if wanted[0] in ("knowledge-base", "retrieve"):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from text2sql import hardware
 from text2sql.errors import UserError
-from text2sql.graph import Selection, Stage
+from text2sql.graph import Stage
 from text2sql.paths import shown
 from text2sql.runner import is_current
+from text2sql.selection import Selection
 from text2sql.train.launch import launch_line as training_line
 
 # Of stages that are not launched by a command of their own kind.

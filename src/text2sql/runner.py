@@ -25,10 +25,11 @@ from tqdm import tqdm
 
 from text2sql.errors import UserError
 from text2sql.files import PARTIAL, sha256_tree
-from text2sql.graph import Selection, Stage
+from text2sql.graph import Stage
 from text2sql.paths import repository_root
 from text2sql.progress import NOTES, read_notes, read_progress
 from text2sql.records import canonical_hash, read_manifest
+from text2sql.selection import Selection
 
 LOG = "stage.log"
 KEY = "stage.key"

@@ -16,12 +16,13 @@ from typing import Any, Protocol
 
 from text2sql.errors import UserError
 from text2sql.files import write_failure
-from text2sql.graph import Selection, Stage, build_graph
+from text2sql.graph import Stage, build_graph
 from text2sql.paths import build_root
 from text2sql.profile import load_profile
 from text2sql.progress import Progress
 from text2sql.records import git_state, read_manifest, write_manifest
 from text2sql.runner import partial_folder, publish, stage_key
+from text2sql.selection import Selection
 
 # Which module runs each kind of stage. Kinds that are not here belong to stages still to come.
 STAGE_MODULES = {

@@ -11,11 +11,12 @@ from text2sql.errors import UserError
 from text2sql.files import read_json, write_json
 from text2sql.gguf.storage import storage_text
 from text2sql.gguf.table import run as make_table
-from text2sql.graph import Selection, Stage, build_graph, select
+from text2sql.graph import Stage, build_graph, select
 from text2sql.plan import launch_line
 from text2sql.profile import Profile, load_profile
 from text2sql.progress import Progress
 from text2sql.report.measured import inference_block, publish_quantization
+from text2sql.selection import Selection
 from text2sql.worker import STAGE_MODULES, Job
 
 

@@ -12,10 +12,11 @@ from safetensors.numpy import save_file
 
 from text2sql.convert.model import run
 from text2sql.errors import UserError
-from text2sql.graph import Selection, Stage, build_graph
+from text2sql.graph import Stage, build_graph
 from text2sql.profile import Profile, load_profile
 from text2sql.progress import Progress
 from text2sql.runner import stage_key
+from text2sql.selection import Selection
 from text2sql.worker import Job
 
 

@@ -6,9 +6,10 @@ import pytest
 
 from text2sql.cli import select_run
 from text2sql.errors import UserError
-from text2sql.graph import Selection, build_graph, select
+from text2sql.graph import build_graph, select
 from text2sql.profile import load_profile
 from text2sql.runner import Runner
+from text2sql.selection import Selection
 
 PROFILE = "smollm2-135m"
 

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from text2sql.errors import UserError
-from text2sql.graph import Selection, Stage
+from text2sql.graph import Stage
 from text2sql.profile import load_profile
 from text2sql.records import read_manifest, write_manifest
 from text2sql.runner import Runner, is_current, partial_folder, prepare_partial, publish, stage_key
+from text2sql.selection import Selection
 
 
 class ScriptRunner(Runner):
@@ -144,7 +145,8 @@ def test_independent_stages_run_side_by_side(runner: ScriptRunner) -> None:
 CTRL_C = """
 import sys
 from text2sql import cli
-from text2sql.graph import Selection, Stage
+from text2sql.graph import Stage
+from text2sql.selection import Selection
 from text2sql.profile import load_profile
 from text2sql.runner import Runner
 from pathlib import Path

@@ -12,12 +12,13 @@ from test_suite_sql_eval.distill.suite import make_suites
 from text2sql.errors import UserError
 from text2sql.evaluate import SCORES, VERDICTS, run
 from text2sql.files import read_json, read_jsonl
-from text2sql.graph import Selection, Stage, build_graph
+from text2sql.graph import Stage, build_graph
 from text2sql.profile import load_profile
 from text2sql.progress import Progress
 from text2sql.report.errors import error_report
 from text2sql.report.record import LEVELS
 from text2sql.report.table import accuracy_table, render_table
+from text2sql.selection import Selection
 from text2sql.worker import Job
 
 GOLD = "SELECT name FROM singer WHERE age > 45"

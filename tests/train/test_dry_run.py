@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from text2sql.errors import UserError
-from text2sql.graph import Selection, build_graph
+from text2sql.graph import build_graph
 from text2sql.profile import load_profile
+from text2sql.selection import Selection
 from text2sql.train.architecture import Architecture
 from text2sql.train.dry_run import dry_run
 from text2sql.train.launch import launch_line

@@ -8,8 +8,9 @@ from pathlib import Path
 from text2sql.gguf.config import QuantizationConfig
 from text2sql.gguf.probes import PERPLEXITY_QUESTIONS
 from text2sql.gguf.types import F16, f16_name
-from text2sql.graph import Selection, Stage
+from text2sql.graph import Stage
 from text2sql.infer.config import load_infer_config
+from text2sql.selection import Selection
 
 TABLE = "quantization.md"
 
