@@ -342,27 +342,32 @@ def stage_environment(**more: str) -> dict[str, str]:
     return os.environ | quiet | {"PYTHONPATH": path} | more
 
 
+def call_stage(
+    output: Path,
+    config: dict[str, Any],
+    inputs: dict[str, Path],
+    module: str = "text2sql.train.stage",
+    kind: str = "train-full",
+    **environment: str,
+) -> subprocess.CompletedProcess[str]:
+    """Run a stage's module as the worker does, to its end."""
+    output.mkdir(parents=True, exist_ok=True)
+    return subprocess.run(
+        stage_command(module, kind, config, inputs, output),
+        env=stage_environment(**environment),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1000,
+    )
+
+
 @pytest.fixture(scope="session")
 def run_stage() -> Callable[..., Trained]:
-    """Run a stage's module as the worker does; fails the test when the stage fails."""
+    """Run a stage by `call_stage`; fails the test when the stage fails."""
 
-    def run(
-        output: Path,
-        config: dict[str, Any],
-        inputs: dict[str, Path],
-        module: str = "text2sql.train.stage",
-        kind: str = "train-full",
-        **environment: str,
-    ) -> Trained:
-        output.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(
-            stage_command(module, kind, config, inputs, output),
-            env=stage_environment(**environment),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=1000,
-        )
+    def run(output: Path, *arguments: Any, **options: Any) -> Trained:
+        done = call_stage(output, *arguments, **options)
         assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-3000:]
         return Trained(output, json.loads(done.stdout.splitlines()[-1]), done.stdout)
 
@@ -371,25 +376,10 @@ def run_stage() -> Callable[..., Trained]:
 
 @pytest.fixture(scope="session")
 def failing_stage() -> Callable[..., str]:
-    """Run a stage that is to fail by a UserError; return its one line."""
+    """Run a stage by `call_stage` that is to fail by a UserError; return its one line."""
 
-    def run(
-        output: Path,
-        config: dict[str, Any],
-        inputs: dict[str, Path],
-        module: str = "text2sql.train.stage",
-        kind: str = "train-full",
-        **environment: str,
-    ) -> str:
-        output.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(
-            stage_command(module, kind, config, inputs, output),
-            env=stage_environment(**environment),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=1000,
-        )
+    def run(*arguments: Any, **options: Any) -> str:
+        done = call_stage(*arguments, **options)
         assert done.returncode == 1, done.stdout[-3000:] + done.stderr[-3000:]
         lines = done.stderr.strip().splitlines()
         assert len(lines) == 1 and lines[0].startswith("UserError: "), done.stderr[-3000:]
