@@ -279,6 +279,14 @@ time.sleep(600)
 """
 
 
+def freeze(process: subprocess.Popen[str]) -> None:
+    """Stop a process, and wait until all its threads stand still."""
+    process.send_signal(signal.SIGSTOP)
+    threads = Path(f"/proc/{process.pid}/task")
+    while any(") T " not in stat.read_text() for stat in threads.glob("*/stat")):
+        time.sleep(0.01)
+
+
 def test_a_server_that_stops_answering_while_in_use(
     place: Path, base_config: KnowledgeBaseConfig
 ) -> None:
@@ -290,7 +298,7 @@ def test_a_server_that_stops_answering_while_in_use(
         query = WordEmbedder().queries(["how many items of kind 7 are there"])
         with Store(uri, "kb", timeout=3.0) as store:
             build(base_config, make_entries(30), store, WordEmbedder())
-            server.send_signal(signal.SIGSTOP)
+            freeze(server)
             started = time.monotonic()
             with pytest.raises(
                 UserError, match=r"cannot be searched: .*no answer in 3 s"
