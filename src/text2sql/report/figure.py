@@ -20,6 +20,7 @@ COLOURS = ("#999999", "#56B4E9", "#0072B2", "#E69F00", "#009E73", "#D55E00", "#C
 HATCHES = ("", "//", "", "..", "\\\\", "xx", "--", "oo")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 LINES = ("-", "--", "-.", ":")
+MANY_ROWS = 5  # with more, a legend among the bars would cover some
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -51,8 +52,8 @@ def _chart(record: dict[str, Any], path: Path, width: float = 7.0) -> Iterator[A
 
 
 def _style(number: int) -> dict[str, Any]:
-    place = number % len(COLOURS)
-    style = {"color": COLOURS[place], "hatch": HATCHES[place]}
+    turn, place = divmod(number, len(COLOURS))  # a colour that comes again has another hatch
+    style = {"color": COLOURS[place], "hatch": HATCHES[(place + turn) % len(HATCHES)]}
     return style | {"edgecolor": "white", "linewidth": 0.5}
 
 
@@ -65,20 +66,22 @@ def draw_accuracy(record: dict[str, Any], path: Path) -> None:
     """
     rows = record["rows"]
     width = 0.8 / len(rows)
-    with _chart(record, path, max(7.0, 1.2 + 1.76 * len(rows))) as axes:
+    many = len(rows) > MANY_ROWS
+    with _chart(record, path, min(16.0, max(7.0, 1.2 + 1.76 * len(rows)))) as axes:
         for number, row in enumerate(rows):
             values = [row["accuracy"][level] for level in LEVELS]
             offset = (number - (len(rows) - 1) / 2) * width
             places = [group + offset for group in range(len(LEVELS))]
             bars = axes.bar(places, values, width, label=row["label"], **_style(number))
-            axes.bar_label(bars, fmt="%.1f", fontsize=7, padding=1)
+            axes.bar_label(bars, fmt="%.1f", fontsize=6 if many else 7, padding=1)
         counts = rows[0]["questions"]
         names = [f"{t}\n(n={counts[k]})" for t, k in zip(LEVEL_TITLES, LEVELS, strict=True)]
         axes.set_xticks(range(len(LEVELS)), names)
         top = max(max(row["accuracy"].values()) for row in rows)
         axes.set_ylim(0, min(112, max(10, top * 1.15)))
         axes.set_ylabel(f"{record['metric']['name'].capitalize()} (%)")
-        axes.legend(frameon=False, fontsize=8)
+        aside = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)} if many else {}
+        axes.legend(frameon=False, fontsize=8, **aside)
 
 
 def draw_errors(record: dict[str, Any], path: Path) -> None:
