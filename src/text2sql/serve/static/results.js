@@ -40,7 +40,8 @@ function plain(text) {
 }
 
 function figure(run) {
-  const width = Math.min(640, find("runs").clientWidth), height = 220, floor = height - 26, group = width / LEVELS.length, bar = (group - 16) / run.accuracy.length;
+  const room = LEVELS.length * (16 + 19 * run.accuracy.length);  // for a value above each bar
+  const width = Math.max(Math.min(640, find("runs").clientWidth), room), height = 220, floor = height - 26, group = width / LEVELS.length, bar = (group - 16) / run.accuracy.length;
   const picture = draw("svg", { viewBox: `0 0 ${width} ${height}`, width, role: "img", "aria-label": "Execution accuracy by difficulty" });
   LEVELS.forEach((level, i) => {
     run.accuracy.forEach((row, j) => {
