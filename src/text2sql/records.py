@@ -21,11 +21,12 @@ from text2sql.files import sha256_file, sha256_text, write_json
 from text2sql.paths import repository_root
 
 MANIFEST = "manifest.json"
-# Files in an output folder that tell how it was made, with times and paths in them; they are no
-# part of its content.
+# Files in an output folder that tell how it was made, with times and paths in them, or what was
+# left out of it. No stage reads them: a change of theirs alone must not train a model again.
 UNHASHED = frozenset(
     {
         MANIFEST,
+        "rejects.jsonl",
         "stage.log",
         "stage.key",
         "progress.json",

@@ -16,7 +16,7 @@ import pytest
 from text2sql.errors import UserError
 from text2sql.graph import Stage
 from text2sql.profile import load_profile
-from text2sql.records import read_manifest, write_manifest
+from text2sql.records import content_hash, read_manifest, write_manifest
 from text2sql.runner import Runner, is_current, partial_folder, prepare_partial, publish, stage_key
 from text2sql.selection import Selection
 
@@ -84,6 +84,16 @@ def test_same_output_again_leaves_later_stages_current(tmp_path: Path) -> None:
     finish(second)
     finish(first)
     assert is_current(second)
+
+
+def test_reports_beside_the_output_are_no_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "train.json").write_text("[]")
+    (tmp_path / "rejects.jsonl").write_text('{"line": 1}')
+    before = content_hash(tmp_path)
+    (tmp_path / "rejects.jsonl").write_text('{"place": "a.json: row 1", "line": 1}')
+    assert content_hash(tmp_path) == before
+    (tmp_path / "train.json").write_text("[{}]")
+    assert content_hash(tmp_path) != before
 
 
 def test_interrupted_work_is_kept_only_while_nothing_changed(tmp_path: Path) -> None:
