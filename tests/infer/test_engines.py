@@ -13,12 +13,24 @@ from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Engine, Prompt, load_engine
 from text2sql.infer.model import load_tokenizer
-from text2sql.infer.transformers import align, shared_prefix
+from text2sql.infer.transformers import align, arrange, shared_prefix
 from text2sql.paths import build_root
 from text2sql.prompt import render_messages, render_text, stop_words
 
 SCHEMA = "CREATE TABLE singer (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);"
 QUESTIONS = ["How many singers are there?", "List all names.", "Who is oldest?", "Mean age?"]
+
+
+def test_prompts_with_one_beginning_are_read_together() -> None:
+    schemas = [[1] * 30, [2] * 30]
+    prompts = [Prompt(n, [*schemas[n % 2], *range(n + 1)], "") for n in range(8)]
+    assert [[p.id for p in batch] for batch in arrange(prompts, 4)] == [[0, 2, 4, 6], [1, 3, 5, 7]]
+
+
+def test_prompts_that_share_nothing_are_read_by_length() -> None:
+    lengths = [9, 2, 8, 3, 9, 2]
+    prompts = [Prompt(n, [n] * length, "") for n, length in enumerate(lengths)]
+    assert [[p.id for p in batch] for batch in arrange(prompts, 2)] == [[1, 5], [3, 2], [0, 4]]
 
 
 def test_shared_prefix_leaves_every_prompt_a_token() -> None:

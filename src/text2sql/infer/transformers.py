@@ -1,4 +1,4 @@
-"""The engine that is always there: transformers, in batches of prompts that begin alike."""
+"""The engine that is always there: transformers, in batches of prompts that are alike."""
 
 from __future__ import annotations
 
@@ -71,11 +71,9 @@ class TransformersEngine:
         return {}
 
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[Completion]:
-        """Yield completions, those of prompts that begin alike one after another."""
-        ordered = sorted(prompts, key=lambda prompt: prompt.tokens)
-        size = self._config.batch_size
-        for start in range(0, len(ordered), size):
-            yield from self._batch(ordered[start : start + size])
+        """Yield completions, batch by batch."""
+        for batch in arrange(prompts, self._config.batch_size):
+            yield from self._batch(batch)
 
     def _batch(self, prompts: Sequence[Prompt]) -> Iterator[Completion]:
         started = time.perf_counter()
@@ -161,6 +159,28 @@ class _Streamer(BaseStreamer):
 
     def end(self) -> None:
         """Nothing is held back, so nothing is left to pass on."""
+
+
+def arrange(prompts: Sequence[Prompt], size: int) -> list[list[Prompt]]:
+    """Return batches that cost little to read.
+
+    Questions about one database begin with its schema, so that neighbours in the order of their
+    tokens share most of what is read. Where examples stand before the schema they share next to
+    nothing, and prompts of like length waste less on filling. The order with fewer tokens is taken.
+    """
+
+    def batches(ordered: list[Prompt]) -> list[list[Prompt]]:
+        return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+
+    alike = batches(sorted(prompts, key=lambda prompt: prompt.tokens))
+    even = batches(sorted(prompts, key=lambda prompt: (len(prompt.tokens), prompt.tokens)))
+    return min(alike, even, key=lambda found: sum(map(_tokens_read, found)))
+
+
+def _tokens_read(batch: Sequence[Prompt]) -> int:
+    rows = [prompt.tokens for prompt in batch]
+    shared = shared_prefix(rows)
+    return shared + len(rows) * (max(map(len, rows)) - shared)
 
 
 def shared_prefix(rows: Sequence[list[int]]) -> int:
