@@ -7,6 +7,7 @@ in one process, by four sets of keys: the first recipe's (padded batches), the s
 rows of like length, the same with rows packed as the second recipe packs them, and the second
 recipe's. Time is the trainer's own, from its first step to its last; the sets take turns, and the
 fastest run of each counts. Tokens are those of the rows after `cutoff_len`; padding is no token.
+docs/training.md shows the results that lie beside this file (make results).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from text2sql.files import read_json, write_json
 from text2sql.graph import build_graph
 from text2sql.paths import repository_root
 from text2sql.profile import load_profile
-from text2sql.records import package_versions
+from text2sql.records import git_state, package_versions
 from text2sql.selection import Selection
 from text2sql.train.lengths import Lengths, cut_lengths, measure_lengths, packed_rows
 from text2sql.train.llamafactory import run_llamafactory
@@ -165,6 +166,7 @@ def main() -> None:
     found: dict[str, Any] = {
         "hardware": hardware.describe(),
         "versions": package_versions(),
+        "git": git_state(),
         "threads": int(os.environ.get("OMP_NUM_THREADS", "0")) or "all",
         "dataset": arguments.dataset,
         "load_before": [round(load, 1) for load in os.getloadavg()],

@@ -11,6 +11,7 @@ import pytest
 from text2sql.errors import UserError
 from text2sql.files import write_json
 from text2sql.report import publish
+from text2sql.report.benchmarks import retrieval_block, training_block
 from text2sql.report.evidence import evidence_table, marks
 from text2sql.report.figure import draw_accuracy, draw_errors, draw_losses, draw_speed
 from text2sql.report.formats import csv_text, latex_text, markdown_text
@@ -216,3 +217,55 @@ def test_measurements_of_inference_are_rendered_from_their_records() -> None:
     facts = {"model": "m", "prompts": 120, "prompt_tokens": 900, "ratio": 2.0, "same_answers": 119}
     text = batching_text(machine | facts | {"seconds": seconds, "vllm": "0.1"})
     assert "2.0 s against 4.0 s (medians of 3 rounds), that is 2.00 times" in text
+
+
+def test_benchmarks_are_rendered_from_their_records(checkout: Path) -> None:
+    machine = {"hardware": {"cpu": "A CPU"}, "git": {"sha": "0123456789abcdef"}, "threads": 1}
+    run = {
+        "seconds": [9.6, 8.0],
+        "rows_per_second": 2.5,
+        "tokens_per_second": 1234.5,
+        "share_of_padding": 0.1,
+        "times_as_fast_as_the_first": 1.5,
+    }
+    facts = {"model": "m", "dataset": "d", "rows": 20, "load_before": [0.4], "load_after": [2.1]}
+    write_json(
+        checkout / "benchmarks" / "training_throughput_m.json",
+        machine | facts | {"runs": {"a recipe": run}},
+    )
+    text = training_block()
+    assert "| a recipe |   2.50 |    1,234 |  10.0 % |              1.50 |  10 / 8 |" in text
+    assert "20 rows of dataset d, one thread of A CPU, commit 0123456789, load 0 before" in text
+    assert "[benchmarks/training_throughput_m.json]" in text
+
+    way = {"recall": {"1": 0.25, "4": 0.5}, "leaking_rows_left_out": 3, "seconds": 2.0}
+    facts = {"dataset": "d", "knowledge_base": "k", "questions": 4, "stored": 9}
+    write_json(
+        checkout / "benchmarks" / "retrieval_recall_d.json",
+        machine | facts | {"ways": {"BM25": way}},
+    )
+    text = retrieval_block()
+    assert "| BM25   | 25.0 | 50.0 |       2 |" in text
+    assert "of 9 stored; the guard left out 3 of them" in text
+
+    index = {
+        "index": "FLAT",
+        "rows_per_second": 1000.4,
+        "batch_ms_per_question": 2.0,
+        "alone_ms_per_question": 10.0,
+        "alone_p50_ms": 9.0,
+        "alone_p95_ms": 20.0,
+        "alone_over_batch": 5.0,
+        "langchain_ms_per_question": 12.0,
+        "langchain_over_batch": 6.0,
+        "recall_of_exact": 1.0,
+        "disk_mb": 10,
+        "peak_memory_mb": 20,
+    }
+    facts = {"rows": 1000, "dimension": 8, "top": 30, "questions": 9, "asked_alone": 3}
+    versions = {"versions": {"milvus-lite": "1.0"}, "langchain_milvus": "2.0"}
+    write_json(
+        checkout / "benchmarks" / "retrieval_speed.json",
+        machine | facts | versions | {"indexes": [index]},
+    )
+    assert "| FLAT  |         1000 |      2.0 |       10 |   9 |  20 |" in retrieval_block()

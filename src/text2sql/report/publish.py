@@ -9,6 +9,7 @@ from typing import Any
 from text2sql.errors import UserError
 from text2sql.files import read_json, write_json, write_text
 from text2sql.paths import repository_root
+from text2sql.report.benchmarks import retrieval_block, training_block
 from text2sql.report.figure import CHART, draw_sizes
 from text2sql.report.formats import Table, markdown_text
 from text2sql.report.ledger import append_to_ledger
@@ -129,6 +130,8 @@ PAGES = {
     "README.zh.md": results_block,
     "docs/REPRODUCING.md": published_block,
     "docs/inference.md": inference_block,
+    "docs/retrieval.md": retrieval_block,
+    "docs/training.md": training_block,
 }
 
 
