@@ -10,6 +10,7 @@ import json
 import resource
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -17,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from text2sql import hardware
+from text2sql.attempts import ATTEMPTS
 from text2sql.files import sha256_file, sha256_text, write_json
 from text2sql.paths import repository_root
+from text2sql.progress import PROGRESS
 
 MANIFEST = "manifest.json"
 # Files in an output folder that tell how it was made, with times and paths in them, or what was
@@ -26,10 +29,11 @@ MANIFEST = "manifest.json"
 UNHASHED = frozenset(
     {
         MANIFEST,
+        ATTEMPTS,
         "rejects.jsonl",
         "stage.log",
         "stage.key",
-        "progress.json",
+        PROGRESS,
         "notes.txt",
         "llamafactory.yaml",
         "trainer_log.jsonl",
@@ -89,6 +93,7 @@ def write_manifest(
     seed: int | None,
     started: datetime,
     details: dict[str, Any],
+    earlier: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Write the manifest of a finished stage into its output folder.
 
@@ -101,6 +106,8 @@ def write_manifest(
         seed: the seed of whatever was random, if anything was.
         started: start time, with time zone.
         details: what the stage measured of itself (losses, counts, throughput).
+        earlier: attempts that were stopped and that this one went on from; ``seconds`` in the
+            manifest is the time of all.
     """
     finished = datetime.now(UTC)
     write_json(
@@ -118,7 +125,12 @@ def write_manifest(
             "seed": seed,
             "started": started.isoformat(timespec="seconds"),
             "finished": finished.isoformat(timespec="seconds"),
-            "seconds": round((finished - started).total_seconds(), 1),
+            "seconds": round(
+                sum(attempt["seconds"] for attempt in earlier)
+                + (finished - started).total_seconds(),
+                1,
+            ),
+            "earlier_attempts": list(earlier),
             "peak_memory_mb": peak_memory_mb(),
             "command": command_line(),
             "details": details,

@@ -23,11 +23,12 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
+from text2sql.attempts import ATTEMPTS
 from text2sql.errors import UserError
 from text2sql.files import PARTIAL, sha256_tree
 from text2sql.graph import Stage
 from text2sql.paths import repository_root
-from text2sql.progress import NOTES, read_notes, read_progress
+from text2sql.progress import NOTES, PROGRESS, read_notes, read_progress
 from text2sql.records import canonical_hash, read_manifest
 from text2sql.selection import Selection
 
@@ -258,8 +259,8 @@ def prepare_partial(stage: Stage) -> Path:
 def publish(stage: Stage) -> None:
     """Put the finished `.partial` folder in the place of the stage's output."""
     folder = partial_folder(stage)
-    (folder / KEY).unlink(missing_ok=True)
-    (folder / "progress.json").unlink(missing_ok=True)
+    for told in (KEY, PROGRESS, ATTEMPTS):  # the manifest has what is to stay
+        (folder / told).unlink(missing_ok=True)
     if stage.output.exists():
         shutil.rmtree(stage.output)
     folder.rename(stage.output)

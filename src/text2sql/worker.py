@@ -10,10 +10,10 @@ import json
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from text2sql.attempts import begin_attempt
 from text2sql.errors import UserError
 from text2sql.files import write_failure
 from text2sql.graph import Stage, build_graph
@@ -95,8 +95,8 @@ def run_stage(stage: Stage) -> None:
         raise UserError(f"stage '{stage.name}' needs {', '.join(missing)} first")
     folder = partial_folder(stage)
     job = Job(stage, {n: s.output for n, s in stage.inputs.items()}, folder, Progress(folder))
-    started = datetime.now(UTC)
-    git_state()  # cached: the record says what the stage started from, not what came meanwhile
+    # git_state is cached: the record says what the stage started from, not what came meanwhile.
+    started, earlier = begin_attempt(folder, git_state())
     details = stage_module(stage.kind).run(job)
     write_manifest(
         folder,
@@ -108,6 +108,7 @@ def run_stage(stage: Stage) -> None:
         },
         seed=stage.seed,
         started=started,
+        earlier=earlier,
         details=details,
     )
     publish(stage)

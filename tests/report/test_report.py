@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ import pytest
 
 from text2sql.errors import UserError
 from text2sql.files import write_json
+from text2sql.graph import Stage
 from text2sql.report import publish
 from text2sql.report.benchmarks import retrieval_block, training_block
 from text2sql.report.evidence import evidence_table, marks
 from text2sql.report.figure import draw_accuracy, draw_errors, draw_losses, draw_speed
 from text2sql.report.formats import csv_text, latex_text, markdown_text
 from text2sql.report.measured import batching_text, decoding_text
-from text2sql.report.record import JOINT, LEVELS, _row, count_parameters
+from text2sql.report.record import JOINT, LEVELS, _losses, _row, count_parameters
 from text2sql.report.table import accuracy_table, render_table
 
 
@@ -269,3 +271,12 @@ def test_benchmarks_are_rendered_from_their_records(checkout: Path) -> None:
         machine | facts | versions | {"indexes": [index]},
     )
     assert "| FLAT  |         1000 |      2.0 |       10 |   9 |  20 |" in retrieval_block()
+
+
+def test_steps_logged_again_after_a_kill_are_drawn_once(tmp_path: Path) -> None:
+    logged = [(5, 2.0), (10, 1.5), (15, 1.4), (10, 1.51), (15, 1.41), (20, 1.2)]
+    with (tmp_path / "trainer_log.jsonl").open("w", encoding="utf-8") as stream:
+        for step, loss in logged:
+            stream.write(json.dumps({"current_steps": step, "loss": loss}) + "\n")
+    training = Stage("train:a", "train-lora", {}, tmp_path)
+    assert _losses(training) == [(5, 2.0), (10, 1.51), (15, 1.41), (20, 1.2)]

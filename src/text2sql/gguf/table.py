@@ -30,7 +30,10 @@ SPEEDS = (
     "prompt_tokens_per_cpu_second", "generation_tokens_per_cpu_second",
 )  # fmt: skip
 # Of each stage's manifest, what a reader needs to repeat it.
-KEPT = ("inputs", "output_hash", "git", "versions", "hardware", "started", "seconds", "command")
+KEPT = (
+    "inputs", "output_hash", "git", "versions", "hardware", "started", "seconds",
+    "earlier_attempts", "command",
+)  # fmt: skip
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -51,7 +54,10 @@ def run(job: Job) -> dict[str, Any]:
         "model_sha256": stages[f"file:{F16}"]["inputs"]["model"],
         "rows": rows,
         "threads": job.settings["threads"],
-        "stages": {name: {key: manifest[key] for key in KEPT} for name, manifest in stages.items()},
+        "stages": {
+            name: {key: value for key, value in manifest.items() if key in KEPT}
+            for name, manifest in stages.items()
+        },
     }
     write_json(job.output / RECORD, record)
     write_text(job.output / TABLE, render(record))

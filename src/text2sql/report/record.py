@@ -80,9 +80,13 @@ def count_parameters(path: Path) -> int:
 
 
 def _losses(training: Stage) -> list[tuple[int, float]]:
-    """Step and loss as the trainer logged them."""
+    """Step and loss as the trainer logged them.
+
+    A training that went on from a checkpoint logged the steps after it twice; the later ones count.
+    """
     log = read_jsonl(training.output / TRAINER_LOG)
-    return [(row["current_steps"], row["loss"]) for row in log if row.get("loss") is not None]
+    found = {row["current_steps"]: row["loss"] for row in log if row.get("loss") is not None}
+    return sorted(found.items())
 
 
 def metric_name(evaluation: dict[str, Any]) -> str:
@@ -159,7 +163,11 @@ def outcomes(record: dict[str, Any], row: dict[str, Any], level: str = "all") ->
 
 def commits(record: dict[str, Any]) -> list[str]:
     """Return the commits the stages ran at, short, with ``+`` where the checkout was changed."""
-    states = [manifest["git"] for manifest in record["stages"].values()]
+    states = [
+        attempt["git"]
+        for manifest in record["stages"].values()
+        for attempt in (manifest, *manifest.get("earlier_attempts", ()))
+    ]
     return sorted({f"{(s['sha'] or 'none')[:10]}{'+' if s['dirty'] else ''}" for s in states})
 
 
