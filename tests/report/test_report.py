@@ -247,7 +247,7 @@ def test_benchmarks_are_rendered_from_their_records(checkout: Path) -> None:
         machine | facts | {"ways": {"BM25": way}},
     )
     text = retrieval_block()
-    assert "| BM25   | 25.0 | 50.0 |       2 |" in text
+    assert "| BM25   | 25.0 | 50.0 |                 2 |" in text
     assert "of 9 stored; the guard left out 3 of them" in text
 
     index = {

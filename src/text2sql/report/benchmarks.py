@@ -61,13 +61,14 @@ def recall_text(record: dict[str, Any]) -> str:
         [name, *(f"{100 * way['recall'][k]:.1f}" for k in depths), f"{way['seconds']:.0f}"]
         for name, way in ways.items()
     ]
+    header = ["Search", *(f"@{k}" for k in depths), "processor seconds"]
     leaking = max(way["leaking_rows_left_out"] for way in ways.values())
     return (
         f"**Dataset {record['dataset']}**, {record['knowledge_base']}: the share in per cent of"
         f" {record['questions']} questions with an example of the gold skeleton among the first k"
         f" of {record['stored']} stored; the guard left out {leaking} of them.\n\n"
-        f"{markdown_text(Table(['Search', *(f'@{k}' for k in depths), 'seconds'], rows))}\n\n"
-        f"{_machine(record)}.\n"
+        f"{markdown_text(Table(header, rows))}\n\n"
+        f"Measured on {_machine(record)}.\n"
     )
 
 
