@@ -327,6 +327,11 @@ def _failure(stage: Stage, status: int) -> str:
         line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line
     ]
     last = lines[-1].strip() if lines else "no output"
+    if status == -signal.SIGKILL:  # the process could not say so itself
+        last = (
+            "it was killed, as the system does when memory runs out; the same command goes on from"
+            " what is there"
+        )
     if shutil.disk_usage(log.parent).free < ROOM_FOR_A_LINE:  # the reason may not be in the log
         last = (
             f"the disk of {log.parent} is full; make room and run the same command again, it goes"

@@ -125,18 +125,21 @@ def test_two_runs_at_once_are_refused(runner: ScriptRunner) -> None:
     stage = make_stage(runner.selection.folder, "slow")
     runner.scripts["slow"] = "import time; time.sleep(30)"
     other = ScriptRunner(runner.selection, workers=1)
-    thread = threading.Thread(target=lambda: _ignore_failure(runner, stage))
+    said: list[str] = []
+    thread = threading.Thread(target=lambda: said.append(_failure_of(runner, stage)))
     thread.start()
     _wait_for(lambda: bool(runner.running))
     with pytest.raises(UserError, match="another run is at work"):
         other.run([stage])
     os.killpg(runner.running["slow"].process.pid, signal.SIGKILL)
     thread.join(10)
+    assert "it was killed, as the system does when memory runs out" in said[0]
 
 
-def _ignore_failure(runner: Runner, stage: Stage) -> None:
-    with pytest.raises(UserError):
+def _failure_of(runner: Runner, stage: Stage) -> str:
+    with pytest.raises(UserError) as failure:
         runner.run([stage])
+    return str(failure.value)
 
 
 def test_independent_stages_run_side_by_side(runner: ScriptRunner) -> None:
