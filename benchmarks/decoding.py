@@ -31,6 +31,7 @@ from text2sql.infer.fit import SchemaFitter
 from text2sql.infer.stage import PREDICT_FILE, decoding_counts, write_predictions
 from text2sql.prompt import render_text, stop_words
 from text2sql.records import git_state, package_versions
+from text2sql.report.record import per_cent
 
 WAYS: dict[str, dict[str, Any]] = {
     "greedy": {},
@@ -64,7 +65,7 @@ def measure(
         )
     failed = sum(not databases.run(row["db_id"], [row["sql"]])[0].ok for row in rows)
     return {
-        "execution_accuracy": round(100 * report.scores["all"]["exec"], 2),
+        "execution_accuracy": per_cent(report.scores["all"]["exec"]),
         "outcomes": "".join(str(int(verdict["exec"])) for verdict in report.verdicts),
         "execution_errors": failed,
         "prompt_tokens_read": engine.measurements()["prompt_tokens_read"],

@@ -18,7 +18,7 @@ from text2sql.report.evidence import evidence_table, marks
 from text2sql.report.figure import draw_accuracy, draw_errors, draw_losses, draw_speed
 from text2sql.report.formats import csv_text, latex_text, markdown_text
 from text2sql.report.measured import batching_text, decoding_text
-from text2sql.report.record import JOINT, LEVELS, _losses, _row, count_parameters
+from text2sql.report.record import JOINT, LEVELS, _losses, _row, count_parameters, per_cent
 from text2sql.report.table import accuracy_table, render_table
 
 
@@ -280,3 +280,7 @@ def test_steps_logged_again_after_a_kill_are_drawn_once(tmp_path: Path) -> None:
             stream.write(json.dumps({"current_steps": step, "loss": loss}) + "\n")
     training = Stage("train:a", "train-lora", {}, tmp_path)
     assert _losses(training) == [(5, 2.0), (10, 1.51), (15, 1.41), (20, 1.2)]
+
+
+def test_a_share_is_rounded_once() -> None:
+    assert f"{per_cent(16 / 1034):.1f}" == "1.5"

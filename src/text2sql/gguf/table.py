@@ -14,7 +14,7 @@ from text2sql.infer.stage import PREDICTIONS
 from text2sql.records import read_manifest
 from text2sql.report.evidence import p_text
 from text2sql.report.formats import Table, csv_text, markdown_text
-from text2sql.report.record import LEVEL_TITLES, LEVELS, commits
+from text2sql.report.record import LEVEL_TITLES, LEVELS, commits, per_cent
 from text2sql.report.statistics import discordant, mcnemar
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def run(job: Job) -> dict[str, Any]:
     for row in rows:
         queries = _queries(job.inputs[f"infer:{row['type']}"])
         same = sum(one == other for one, other in zip(queries, reference, strict=True))
-        row["same_sql_as_f16"] = round(100 * same / len(reference), 2)
+        row["same_sql_as_f16"] = per_cent(same / len(reference))
     stages = {name: _manifest(folder) for name, folder in job.inputs.items()}
     record = {
         **{key: job.config[key] for key in ("title", "profile", "row", "dataset")},
@@ -80,7 +80,7 @@ def _row(job: Job, name: str) -> dict[str, Any]:
         "type": name,
         **{key: details[key] for key in kept},
         "questions": {level: scores[level]["count"] for level in LEVELS},
-        "accuracy": {level: round(100 * scores[level]["exec"], 2) for level in LEVELS},
+        "accuracy": {level: per_cent(scores[level]["exec"]) for level in LEVELS},
         "outcomes": "".join(str(int(verdict["exec"])) for verdict in read_jsonl(judged / VERDICTS)),
         **{key: measured.get(key) for key in SPEEDS},
         "peak_memory_mb": inferred["peak_memory_mb"],

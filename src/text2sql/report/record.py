@@ -89,6 +89,11 @@ def _losses(training: Stage) -> list[tuple[int, float]]:
     return sorted(found.items())
 
 
+def per_cent(share: float) -> float:
+    """Return a share as per cent, with digits to spare: rounded twice, 1.547 comes out as 1.6."""
+    return round(100 * share, 6)
+
+
 def metric_name(evaluation: dict[str, Any]) -> str:
     """Return what the evaluation's accuracy is called: with several variants, a test suite's."""
     variants = [entry["variants"] for entry in evaluation["database_set"]["databases"].values()]
@@ -106,9 +111,9 @@ def _row(
         "label": row["label"],
         "without_examples": row["without_examples"],
         "questions": {level: scores[level]["count"] for level in levels},
-        "accuracy": {level: round(100 * scores[level]["exec"], 2) for level in levels},
+        "accuracy": {level: per_cent(scores[level]["exec"]) for level in levels},
         "test_suite_accuracy": suite
-        and {level: round(100 * suite[level]["exec"], 2) for level in levels},
+        and {level: per_cent(suite[level]["exec"]) for level in levels},
         "outcomes": "".join(str(int(verdict["exec"])) for verdict in verdicts),
         "further_metrics": evaluation["metrics"],
     }
