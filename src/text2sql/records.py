@@ -145,8 +145,8 @@ def peak_memory_mb() -> int:
 
 
 def command_line() -> str:
-    """The command that runs this process, without the path of the interpreter."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """The command that runs this process; of absolute paths, this machine's, the names alone."""
+    return " ".join(Path(part).name if Path(part).is_absolute() else part for part in sys.argv)
 
 
 @cache

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from text2sql.attempts import begin_attempt
 from text2sql.files import write_json
 from text2sql.progress import PROGRESS, Progress
-from text2sql.records import read_manifest, write_manifest
+from text2sql.records import command_line, read_manifest, write_manifest
 from text2sql.report.record import commits
 
 FIRST = {"sha": "1" * 40, "dirty": False}
@@ -57,3 +60,8 @@ def test_manifest_and_commits_tell_of_every_attempt(tmp_path: Path) -> None:
     assert manifest is not None
     assert 90 <= manifest["seconds"] < 120
     assert "2222222222+" in commits({"stages": {"toy": manifest}})
+
+
+def test_a_record_names_no_folder_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/a/b/worker.py", "infer:x", "/home/me/p.yaml", "", "c/d"])
+    assert command_line() == "worker.py infer:x p.yaml  c/d"
