@@ -18,12 +18,12 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from text2sql.create.database import Database
-from text2sql.create.grammar import Grammar, Pair
-from text2sql.create.plan import plan_offline
-from text2sql.create.validate import Validator
+from text2sql.create.generator import Grammar, Pair
+from text2sql.create.topics import plan_offline
 from text2sql.data.decontaminate import skeleton
 from text2sql.schema import read_schema
+from text2sql.sql.database import Database
+from text2sql.sql.validate import Validator
 
 SAMPLES = 20
 

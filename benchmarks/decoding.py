@@ -25,10 +25,10 @@ from text2sql.data.config import DataConfig
 from text2sql.files import read_json, read_jsonl, sha256_file, write_json
 from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
-from text2sql.infer.decode import Databases
 from text2sql.infer.engine import load_engine
-from text2sql.infer.fit import SchemaFitter
+from text2sql.infer.shrink_prompt import SchemaFitter
 from text2sql.infer.stage import PREDICT_FILE, decoding_counts, write_predictions
+from text2sql.infer.vote_and_repair import Databases
 from text2sql.prompt import render_text, stop_words
 from text2sql.records import git_state, package_versions
 from text2sql.report.record import per_cent

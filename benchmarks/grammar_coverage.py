@@ -14,9 +14,9 @@ from functools import cache
 from pathlib import Path
 
 from text2sql.convert.gguf_to_hf import packaged_gguf
-from text2sql.infer.grammar import schema_grammar
 from text2sql.infer.llama_grammar import refused_after
 from text2sql.infer.llamacpp import open_llama
+from text2sql.infer.sql_gbnf import schema_grammar
 from text2sql.schema import read_schema
 
 

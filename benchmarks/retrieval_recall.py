@@ -24,7 +24,7 @@ from text2sql.data.config import DataConfig
 from text2sql.data.prepare import SchemaTexts
 from text2sql.errors import UserError
 from text2sql.files import read_jsonl, write_json
-from text2sql.graph import Stage, build_graph
+from text2sql.pipeline.graph import build_graph
 from text2sql.profile import load_profile
 from text2sql.rag.build import store_place
 from text2sql.rag.config import KnowledgeBaseConfig, RetrievalConfig, load_retrieval_config
@@ -34,7 +34,8 @@ from text2sql.rag.retrieve import ask, check_fingerprint, describe, leak_guard, 
 from text2sql.rag.search import Asked, Retriever
 from text2sql.rag.store import Store
 from text2sql.records import git_state, package_versions
-from text2sql.selection import ALL_ROWS, Selection
+from text2sql.run import ALL_ROWS, Run
+from text2sql.stage import Stage
 
 PUBLISHED = "minilm_embedding"
 OURS = "minilm_best"
@@ -95,7 +96,7 @@ def main() -> None:
     parser.add_argument("--drafts", help="a row without retrieval that has been inferred")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
-    selection = Selection(load_profile(options.profile), options.dataset, optional=(ALL_ROWS,))
+    selection = Run(load_profile(options.profile), options.dataset, optional=(ALL_ROWS,))
     graph = build_graph(selection)
     base = graph[f"knowledge-base:{load_retrieval_config(OURS).knowledge_base}"]
     config = KnowledgeBaseConfig.model_validate(base.config["knowledge_base"])

@@ -25,11 +25,11 @@ from tqdm import tqdm
 
 from text2sql import hardware
 from text2sql.files import read_json, write_json
-from text2sql.graph import build_graph
 from text2sql.paths import repository_root
+from text2sql.pipeline.graph import build_graph
 from text2sql.profile import load_profile
 from text2sql.records import git_state, package_versions
-from text2sql.selection import Selection
+from text2sql.run import Run
 from text2sql.train.lengths import Lengths, cut_lengths, measure_lengths, packed_rows
 from text2sql.train.llamafactory import run_llamafactory
 from text2sql.train.recipe import load_recipe
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="JSON file for the figures")
     arguments = parser.parse_args()
     profile = load_profile(arguments.profile)
-    graph = build_graph(Selection(profile, arguments.dataset))
+    graph = build_graph(Run(profile, arguments.dataset))
     found: dict[str, Any] = {
         "hardware": hardware.describe(),
         "versions": package_versions(),

@@ -74,9 +74,9 @@ def select_run(
     assignments: tuple[str, ...] = (),
 ) -> tuple[Any, dict[str, Any]]:
     """Return the selection that the options mean, and its graph of stages (`row` picks later)."""
-    from text2sql.graph import build_graph
+    from text2sql.pipeline.graph import build_graph
     from text2sql.profile import load_profile
-    from text2sql.selection import Selection
+    from text2sql.run import Run
     from text2sql.train.recipe import parse_overrides
 
     loaded = load_profile(profile)
@@ -88,17 +88,17 @@ def select_run(
         optional.append(str(row))
     name = dataset or loaded.dataset
     wanted = tuple(dict.fromkeys(optional))
-    selection = Selection(loaded, name, limit, recipe, profile, overrides, wanted)
+    selection = Run(loaded, name, limit, recipe, profile, overrides, wanted)
     return selection, build_graph(selection)
 
 
 def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Any:
     """Run the stages wanted, and all they need, that are not up to date; return the selection."""
     from text2sql import hardware
-    from text2sql.graph import select
-    from text2sql.runner import Runner
-    from text2sql.selection import ALL_ROWS
-    from text2sql.worker import stage_module
+    from text2sql.pipeline.graph import select
+    from text2sql.pipeline.run_stage import stage_module
+    from text2sql.pipeline.scheduler import Scheduler
+    from text2sql.run import ALL_ROWS
 
     if wanted[0] in ("knowledge-base", "retrieve"):
         options = options | {"rows": options["rows"] or ALL_ROWS}
@@ -117,7 +117,7 @@ def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Any:
     workers = hardware.affordable_workers(profile.workers, profile.worker_memory_gb)
     if workers < profile.workers:
         click.echo(f"little memory: {workers} stages at a time instead of {profile.workers}")
-    Runner(selection, workers).run(stages)
+    Scheduler(selection, workers).run(stages)
     return selection
 
 
@@ -182,7 +182,7 @@ def data_report(cutoff_len: int, **options: Any) -> None:
 @run_options
 def plan(**options: Any) -> None:
     """Print the stages, inputs, outputs and launch lines of a run; run nothing."""
-    from text2sql.plan import describe_plan
+    from text2sql.pipeline.plan import describe_plan
 
     click.echo(describe_plan(*select_run(**options)))
 
@@ -268,8 +268,8 @@ def quantize(
     **options: Any,
 ) -> None:
     """Convert a model to GGUF and quantize it, with checks before and after."""
-    from text2sql.gguf.command import quantize_folder, summary
-    from text2sql.gguf.types import DEFAULT_TYPE, check_type
+    from text2sql.gguf.quantize_folder import quantize_folder, summary
+    from text2sql.models.gguf_types import DEFAULT_TYPE, check_type
     from text2sql.paths import build_root, shown
 
     if model is None:
@@ -294,8 +294,8 @@ def quantize(
 @click.option("--context", default=4096, show_default=True, help="Tokens of prompt and answer.")
 def serve_openai(model: Path | None, host: str, port: int, context: int, **options: Any) -> None:
     """Serve a model behind an OpenAI-compatible endpoint; by default the profile's Q4_K_M file."""
-    from text2sql.gguf.types import DEFAULT_TYPE
-    from text2sql.infer.serve import serve
+    from text2sql.infer.openai_server import serve
+    from text2sql.models.gguf_types import DEFAULT_TYPE
 
     if model is None:
         selection = bring_up_to_date([f"quantize:{DEFAULT_TYPE}"], **options)
@@ -352,11 +352,11 @@ def _add_train_command(kind: str, text: str) -> None:
         "--assume-rows", type=click.IntRange(min=1), help="With --dry-run: rows of the dataset."
     )
     def command(dry_run: bool, gpu: str | None, assume_rows: int | None, **options: Any) -> None:
-        from text2sql.train.join import train_with_node_0
+        from text2sql.pipeline.multinode import train_with_node_0
         from text2sql.train.nodes import this_node
 
         if dry_run:
-            from text2sql.graph import select
+            from text2sql.pipeline.graph import select
             from text2sql.train.dry_run import dry_run as describe
 
             selection, graph = select_run(**options)

@@ -15,7 +15,7 @@ from text2sql.infer.stage import PREDICT_FILE
 from text2sql.profile import EvalConfig
 
 if TYPE_CHECKING:
-    from text2sql.worker import Job
+    from text2sql.stage import Job
 
 SCORES = "scores.json"
 VERDICTS = "verdicts.jsonl"

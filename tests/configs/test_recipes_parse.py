@@ -44,11 +44,10 @@ for name, arguments in json.loads(sys.stdin.read()).items():
 
 def arguments_of(name: str, output: Path) -> dict[str, Any]:
     """What the train stage would write for a recipe, on a machine without GPUs."""
-    from text2sql.graph import Stage
     from text2sql.progress import Progress
+    from text2sql.stage import Job, Stage
     from text2sql.train.recipe import load_recipe
     from text2sql.train.stage import training_arguments
-    from text2sql.worker import Job
 
     recipe = load_recipe(name)
     stage = Stage("train:x", "train", {"template": "qwen3"}, output, settings={"device": "cpu"})

@@ -12,11 +12,11 @@ import yaml
 
 from text2sql.config import load_config
 from text2sql.data.config import DataConfig
-from text2sql.graph import build_graph
 from text2sql.infer.config import load_infer_config
+from text2sql.pipeline.graph import build_graph
 from text2sql.profile import load_profile
 from text2sql.rag.config import load_knowledge_base_config, load_retrieval_config
-from text2sql.selection import Selection
+from text2sql.run import Run
 from text2sql.train.recipe import load_recipe
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -56,7 +56,7 @@ def test_recipe_comment_says_how_to_launch_and_what_it_costs(path: Path) -> None
 def test_every_profile_makes_a_graph(path: Path) -> None:
     profile = load_profile(path.stem)
     assert profile.name == path.stem
-    graph = build_graph(Selection(profile, profile.dataset))
+    graph = build_graph(Run(profile, profile.dataset))
     assert [name for name in graph if name.startswith("eval:")] == [
         f"eval:{row.name}" for row in profile.rows
     ]

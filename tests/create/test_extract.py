@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from text2sql.create.cards import render_cards, table_card
-from text2sql.create.database import Database
 from text2sql.create.snapshot import Snapshot, read_snapshot, write_snapshot
 from text2sql.errors import UserError
 from text2sql.schema import ForeignKey, Schema, read_schema
 from text2sql.schema.prune import estimate_tokens
+from text2sql.sql.database import Database
 
 EVERYWHERE = [
     "sqlite",

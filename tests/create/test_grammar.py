@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 from test_suite_sql_eval.api import Settings, evaluate
 
-from text2sql.create.database import Database
-from text2sql.create.grammar import DEFAULT_MIX, Grammar, Pair, quotas
+from text2sql.create.generator import DEFAULT_MIX, Grammar, Pair, quotas
+from text2sql.create.nouns import noun, split_name
 from text2sql.create.patterns import PATTERNS
-from text2sql.create.plan import Topic, plan_offline, scale_counts
+from text2sql.create.question_templates import WORDINGS
 from text2sql.create.split import split_pairs, without_values
 from text2sql.create.stage import CreateOptions, create_data
-from text2sql.create.validate import Validator
-from text2sql.create.wordings import WORDINGS
-from text2sql.create.words import noun, split_name
+from text2sql.create.topics import Topic, plan_offline, scale_counts
 from text2sql.data.decontaminate import normalize
 from text2sql.errors import UserError
 from text2sql.files import read_json, read_jsonl
 from text2sql.schema import read_schema
+from text2sql.sql.database import Database
+from text2sql.sql.validate import Validator
 
 EVERYWHERE = [
     "sqlite",

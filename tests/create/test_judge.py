@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from text2sql.cli import cli
-from text2sql.create.judge import judge_files
+from text2sql.create.eval_private import judge_files
 from text2sql.errors import UserError
 from text2sql.files import read_json, read_jsonl
 

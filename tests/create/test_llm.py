@@ -15,11 +15,11 @@ from click.testing import CliRunner
 from text2sql.chat import EndpointError
 from text2sql.cli import cli
 from text2sql.create.llm import LlmOptions, LlmWriter
-from text2sql.create.plan import Topic
 from text2sql.create.snapshot import Snapshot
-from text2sql.create.validate import Validator
+from text2sql.create.topics import Topic
 from text2sql.errors import UserError
 from text2sql.schema import read_schema
+from text2sql.sql.validate import Validator
 
 PLAN = {
     "topics": [
@@ -101,7 +101,7 @@ def url_of(server: Server) -> str:
 def writer(
     server: Server, snapshot: Snapshot, shop_sqlite: str, tmp_path: Path
 ) -> Iterator[LlmWriter]:
-    from text2sql.create.database import Database
+    from text2sql.sql.database import Database
 
     options = LlmOptions(url_of(server), "m", price_in=1, price_out=2, wait=0.01)
     with Database(shop_sqlite) as database:

@@ -9,10 +9,10 @@ import pytest
 import sqlglot
 import yaml
 
-from text2sql.create.database import Database
-from text2sql.create.dialects import quote_name
-from text2sql.create.validate import Rejected, Validator, limited_sql
 from text2sql.schema import read_schema
+from text2sql.sql.database import Database
+from text2sql.sql.dialects import quote_name
+from text2sql.sql.validate import Rejected, Validator, limited_sql
 
 GROUPS: list[dict[str, Any]] = yaml.safe_load(
     (Path(__file__).parent / "corpus.yaml").read_text(encoding="utf-8")

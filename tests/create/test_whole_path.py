@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from text2sql.create.judge import judge_files
+from text2sql.create.eval_private import judge_files
 from text2sql.files import read_jsonl
 from text2sql.schema import Schema, read_schema
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from text2sql.data.similar import SimilarSets
+from text2sql.data.jaccard_join import SimilarSets
 
 
 def draw_set(draw: random.Random) -> frozenset[bytes]:

@@ -13,16 +13,16 @@ import pytest
 from text2sql.errors import UserError
 from text2sql.files import read_json
 from text2sql.gguf.checks import check_logits
-from text2sql.gguf.command import quantize_folder
 from text2sql.gguf.convert import convert_to_f16
-from text2sql.gguf.header import read_header
 from text2sql.gguf.quantize import quantize
-from text2sql.gguf.tools import CONVERTER, converter_folder
-from text2sql.gguf.types import QUANTIZATION_TYPES
+from text2sql.gguf.quantize_folder import quantize_folder
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Prompt, load_engine
-from text2sql.infer.grammar import schema_grammar
 from text2sql.infer.llamacpp import open_llama
+from text2sql.infer.sql_gbnf import schema_grammar
+from text2sql.models.gguf_header import read_header
+from text2sql.models.gguf_types import QUANTIZATION_TYPES
+from text2sql.models.llama_cpp import CONVERTER, converter_folder
 from text2sql.prompt import stop_words
 from text2sql.schema import Column, Schema, Table
 

@@ -9,15 +9,16 @@ import pytest
 
 from text2sql.errors import UserError
 from text2sql.files import read_json, write_json
-from text2sql.gguf.storage import storage_text
-from text2sql.gguf.table import run as make_table
-from text2sql.graph import Stage, build_graph, select
-from text2sql.plan import launch_line
+from text2sql.pipeline.graph import build_graph, select
+from text2sql.pipeline.plan import launch_line
+from text2sql.pipeline.run_stage import STAGE_MODULES
 from text2sql.profile import Profile, load_profile
 from text2sql.progress import Progress
-from text2sql.report.measured import inference_block, publish_quantization
-from text2sql.selection import Selection
-from text2sql.worker import STAGE_MODULES, Job
+from text2sql.report.doc_blocks import inference_block, publish_quantization
+from text2sql.report.quantization import run as make_table
+from text2sql.report.storage import storage_text
+from text2sql.run import Run
+from text2sql.stage import Job, Stage
 
 
 def changed(**values: Any) -> Profile:
@@ -26,7 +27,7 @@ def changed(**values: Any) -> Profile:
 
 def test_every_type_is_answered_and_judged_as_its_row_is(build_folder: Path) -> None:
     profile = load_profile("smollm2-135m")
-    graph = build_graph(Selection(profile, "sample"))
+    graph = build_graph(Run(profile, "sample"))
     assert profile.quantization
     row = graph[f"eval:{profile.quantization.row}"]
     for name in ("F16", *profile.quantization.types):
@@ -41,7 +42,7 @@ def test_every_type_is_answered_and_judged_as_its_row_is(build_folder: Path) -> 
 
 
 def test_other_targets_do_not_need_llama_cpp(build_folder: Path) -> None:
-    graph = build_graph(Selection(load_profile("smollm2-135m"), "sample"))
+    graph = build_graph(Run(load_profile("smollm2-135m"), "sample"))
     kinds = {stage.kind for stage in select(graph, ["infer", "table", "figures"])}
     assert not kinds & {"gguf", "quantize", "quantized-infer", "quantized-eval"}
     assert {stage.kind for stage in graph.values()} <= STAGE_MODULES.keys()
@@ -62,7 +63,7 @@ def adapter_config(folder: Path) -> str:
 def test_an_adapter_is_used_beside_its_base_model(build_folder: Path, tmp_path: Path) -> None:
     rows = [{"name": "lora", "label": "LoRA", "recipe": "smollm2-135m_lora_cpu"}]
     profile = changed(rows=rows, infer=adapter_config(tmp_path), quantization=None)
-    graph = build_graph(Selection(profile, "sample"))
+    graph = build_graph(Run(profile, "sample"))
     inputs = graph["infer:lora"].inputs
     assert (inputs["model"].kind, inputs["adapter"].kind) == ("model", "train-lora")
     assert "merge:smollm2-135m_lora_cpu" not in {
@@ -74,7 +75,7 @@ def test_an_adapter_needs_a_lora_recipe(build_folder: Path, tmp_path: Path) -> N
     rows = [{"name": "base", "label": "Base"}]
     profile = changed(rows=rows, infer=adapter_config(tmp_path), quantization=None)
     with pytest.raises(UserError, match="row 'base': adapter: true needs a LoRA recipe"):
-        build_graph(Selection(profile, "sample"))
+        build_graph(Run(profile, "sample"))
 
 
 def records(folder: Path, name: str, size: float, queries: list[str]) -> dict[str, Path]:

@@ -13,10 +13,10 @@ from test_suite_sql_eval.executor import SqlExecutor
 from text2sql.data.config import DataConfig
 from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
-from text2sql.infer.decode import Databases, result_key, vote
 from text2sql.infer.engine import Completion, Prompt
-from text2sql.infer.fit import SchemaFitter
+from text2sql.infer.shrink_prompt import SchemaFitter
 from text2sql.infer.stage import read_journal, summarize
+from text2sql.infer.vote_and_repair import Databases, result_key, vote
 from text2sql.prompt import render_messages, render_text
 from text2sql.schema import read_schema, render_schema
 

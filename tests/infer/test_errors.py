@@ -15,10 +15,10 @@ from text2sql.config import check_config
 from text2sql.errors import UserError
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import load_engine
-from text2sql.infer.model import cache_bytes, require_memory, require_model, stop_token_ids
 from text2sql.infer.openai import OpenAIEngine
-from text2sql.infer.serve import serve, server_command
+from text2sql.infer.openai_server import serve, server_command
 from text2sql.infer.vllm import adapter_rank
+from text2sql.models.folder import cache_bytes, require_memory, require_model, stop_token_ids
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_wrong_template(tmp_path: Path) -> None:
 
 
 def test_not_enough_memory_comes_with_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("text2sql.infer.model.available_bytes", lambda: 2**31)
+    monkeypatch.setattr("text2sql.models.folder.available_bytes", lambda: 2**31)
     require_memory(2**30, "m", "do this")
     with pytest.raises(UserError, match=r"m needs about 3\.0 GiB of memory, 2\.0 GiB are free; do"):
         require_memory(3 * 2**30, "m", "do this")
@@ -104,7 +104,7 @@ def test_serving_on_a_taken_port(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=f"127.0.0.1:{port} cannot be listened on"):
-            from text2sql.infer.serve import require_free
+            from text2sql.infer.openai_server import require_free
 
             require_free("127.0.0.1", port)
 

@@ -12,12 +12,12 @@ from safetensors.numpy import save_file
 
 from text2sql.convert.model import run
 from text2sql.errors import UserError
-from text2sql.graph import Stage, build_graph
+from text2sql.pipeline.graph import build_graph
+from text2sql.pipeline.scheduler import stage_key
 from text2sql.profile import Profile, load_profile
 from text2sql.progress import Progress
-from text2sql.runner import stage_key
-from text2sql.selection import Selection
-from text2sql.worker import Job
+from text2sql.run import Run
+from text2sql.stage import Job, Stage
 
 
 def profile(path: str) -> Profile:
@@ -27,7 +27,7 @@ def profile(path: str) -> Profile:
 
 
 def model_stage(path: str) -> Stage:
-    return build_graph(Selection(profile(path), "sample"))["model"]
+    return build_graph(Run(profile(path), "sample"))["model"]
 
 
 def run_stage(stage: Stage) -> dict[str, Any]:

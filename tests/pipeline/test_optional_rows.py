@@ -6,17 +6,17 @@ import pytest
 
 from text2sql.cli import select_run
 from text2sql.errors import UserError
-from text2sql.graph import build_graph, select
+from text2sql.pipeline.graph import build_graph, select
+from text2sql.pipeline.scheduler import Scheduler
 from text2sql.profile import load_profile
-from text2sql.runner import Runner
-from text2sql.selection import Selection
+from text2sql.run import Run
 
 PROFILE = "smollm2-135m"
 
 
 def graph_of(*optional: str) -> dict:
     profile = load_profile(PROFILE)
-    return build_graph(Selection(profile, profile.dataset, optional=optional))
+    return build_graph(Run(profile, profile.dataset, optional=optional))
 
 
 def test_by_default_nothing_of_retrieval_is_run() -> None:
@@ -72,7 +72,7 @@ def test_row_names_an_optional_row_as_well() -> None:
 
 def test_the_worker_is_told_which_optional_rows_there_are() -> None:
     profile = load_profile(PROFILE)
-    selection = Selection(profile, profile.dataset, optional=("rag_embedding", "rag_best"))
+    selection = Run(profile, profile.dataset, optional=("rag_embedding", "rag_best"))
     graph = build_graph(selection)
-    command = Runner(selection, 1).command(graph["retrieve:minilm_embedding"])
+    command = Scheduler(selection, 1).command(graph["retrieve:minilm_embedding"])
     assert command[-1] == "rag_embedding,rag_best"

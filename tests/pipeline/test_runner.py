@@ -14,14 +14,21 @@ from pathlib import Path
 import pytest
 
 from text2sql.errors import UserError
-from text2sql.graph import Stage
+from text2sql.pipeline.scheduler import (
+    Scheduler,
+    is_current,
+    partial_folder,
+    prepare_partial,
+    publish,
+    stage_key,
+)
 from text2sql.profile import load_profile
 from text2sql.records import content_hash, read_manifest, write_manifest
-from text2sql.runner import Runner, is_current, partial_folder, prepare_partial, publish, stage_key
-from text2sql.selection import Selection
+from text2sql.run import Run
+from text2sql.stage import Stage
 
 
-class ScriptRunner(Runner):
+class ScriptScheduler(Scheduler):
     """Runs each stage as a small script in place of the worker."""
 
     scripts: dict[str, str]
@@ -52,8 +59,8 @@ def finish(stage: Stage, text: str = "done") -> None:
 
 
 @pytest.fixture
-def runner(build_folder: Path) -> ScriptRunner:
-    made = ScriptRunner(Selection(load_profile("smollm2-135m"), "sample"), workers=2)
+def runner(build_folder: Path) -> ScriptScheduler:
+    made = ScriptScheduler(Run(load_profile("smollm2-135m"), "sample"), workers=2)
     made.scripts = {}
     return made
 
@@ -112,7 +119,7 @@ def test_missing_source_is_one_line(tmp_path: Path) -> None:
         stage_key(stage)
 
 
-def test_failed_stage_names_its_log_and_leaves_no_output(runner: ScriptRunner) -> None:
+def test_failed_stage_names_its_log_and_leaves_no_output(runner: ScriptScheduler) -> None:
     stage = make_stage(runner.selection.folder, "bad")
     runner.scripts["bad"] = "import sys; print('no more room'); sys.exit(3)"
     with pytest.raises(UserError, match=r"'bad' failed \(status 3\): no more room; full log: "):
@@ -121,10 +128,10 @@ def test_failed_stage_names_its_log_and_leaves_no_output(runner: ScriptRunner) -
     assert (partial_folder(stage) / "stage.log").read_text() == "no more room\n"
 
 
-def test_two_runs_at_once_are_refused(runner: ScriptRunner) -> None:
+def test_two_runs_at_once_are_refused(runner: ScriptScheduler) -> None:
     stage = make_stage(runner.selection.folder, "slow")
     runner.scripts["slow"] = "import time; time.sleep(30)"
-    other = ScriptRunner(runner.selection, workers=1)
+    other = ScriptScheduler(runner.selection, workers=1)
     said: list[str] = []
     thread = threading.Thread(target=lambda: said.append(_failure_of(runner, stage)))
     thread.start()
@@ -136,13 +143,13 @@ def test_two_runs_at_once_are_refused(runner: ScriptRunner) -> None:
     assert "it was killed, as the system does when memory runs out" in said[0]
 
 
-def _failure_of(runner: Runner, stage: Stage) -> str:
+def _failure_of(runner: Scheduler, stage: Stage) -> str:
     with pytest.raises(UserError) as failure:
         runner.run([stage])
     return str(failure.value)
 
 
-def test_independent_stages_run_side_by_side(runner: ScriptRunner) -> None:
+def test_independent_stages_run_side_by_side(runner: ScriptScheduler) -> None:
     """Each of two stages waits for the other's mark, so one after the other would never end."""
     folder = runner.selection.folder
     folder.mkdir(parents=True)
@@ -158,13 +165,13 @@ def test_independent_stages_run_side_by_side(runner: ScriptRunner) -> None:
 CTRL_C = """
 import sys
 from text2sql import cli
-from text2sql.graph import Stage
-from text2sql.selection import Selection
+from text2sql.stage import Stage
+from text2sql.run import Run
 from text2sql.profile import load_profile
-from text2sql.runner import Runner
+from text2sql.pipeline.scheduler import Scheduler
 from pathlib import Path
 
-class R(Runner):
+class R(Scheduler):
     def command(self, stage):
         child = "import time; time.sleep(300)"
         parent = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {child!r}]);"
@@ -173,7 +180,7 @@ class R(Runner):
 
 @cli.cli.command("toy")
 def toy():
-    selection = Selection(load_profile("smollm2-135m"), "sample")
+    selection = Run(load_profile("smollm2-135m"), "sample")
     R(selection, 1).run([Stage("s", "toy", {}, selection.folder / "s")])
 
 note, sys.argv[1:] = sys.argv[1], ["toy"]
@@ -228,7 +235,7 @@ def test_manifest_says_how_the_output_came_to_be(tmp_path: Path) -> None:
     assert set(manifest["git"]) == {"sha", "dirty"}
 
 
-def test_a_stage_that_measures_speed_has_the_machine_to_itself(runner: ScriptRunner) -> None:
+def test_a_stage_that_measures_speed_has_the_machine_to_itself(runner: ScriptScheduler) -> None:
     folder = runner.selection.folder
     log = folder / "order"
     script = (

@@ -18,8 +18,8 @@ from text2sql.errors import UserError
 from text2sql.files import sha256_text
 from text2sql.rag import store as store_module
 from text2sql.rag.build import build
+from text2sql.rag.collection import cut
 from text2sql.rag.config import KnowledgeBaseConfig
-from text2sql.rag.layout import cut
 from text2sql.rag.store import Store
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from text2sql.errors import UserError
 from text2sql.report.compare import compare
-from text2sql.report.errors import error_report, sql_features
+from text2sql.report.error_analysis import error_report, sql_features
 from text2sql.report.ledger import append_to_ledger
 from text2sql.report.rescore import rescore
 

@@ -11,15 +11,15 @@ import pytest
 
 from text2sql.errors import UserError
 from text2sql.files import write_json
-from text2sql.graph import Stage
 from text2sql.report import publish
 from text2sql.report.benchmarks import retrieval_block, training_block
-from text2sql.report.evidence import evidence_table, marks
+from text2sql.report.doc_blocks import batching_text, decoding_text
 from text2sql.report.figure import draw_accuracy, draw_errors, draw_losses, draw_speed
 from text2sql.report.formats import csv_text, latex_text, markdown_text
-from text2sql.report.measured import batching_text, decoding_text
 from text2sql.report.record import JOINT, LEVELS, _losses, _row, count_parameters, per_cent
 from text2sql.report.table import accuracy_table, render_table
+from text2sql.report.uncertainty import evidence_table, marks
+from text2sql.stage import Stage
 
 
 def manifest(dirty: bool = False) -> dict[str, Any]:

@@ -12,14 +12,14 @@ from test_suite_sql_eval.distill.suite import make_suites
 from text2sql.errors import UserError
 from text2sql.evaluate import SCORES, VERDICTS, run
 from text2sql.files import read_json, read_jsonl
-from text2sql.graph import Stage, build_graph
+from text2sql.pipeline.graph import build_graph
 from text2sql.profile import load_profile
 from text2sql.progress import Progress
-from text2sql.report.errors import error_report
+from text2sql.report.error_analysis import error_report
 from text2sql.report.record import LEVELS
 from text2sql.report.table import accuracy_table, render_table
-from text2sql.selection import Selection
-from text2sql.worker import Job
+from text2sql.run import Run
+from text2sql.stage import Job, Stage
 
 GOLD = "SELECT name FROM singer WHERE age > 45"
 FORGIVEN = "SELECT name FROM singer WHERE age > 46"
@@ -89,7 +89,7 @@ def test_a_profile_names_its_suite() -> None:
     loaded = load_profile("smollm2-135m")
     evaluation = loaded.evaluation.model_copy(update={"test_suite": "build/test-suites/sample"})
     profile = loaded.model_copy(update={"evaluation": evaluation})
-    graph = build_graph(Selection(profile, "sample"))
+    graph = build_graph(Run(profile, "sample"))
     stages = [stage for stage in graph.values() if stage.kind == "eval"]
     assert stages
     for stage in stages:

@@ -20,10 +20,10 @@ from tests.serve.test_command import free_port
 from tests.serve.test_stream import answers, open_socket
 from tests.serve.tiny import ANSWERS, PRESET, TABLES, TEMPLATE
 from text2sql.errors import UserError
-from text2sql.gguf.command import quantize_folder
-from text2sql.gguf.tools import converter_folder
+from text2sql.gguf.quantize_folder import quantize_folder
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Prompt, load_engine
+from text2sql.models.llama_cpp import converter_folder
 from text2sql.prompt import render_messages, stop_words
 
 pytestmark = pytest.mark.slow

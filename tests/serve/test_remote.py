@@ -17,7 +17,7 @@ from test_suite_sql_eval.pool import Pool
 
 from tests.serve.conftest import Server
 from text2sql.infer.engine import Completion, Prompt
-from text2sql.serve.reader import MAX_MEMORY
+from text2sql.serve.query_worker import MAX_MEMORY
 
 Start = Callable[..., Server]
 duckdb: Any = pytest.importorskip("duckdb", reason="duckdb is not installed; run: make setup")
@@ -205,7 +205,7 @@ def test_only_a_query_that_reads_its_tables_is_run(shop: Database, ask: Any) -> 
 def test_the_session_itself_cannot_write(shop: Database) -> None:
     """What stands behind the check, should it ever let something through."""
     settings = {"url": shop.url, "seconds": 5.0, "max_memory": MAX_MEMORY}
-    with Pool("text2sql.serve.reader", settings, 1) as pool:
+    with Pool("text2sql.serve.query_worker", settings, 1) as pool:
         for sql in ("DELETE FROM bike", "CREATE TABLE more (a INTEGER)"):
             ((_, answer),) = pool.map([[(0, (sql, 10))]])
             rows, _, error, kind, *_ = answer
@@ -281,7 +281,7 @@ def test_texts_end_where_the_check_thinks_they_end(shop: Database, ask: Any) -> 
 def test_mysql_too_reads_texts_as_the_check_does(shop: Database) -> None:
     url = shop.url + "?init_command=SET%20sql_mode%3D%27NO_BACKSLASH_ESCAPES%27"
     settings = {"url": url, "seconds": 5.0, "max_memory": MAX_MEMORY}
-    with Pool("text2sql.serve.reader", settings, 1) as pool:
+    with Pool("text2sql.serve.query_worker", settings, 1) as pool:
         ((_, answer),) = pool.map([[(0, ("SELECT @@sql_mode", 1))]])
     assert "NO_BACKSLASH_ESCAPES" not in answer[0][0][0]
 

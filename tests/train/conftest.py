@@ -24,9 +24,9 @@ RUN_STAGE = """
 import importlib, json, sys
 from pathlib import Path
 from text2sql.errors import UserError
-from text2sql.graph import Stage
+from text2sql.stage import Stage
 from text2sql.progress import Progress
-from text2sql.worker import Job
+from text2sql.stage import Job
 module, kind, config, inputs, output = sys.argv[1:6]
 output = Path(output)
 stage = Stage(kind + ":tiny", kind, json.loads(config), output, settings={"device": "cpu"})
@@ -283,11 +283,10 @@ class Trainer:
     def __call__(self, output: Path, config: dict[str, Any], inputs: dict[str, Path]) -> Trained:
         import yaml
 
-        from text2sql.graph import Stage
         from text2sql.progress import Progress
+        from text2sql.stage import Job, Stage
         from text2sql.train.recipe import recipe_of
         from text2sql.train.stage import last_checkpoint, summarize, training_arguments
-        from text2sql.worker import Job
 
         output.mkdir(parents=True, exist_ok=True)
         stage = Stage("train:tiny", "train", config, output, settings={"device": "cpu"})

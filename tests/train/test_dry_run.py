@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from text2sql.errors import UserError
-from text2sql.graph import build_graph
+from text2sql.pipeline.graph import build_graph
 from text2sql.profile import load_profile
-from text2sql.selection import Selection
+from text2sql.run import Run
 from text2sql.train.architecture import Architecture
 from text2sql.train.dry_run import dry_run
 from text2sql.train.launch import launch_line
@@ -31,7 +31,7 @@ def describe(
     recipe: str, profile: str = "qwen3-1.7b", overrides: Any = None, **options: Any
 ) -> str:
     loaded = load_profile(profile)
-    selection = Selection(loaded, loaded.dataset, None, recipe, overrides=overrides or {})
+    selection = Run(loaded, loaded.dataset, None, recipe, overrides=overrides or {})
     stage = build_graph(selection)[f"train:{selection.recipe_name}"]
     return dry_run(stage, loaded, **options)
 
@@ -196,7 +196,7 @@ def test_several_nodes() -> None:
     environment = {"NNODES": "2", "NODE_RANK": "1", "MASTER_ADDR": "a", "MASTER_PORT": "29500"}
     nodes = Nodes.from_environment(environment)
     profile = load_profile("qwen3-1.7b")
-    graph = build_graph(Selection(profile, profile.dataset))
+    graph = build_graph(Run(profile, profile.dataset))
     text = launch_line(graph["train:qwen3-1.7b_lora-r32_4gpu"], nodes)
     assert "NNODES=2 NODE_RANK=1 MASTER_ADDR=a MASTER_PORT=29500" in text
     lengths = Lengths([50] * 1280, [10] * 1280, counted=True)
@@ -249,7 +249,7 @@ def test_prepared_data_is_counted(build_folder: Path, tiny_data: Path, tmp_path:
     import shutil
 
     profile = load_profile("smollm2-135m")
-    graph = build_graph(Selection(profile, "sample", None, "smollm2-135m_lora_cpu"))
+    graph = build_graph(Run(profile, "sample", None, "smollm2-135m_lora_cpu"))
     stage = graph["train:smollm2-135m_lora_cpu"]
     output = stage.inputs["data"].output
     shutil.copytree(tiny_data, output)

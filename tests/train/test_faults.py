@@ -19,7 +19,7 @@ import pytest
 from text2sql.errors import UserError
 from text2sql.files import write_failure
 from text2sql.train.checks import check_dataset, check_disk, check_packages, check_template
-from text2sql.train.faults import explain
+from text2sql.train.explain_failure import explain
 from text2sql.train.recipe import load_recipe
 from text2sql.train.stage import complete_checkpoints
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from text2sql.errors import UserError
-from text2sql.graph import Stage
-from text2sql.runner import KEY, partial_folder, stage_key
-from text2sql.train import join
+from text2sql.pipeline import multinode as join
+from text2sql.pipeline.scheduler import KEY, partial_folder, stage_key
+from text2sql.stage import Stage
 
 
 def make_stage(folder: Path) -> Stage:

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 
 from text2sql.errors import UserError
-from text2sql.graph import Stage
 from text2sql.progress import Progress, read_progress
+from text2sql.stage import Job, Stage
 from text2sql.train.stage import last_checkpoint
-from text2sql.worker import Job
 
 pytestmark = pytest.mark.slow
 
@@ -40,10 +39,10 @@ CONFIG: dict[str, Any] = {
 RUN = """
 import json, sys
 from pathlib import Path
-from text2sql.graph import Stage
+from text2sql.stage import Stage
 from text2sql.progress import Progress
 from text2sql.train.stage import run
-from text2sql.worker import Job
+from text2sql.stage import Job
 config, model, data, output = json.loads(sys.argv[1]), *map(Path, sys.argv[2:5])
 stage = Stage("train:tiny", "train-lora", config, output, settings={"device": "cpu"})
 print(json.dumps(run(Job(stage, {"model": model, "data": data}, output, Progress(output)))))
@@ -203,7 +202,7 @@ def test_half_a_checkpoint_is_removed(tmp_path: Path) -> None:
 def test_text_metrics_are_those_llamafactory_measured(tiny: Path, tmp_path: Path) -> None:
     from text2sql.files import read_jsonl
     from text2sql.infer.config import InferConfig
-    from text2sql.train.predict import run
+    from text2sql.train.text_metrics import run
 
     (tmp_path / "data").mkdir()
     question = {

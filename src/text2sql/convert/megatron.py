@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from text2sql.errors import UserError
+from text2sql.stage import Job
 from text2sql.train.megatron_setup import require_mcore_adapter, require_transformer_engine
-from text2sql.worker import Job
 
 # Files of a model folder beside the weights that decide how it is prompted and how it generates.
 TRAVELLING = ("generation_config.json", "chat_template.jinja")

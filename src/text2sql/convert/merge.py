@@ -12,8 +12,8 @@ from typing import Any
 from text2sql.convert.megatron import copy_travelling
 from text2sql.errors import UserError
 from text2sql.files import read_json
+from text2sql.stage import Job
 from text2sql.train.llamafactory import run_llamafactory
-from text2sql.worker import Job
 
 
 def run(job: Job) -> dict[str, Any]:

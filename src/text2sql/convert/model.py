@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from text2sql.convert.gguf_to_hf import convert, packaged_gguf
-from text2sql.convert.weights import tensor_shapes
 from text2sql.errors import UserError
 from text2sql.files import sha256_file
-from text2sql.infer.model import require_model
+from text2sql.models.folder import require_model
+from text2sql.models.weights import tensor_shapes
 from text2sql.paths import local_model
 from text2sql.records import UNHASHED
 
 if TYPE_CHECKING:
-    from text2sql.worker import Job
+    from text2sql.stage import Job
 
 
 def run(job: Job) -> dict[str, Any]:

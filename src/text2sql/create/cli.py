@@ -35,8 +35,8 @@ URL_HELP = "SQLAlchemy URL, or a SQLite file; better in the environment variable
 def create_data_command(language: str, **options: Any) -> None:
     """Make checked training data from a private database."""
     from text2sql.create.llm import LlmOptions
+    from text2sql.create.nouns import LANGUAGES
     from text2sql.create.stage import CreateOptions, create_data
-    from text2sql.create.words import LANGUAGES
     from text2sql.paths import shown
 
     named = [each.strip() for each in language.split(",")]
@@ -76,7 +76,7 @@ def eval_private_command(
     db_url: str, gold: Path, predictions: Path, output: Path | None, timeout: float, max_rows: int
 ) -> None:
     """Judge predictions by running them, and the gold queries, on a live database."""
-    from text2sql.create.judge import judge_files, score_table
+    from text2sql.create.eval_private import judge_files, score_table
 
     scores = judge_files(db_url, gold, predictions, output, timeout, max_rows)
     click.echo(score_table(scores))

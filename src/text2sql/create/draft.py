@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from text2sql.create.nouns import LANGUAGES, Entity, Field, Language, Noun
 from text2sql.create.picker import Condition, Picker
-from text2sql.create.words import LANGUAGES, Entity, Field, Language, Noun
 
 Slots = dict[Language, dict[str, str]]
 AGGREGATES = {

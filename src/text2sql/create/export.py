@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from text2sql.config import check_config
-from text2sql.create.grammar import Pair
+from text2sql.create.generator import Pair
 from text2sql.create.snapshot import Snapshot, write_snapshot
 from text2sql.create.split import split_pairs
 from text2sql.data.config import DataConfig
@@ -23,7 +23,7 @@ from text2sql.errors import UserError
 from text2sql.files import write_json, write_text
 from text2sql.paths import build_root
 from text2sql.schema import spider_entry
-from text2sql.schema.session import database_file, parse_url
+from text2sql.schema.connect import database_file, parse_url
 
 SPIDER, LLAMAFACTORY = "spider", "llamafactory"
 README = """\

@@ -14,19 +14,19 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from text2sql.chat import ChatClient, EndpointError
-from text2sql.create.answers import PairsAnswer, PlanAnswer, WrittenPair, parse_answer
-from text2sql.create.grammar import DEFAULT_MIX, Pair, quotas
-from text2sql.create.hardness import LEVELS, eval_schema, hardness_of
-from text2sql.create.plan import Topic, scale_counts
+from text2sql.create.generator import DEFAULT_MIX, Pair, quotas
+from text2sql.create.llm_schema import PairsAnswer, PlanAnswer, WrittenPair, parse_answer
+from text2sql.create.nouns import Language
 from text2sql.create.snapshot import Snapshot
-from text2sql.create.validate import Rejected, Validator
-from text2sql.create.words import Language
+from text2sql.create.topics import Topic, scale_counts
 from text2sql.data.decontaminate import normalize
 from text2sql.errors import UserError
 from text2sql.files import read_jsonl
 from text2sql.prompt import Message
 from text2sql.records import canonical_hash
 from text2sql.schema import Schema, render_schema
+from text2sql.sql.hardness import LEVELS, eval_schema, hardness_of
+from text2sql.sql.validate import Rejected, Validator
 
 TRIES = 3  # answers asked for before a request is given up
 BATCH = 20  # pairs asked for at once

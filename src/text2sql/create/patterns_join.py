@@ -12,8 +12,8 @@ from text2sql.create.draft import (
     pick_aggregate,
     where,
 )
+from text2sql.create.nouns import LANGUAGES, Entity, Field, Language
 from text2sql.create.picker import Condition, Join, NoMatch, Picker, who
-from text2sql.create.words import LANGUAGES, Entity, Field, Language
 
 
 def _from(p: Picker, join: Join, child: str = "T2") -> str:

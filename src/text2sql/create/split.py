@@ -10,7 +10,7 @@ from functools import lru_cache
 import sqlglot
 from sqlglot.tokens import TokenType
 
-from text2sql.create.grammar import Pair
+from text2sql.create.generator import Pair
 from text2sql.data.decontaminate import normalize
 
 LARGEST_TOPIC = 1 / 3  # share of all pairs that a topic for evaluation may have

@@ -12,21 +12,21 @@ from typing import Any
 from tqdm import tqdm
 
 from text2sql.create.cards import render_cards
-from text2sql.create.database import Database
 from text2sql.create.export import export
-from text2sql.create.grammar import Grammar, Pair
+from text2sql.create.generator import Grammar, Pair
 from text2sql.create.llm import LlmOptions, LlmWriter
-from text2sql.create.plan import Topic, plan_offline
+from text2sql.create.nouns import Language
 from text2sql.create.snapshot import Snapshot, read_snapshot
-from text2sql.create.validate import Validator
-from text2sql.create.words import Language
+from text2sql.create.topics import Topic, plan_offline
 from text2sql.errors import UserError
 from text2sql.files import PARTIAL, atomic_directory, write_text
 from text2sql.paths import build_root
 from text2sql.progress import PROGRESS, Progress
 from text2sql.records import canonical_hash, write_manifest
 from text2sql.schema import read_schema
-from text2sql.schema.session import parse_url, sql_dialect
+from text2sql.schema.connect import parse_url, sql_dialect
+from text2sql.sql.database import Database
+from text2sql.sql.validate import Validator
 
 SAMPLES = 20  # example values a column: what conditions are made from
 CARD_BUDGET = 6000  # tokens of table cards in one prompt

@@ -11,8 +11,8 @@ import click
 from tqdm import tqdm
 
 from text2sql.config import load_config
-from text2sql.data.clean import decontaminate_files
 from text2sql.data.config import DataConfig, resolve, spider_folder
+from text2sql.data.decontaminate_files import decontaminate_files
 from text2sql.data.download import download
 from text2sql.data.prepare import prepare
 from text2sql.data.sources import SOURCES, check_others, download_source, downloads

@@ -9,7 +9,7 @@ from text2sql.data.config import DataConfig
 from text2sql.data.prepare import prepare
 
 if TYPE_CHECKING:
-    from text2sql.worker import Job
+    from text2sql.stage import Job
 
 
 def run(job: Job) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from text2sql.errors import UserError
-from text2sql.gguf.header import Header
 from text2sql.gguf.probes import Probe
 from text2sql.infer.llamacpp import open_llama
+from text2sql.models.gguf_header import Header
 
 Report = Callable[[int, int, str], None]
 

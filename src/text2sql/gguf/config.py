@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from text2sql.config import StrictModel
 from text2sql.errors import UserError
-from text2sql.gguf.types import QUANTIZATION_TYPES, check_type
+from text2sql.models.gguf_types import QUANTIZATION_TYPES, check_type
 
 
 class QuantizationConfig(StrictModel):

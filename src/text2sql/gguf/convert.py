@@ -9,11 +9,11 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from text2sql.convert.weights import tensor_shapes
 from text2sql.errors import UserError
 from text2sql.files import PARTIAL, read_json
-from text2sql.gguf.tools import converter_folder
-from text2sql.gguf.types import block_of
+from text2sql.models.gguf_types import block_of
+from text2sql.models.llama_cpp import converter_folder
+from text2sql.models.weights import tensor_shapes
 
 CONVERTER_LOG = "convert.log"
 # Beginnings of the converter's last lines, and what they mean to the user.
@@ -106,7 +106,7 @@ def convert_to_f16(model: Path, output: Path, pretokenizer: str | None = None) -
     """
     partial = output.with_name(output.name + PARTIAL)
     log = output.parent / CONVERTER_LOG
-    command = [sys.executable, "-m", "text2sql.gguf.converter", str(converter_folder())]
+    command = [sys.executable, "-m", "text2sql.gguf.convert_main", str(converter_folder())]
     command += [pretokenizer or "", str(model), "--outtype", "f16", "--outfile", str(partial)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     with log.open("wb") as stream:

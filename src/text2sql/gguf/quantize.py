@@ -14,8 +14,8 @@ from pathlib import Path
 
 from text2sql.errors import UserError
 from text2sql.files import PARTIAL
-from text2sql.gguf.tools import require_llama_cpp
-from text2sql.gguf.types import QUANTIZATION_TYPES, check_type
+from text2sql.models.gguf_types import QUANTIZATION_TYPES, check_type
+from text2sql.models.llama_cpp import require_llama_cpp
 
 
 def quantize(source: Path, target: Path, name: str, threads: int = 1) -> None:

@@ -18,7 +18,6 @@ from text2sql.gguf.checks import (
 )
 from text2sql.gguf.convert import check_model, convert_to_f16
 from text2sql.gguf.deploy import NOTES, lm_studio_notes, ollama_modelfile
-from text2sql.gguf.header import Header, find_gguf, read_header
 from text2sql.gguf.probes import (
     PERPLEXITY_QUESTIONS,
     Probe,
@@ -27,10 +26,11 @@ from text2sql.gguf.probes import (
     tokenizer_strings,
 )
 from text2sql.gguf.quantize import quantize
-from text2sql.infer.model import require_model
+from text2sql.models.folder import require_model
+from text2sql.models.gguf_header import Header, find_gguf, read_header
 
 if TYPE_CHECKING:
-    from text2sql.worker import Job
+    from text2sql.stage import Job
 
 LOGIT_PROBES = 4
 

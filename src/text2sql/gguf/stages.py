@@ -7,10 +7,10 @@ from pathlib import Path
 
 from text2sql.gguf.config import QuantizationConfig
 from text2sql.gguf.probes import PERPLEXITY_QUESTIONS
-from text2sql.gguf.types import F16, f16_name
-from text2sql.graph import Stage
 from text2sql.infer.config import load_infer_config
-from text2sql.selection import Selection
+from text2sql.models.gguf_types import F16, f16_name
+from text2sql.run import Run
+from text2sql.stage import Stage
 
 TABLE = "quantization.md"
 
@@ -104,13 +104,16 @@ def quantization_stages(
         },
         base / "table",
         inputs=behind,
-        code=tuple(Path(__file__).with_name(name) for name in ("table.py", "storage.py")),
+        code=tuple(
+            Path(__file__).parents[1] / "report" / name
+            for name in ("quantization.py", "storage.py")
+        ),
         settings=settings,
     )
     return [*stages, table]
 
 
-def table_file(selection: Selection) -> Path:
+def table_file(selection: Run) -> Path:
     """Return the file with a run's quantization table."""
     config = selection.profile.quantization
     assert config is not None  # the run that made the table had one

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from text2sql.errors import UserError
-from text2sql.gguf.header import find_gguf, read_header
-from text2sql.gguf.tools import require_llama_cpp
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
 from text2sql.infer.llama_grammar import GreedyGrammar
-from text2sql.infer.model import require_memory, wrong_template
+from text2sql.models.folder import require_memory, wrong_template
+from text2sql.models.gguf_header import find_gguf, read_header
+from text2sql.models.llama_cpp import require_llama_cpp
 
 OVERHEAD_BYTES = 250_000_000  # Python, numpy and llama.cpp's compute buffers for a small model
 

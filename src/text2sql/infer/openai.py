@@ -12,7 +12,7 @@ from typing import Any
 from text2sql.errors import UserError
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
-from text2sql.infer.model import load_tokenizer
+from text2sql.models.folder import load_tokenizer
 
 RETRIES = 3  # of the client: connection errors, time-outs, 429 and 5xx
 

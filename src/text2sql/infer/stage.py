@@ -17,14 +17,14 @@ from text2sql.data.config import DataConfig
 from text2sql.files import atomic_open, read_jsonl, sha256_text, write_text
 from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
-from text2sql.infer.decode import Databases
 from text2sql.infer.engine import load_engine
 from text2sql.infer.examples import add_found_examples, read_examples
-from text2sql.infer.fit import SchemaFitter
+from text2sql.infer.shrink_prompt import SchemaFitter
+from text2sql.infer.vote_and_repair import Databases
 from text2sql.prompt import render_text, stop_words
 
 if TYPE_CHECKING:
-    from text2sql.worker import Job
+    from text2sql.stage import Job
 
 PREDICTIONS = "predictions.jsonl"
 JOURNAL = "journal.jsonl"

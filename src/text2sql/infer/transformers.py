@@ -14,7 +14,7 @@ from transformers.generation.streamers import BaseStreamer
 from text2sql.infer.attention import cpu_attention
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
-from text2sql.infer.model import (
+from text2sql.models.folder import (
     OVERHEAD_BYTES,
     cache_bytes,
     load_tokenizer,

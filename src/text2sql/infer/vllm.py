@@ -13,7 +13,7 @@ from text2sql.errors import UserError
 from text2sql.files import read_json
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
-from text2sql.infer.model import load_tokenizer, require_model, stop_token_ids
+from text2sql.models.folder import load_tokenizer, require_model, stop_token_ids
 
 
 class VllmEngine:

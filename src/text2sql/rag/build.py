@@ -22,13 +22,13 @@ from text2sql.data.rows import Reject, Row, read_rows
 from text2sql.errors import UserError
 from text2sql.files import read_json, sha256_text, write_json
 from text2sql.rag import mask
+from text2sql.rag.collection import cut
 from text2sql.rag.config import KnowledgeBaseConfig
 from text2sql.rag.embed import Embedder, model_identity
-from text2sql.rag.layout import cut
 from text2sql.rag.store import Store
 
 if TYPE_CHECKING:
-    from text2sql.worker import Job
+    from text2sql.stage import Job
 
 FILE = "knowledge_base.db"
 SUMMARY = "summary.json"

@@ -85,7 +85,7 @@ class Embedder:
 
 def _load(source: str, config: EmbeddingConfig, device: str) -> Any:
     if config.library == "FlagEmbedding":
-        from text2sql.rag.flag import FlagEncoder
+        from text2sql.rag.flag_embedding import FlagEncoder
 
         return FlagEncoder(source, config, device)
     from sentence_transformers import SentenceTransformer

@@ -117,7 +117,7 @@ def load_reranker(config: RerankConfig | None, embedder: Embedder, device: str) 
     if config.kind == "late_interaction":
         return LateInteraction(embedder)
     if config.kind == "flag_embedding":
-        from text2sql.rag.flag import FlagReranker
+        from text2sql.rag.flag_embedding import FlagReranker
 
         return FlagReranker(config, device)
     return CrossEncoderReranker(config, device)

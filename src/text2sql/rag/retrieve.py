@@ -24,7 +24,7 @@ from text2sql.rag.search import Asked, Found, LeakGuard, Retrieved, Retriever
 from text2sql.rag.store import Store
 
 if TYPE_CHECKING:
-    from text2sql.worker import Job
+    from text2sql.stage import Job
 
 EXAMPLES = "examples.jsonl"
 REPORT = "report.json"

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from text2sql.data.decontaminate import skeleton
 from text2sql.data.rows import Row
 from text2sql.errors import UserError
+from text2sql.rag.collection import BM25
 from text2sql.rag.config import RetrievalConfig
 from text2sql.rag.embed import Embedder
-from text2sql.rag.layout import BM25
 from text2sql.rag.rank import diversify, fuse, shape_similarity
 from text2sql.rag.rerank import Reranker
 from text2sql.rag.store import Store

@@ -9,9 +9,9 @@ from typing import Any, Self
 import numpy as np
 
 from text2sql.errors import UserError
+from text2sql.rag.collection import BM25, create_collection, read_fingerprint
 from text2sql.rag.config import IndexType
 from text2sql.rag.embed import Array
-from text2sql.rag.layout import BM25, create_collection, read_fingerprint
 from text2sql.rag.milvus import Milvus
 
 ID_BATCH = 8_192  # ids in one answer

@@ -8,8 +8,8 @@ from typing import Any
 
 from text2sql.errors import UserError
 from text2sql.files import read_jsonl
-from text2sql.report.evidence import p_text
 from text2sql.report.statistics import mcnemar
+from text2sql.report.uncertainty import p_text
 
 
 def load_verdicts(path: Path) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from text2sql.report.record import LEVEL_TITLES, LEVELS, load_record
 from text2sql.report.table import RECORD
 
 if TYPE_CHECKING:
-    from text2sql.worker import Job
+    from text2sql.stage import Job
 
 CHART = "execution_accuracy.png"
 # Okabe and Ito's colours, told apart by colour-blind readers; hatches tell them apart in print.

@@ -10,10 +10,10 @@ from text2sql.errors import UserError
 from text2sql.files import read_json, write_json, write_text
 from text2sql.paths import repository_root
 from text2sql.report.benchmarks import retrieval_block, training_block
+from text2sql.report.doc_blocks import inference_block, publish_quantization, require_committed
 from text2sql.report.figure import CHART, draw_sizes
 from text2sql.report.formats import Table, markdown_text
 from text2sql.report.ledger import append_to_ledger
-from text2sql.report.measured import inference_block, publish_quantization, require_committed
 from text2sql.report.record import LEVEL_TITLES, LEVELS, load_record
 from text2sql.report.table import RECORD, render_table
 from text2sql.report.text import text_table

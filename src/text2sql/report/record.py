@@ -6,15 +6,15 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from text2sql.convert.weights import tensor_shapes
 from text2sql.evaluate import SCORES, VERDICTS
 from text2sql.files import read_json, read_jsonl
 from text2sql.infer.stage import PREDICTIONS
+from text2sql.models.weights import tensor_shapes
 from text2sql.records import read_manifest
 from text2sql.train.stage import TRAINER_LOG
 
 if TYPE_CHECKING:
-    from text2sql.graph import Stage
+    from text2sql.stage import Stage
 
 LEVELS = ("easy", "medium", "hard", "extra", "all")
 LEVEL_TITLES = ("Easy", "Medium", "Hard", "Extra", "All")

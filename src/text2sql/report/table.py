@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from text2sql.evaluate import VERDICTS
 from text2sql.files import read_jsonl, write_json, write_text
-from text2sql.report.errors import error_report
-from text2sql.report.evidence import evidence_table, marks
+from text2sql.report.error_analysis import error_report
 from text2sql.report.formats import Table, csv_text, latex_text, markdown_text
 from text2sql.report.record import (
     JOINT,
@@ -17,10 +16,10 @@ from text2sql.report.record import (
     commits,
     total_seconds,
 )
+from text2sql.report.uncertainty import evidence_table, marks
 
 if TYPE_CHECKING:
-    from text2sql.graph import Stage
-    from text2sql.worker import Job
+    from text2sql.stage import Job, Stage
 
 RECORD = "record.json"
 TABLE = "table.md"

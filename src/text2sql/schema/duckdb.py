@@ -8,9 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from text2sql.schema.connect import open_duckdb
 from text2sql.schema.model import Column, ForeignKey, Schema, Table
 from text2sql.schema.read import SCANNED_ROWS, Wanted, with_samples
-from text2sql.schema.session import open_duckdb
 
 TABLES = """
     SELECT table_name, comment, false FROM duckdb_tables()

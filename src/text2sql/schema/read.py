@@ -17,8 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from text2sql.errors import UserError
 from text2sql.files import read_json
+from text2sql.schema.connect import open_engine, parse_url, shown_url
 from text2sql.schema.model import Column, ForeignKey, Schema, Table, Value
-from text2sql.schema.session import open_engine, parse_url, shown_url
 
 SCANNED_ROWS = 200  # rows read per table to find examples: bounded, whatever the table's size
 VALUE_LENGTH = 40  # longer texts are cut, so that one essay column cannot fill the prompt

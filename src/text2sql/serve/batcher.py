@@ -13,7 +13,7 @@ from text2sql.errors import UserError
 from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Engine
-from text2sql.infer.fit import fit_question
+from text2sql.infer.shrink_prompt import fit_question
 from text2sql.prompt import Example, render_messages, render_text
 from text2sql.schema import Schema
 from text2sql.serve.control_words import disarm_example

@@ -13,15 +13,15 @@ import uvicorn
 from text2sql.config import check_config, load_config, read_yaml
 from text2sql.data.config import DataConfig
 from text2sql.errors import UserError
-from text2sql.gguf.types import DEFAULT_TYPE
 from text2sql.infer.config import InferConfig, load_infer_config
 from text2sql.infer.engine import load_engine
-from text2sql.infer.serve import require_free
+from text2sql.infer.openai_server import require_free
+from text2sql.models.gguf_types import DEFAULT_TYPE
 from text2sql.paths import config_name, config_path
 from text2sql.profile import Profile
 from text2sql.prompt import stop_words
 from text2sql.rag.config import load_retrieval_config
-from text2sql.selection import ALL_ROWS
+from text2sql.run import ALL_ROWS
 from text2sql.serve.app import make_app
 from text2sql.serve.batcher import Asking
 from text2sql.serve.config import TOKEN_VARIABLE, ServeConfig

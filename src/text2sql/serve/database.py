@@ -18,10 +18,10 @@ from test_suite_sql_eval.executor import Result
 
 from text2sql.errors import UserError
 from text2sql.schema import Schema, read_schema
-from text2sql.schema.session import parse_url, sql_dialect
+from text2sql.schema.connect import parse_url, sql_dialect
 from text2sql.serve.config import ServeConfig
 from text2sql.serve.refusal import Refusal, database_gone
-from text2sql.serve.remote import RemoteDatabase
+from text2sql.serve.server_database import RemoteDatabase
 from text2sql.serve.sqlite_file import SqliteFile, file_stamp
 
 log = logging.getLogger("text2sql.serve")

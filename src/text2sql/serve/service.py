@@ -15,13 +15,13 @@ from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Engine
 from text2sql.schema import Schema, render_schema
 from text2sql.serve.batcher import Asking, Batcher, Question
-from text2sql.serve.cells import json_rows
 from text2sql.serve.check import find_fault, parse_schema
 from text2sql.serve.config import ServeConfig
 from text2sql.serve.control_words import CONTROL, disarm, disarm_schema
 from text2sql.serve.database import LiveDatabase
 from text2sql.serve.examples import MISSING, ExampleFinder
 from text2sql.serve.fair_queue import FairQueue, QueueFullError
+from text2sql.serve.json_rows import json_rows
 from text2sql.serve.messages import Answer, Ask, Rows, SolvedQuestion
 from text2sql.serve.metrics import Metrics
 from text2sql.serve.refusal import Refusal

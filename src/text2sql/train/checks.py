@@ -18,7 +18,7 @@ from text2sql.train.memory import GIB
 from text2sql.train.recipe import Recipe
 
 if TYPE_CHECKING:
-    from text2sql.worker import Job
+    from text2sql.stage import Job
 
 # Tokens a template writes by which a chat model knows whose turn it is.
 SPECIAL = re.compile(r"<\|[^|>]+\|>|</?think>")

@@ -17,10 +17,10 @@ import yaml
 from text2sql import hardware
 from text2sql.errors import UserError
 from text2sql.files import read_json
-from text2sql.graph import Stage
 from text2sql.paths import local_model, shown
 from text2sql.profile import Profile
 from text2sql.records import read_manifest
+from text2sql.stage import Stage
 from text2sql.train.architecture import Architecture
 from text2sql.train.launch import launch_line
 from text2sql.train.lengths import Lengths, count_cut, measure_lengths

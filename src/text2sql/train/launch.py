@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from text2sql.graph import Stage
 from text2sql.paths import shown
+from text2sql.stage import Stage
 from text2sql.train.llamafactory import ARGUMENTS, torchrun_arguments
 from text2sql.train.nodes import Nodes
 from text2sql.train.recipe import recipe_of

@@ -16,7 +16,7 @@ import yaml
 
 from text2sql.errors import UserError
 from text2sql.files import write_text
-from text2sql.train.faults import explain
+from text2sql.train.explain_failure import explain
 from text2sql.train.nodes import Nodes
 from text2sql.train.recipe import Recipe
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from text2sql.files import read_jsonl
 from text2sql.progress import Progress
+from text2sql.stage import Job
 from text2sql.train.checks import check_before_training
 from text2sql.train.llamafactory import ARGUMENTS, run_llamafactory, torchrun_program
 from text2sql.train.megatron_setup import check_resume
 from text2sql.train.nodes import this_node
 from text2sql.train.recipe import Recipe, recipe_of
-from text2sql.worker import Job
 
 TRAIN_DATASET = "train"  # its name in the data stage's dataset_info.json
 TRAINER_LOG = "trainer_log.jsonl"

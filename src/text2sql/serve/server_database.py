@@ -10,10 +10,10 @@ from test_suite_sql_eval.errors import FORBIDDEN, SYNTAX
 from test_suite_sql_eval.executor import Result
 from test_suite_sql_eval.pool import Failure, Pool
 
-from text2sql.create.validate import Rejected, Validator, limited_sql
 from text2sql.schema import Schema
 from text2sql.serve.config import ServeConfig
-from text2sql.serve.reader import MAX_MEMORY
+from text2sql.serve.query_worker import MAX_MEMORY
+from text2sql.sql.validate import Rejected, Validator, limited_sql
 
 
 class RemoteDatabase:
@@ -42,7 +42,7 @@ class RemoteDatabase:
         }
         self._pools: queue.LifoQueue[Pool] = queue.LifoQueue()
         for _ in range(workers):
-            self._pools.put(Pool("text2sql.serve.reader", settings, 1))
+            self._pools.put(Pool("text2sql.serve.query_worker", settings, 1))
         self._lock = threading.Lock()
         self._known: tuple[Schema, Validator] | None = None
 

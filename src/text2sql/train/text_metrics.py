@@ -12,8 +12,8 @@ from typing import Any
 from text2sql.errors import UserError
 from text2sql.files import read_json, read_jsonl, write_json, write_text
 from text2sql.report.text import METRICS, text_table
+from text2sql.stage import Job
 from text2sql.train.llamafactory import run_llamafactory
-from text2sql.worker import Job
 
 DATASET = "evaluation"
 

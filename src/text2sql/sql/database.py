@@ -14,7 +14,7 @@ from test_suite_sql_eval.errors import DATABASE
 from test_suite_sql_eval.executor import Result, SqlExecutor
 
 from text2sql.errors import UserError
-from text2sql.schema.session import (
+from text2sql.schema.connect import (
     database_file,
     open_duckdb,
     open_engine,

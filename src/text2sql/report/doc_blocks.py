@@ -8,9 +8,9 @@ from typing import Any
 
 from text2sql.errors import UserError
 from text2sql.files import read_json, write_json
-from text2sql.gguf.table import RECORD, chance, render
 from text2sql.paths import repository_root
 from text2sql.report.formats import Table, markdown_text
+from text2sql.report.quantization import RECORD, chance, render
 from text2sql.report.record import commits
 
 FOLDER = Path("results") / "quantization"

@@ -11,9 +11,9 @@ import sys
 import time
 
 from text2sql.errors import UserError
-from text2sql.graph import Stage
+from text2sql.pipeline.scheduler import KEY, is_current, partial_folder, stage_key
 from text2sql.progress import Progress
-from text2sql.runner import KEY, is_current, partial_folder, stage_key
+from text2sql.stage import Stage
 from text2sql.train.nodes import this_node
 
 POLL_SECONDS = 1.0
@@ -26,8 +26,8 @@ def train_with_node_0(stage: Stage) -> None:
     Raises:
         UserError: node 0 has not begun within half an hour, or the training failed.
     """
+    from text2sql.stage import Job
     from text2sql.train.stage import join
-    from text2sql.worker import Job
 
     print(f"{stage.name}: waiting for node 0", file=sys.stderr)
     folder = partial_folder(stage)

@@ -9,7 +9,7 @@ is greater than 5"); ``{bare}`` the same without "all" or "the"; ``{what}``, ``{
 
 from __future__ import annotations
 
-from text2sql.create.words import Language
+from text2sql.create.nouns import Language
 
 WORDINGS: dict[str, dict[Language, tuple[str, ...]]] = {
     "list": {

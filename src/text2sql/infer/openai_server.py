@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from text2sql.errors import UserError
-from text2sql.gguf.header import find_gguf, read_header
-from text2sql.infer.model import require_model
+from text2sql.models.folder import require_model
+from text2sql.models.gguf_header import find_gguf, read_header
 from text2sql.paths import repository_root
 
 HOST, PORT, CONTEXT = "127.0.0.1", 8000, 4096

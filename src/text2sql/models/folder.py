@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from text2sql.convert.weights import tensor_shapes
 from text2sql.errors import UserError
 from text2sql.files import read_json
+from text2sql.models.weights import tensor_shapes
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 OVERHEAD_BYTES = 600_000_000  # Python with torch, and the activations of a small batch

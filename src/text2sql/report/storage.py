@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from text2sql.gguf.types import F16, K_BLOCK, block_of
+from text2sql.models.gguf_types import F16, K_BLOCK, block_of
 from text2sql.report.formats import Table, markdown_text
 
 

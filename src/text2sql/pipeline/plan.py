@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from text2sql import hardware
 from text2sql.errors import UserError
-from text2sql.graph import Stage
 from text2sql.paths import shown
-from text2sql.runner import is_current
-from text2sql.selection import Selection
+from text2sql.pipeline.scheduler import is_current
+from text2sql.run import Run
+from text2sql.stage import Stage
 from text2sql.train.launch import launch_line as training_line
 
 # Of stages that are not launched by a command of their own kind.
@@ -19,7 +19,7 @@ LAUNCHES = {
 }
 
 
-def describe_plan(selection: Selection, graph: dict[str, Stage]) -> str:
+def describe_plan(selection: Run, graph: dict[str, Stage]) -> str:
     """Return a run's stages in order, each with state, inputs, output and launch line."""
     profile = selection.profile
     lines = [

@@ -1,14 +1,13 @@
 """The stages of a profile as a graph: what each needs, what it writes, what identifies it.
 
 `build_graph` is pure: it reads configs, never outputs. Whether a stage is up to date is decided in
-`text2sql.runner` from the manifests that the stages leave.
+`text2sql.pipeline.scheduler` from the manifests that the stages leave.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,36 +20,12 @@ from text2sql.infer.config import load_infer_config
 from text2sql.paths import build_root, config_name, config_path, local_model, repository_root
 from text2sql.profile import RowConfig
 from text2sql.rag.config import load_knowledge_base_config, load_retrieval_config
-from text2sql.selection import Selection
+from text2sql.run import Run
+from text2sql.stage import Stage
 from text2sql.train.recipe import load_recipe
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One node: runs `kind` with `config` over the outputs of `inputs`, writes folder `output`.
-
-    `sources` are files or folders from outside the graph whose content counts as input; of the
-    folders `databases` and `weights`, too large to read each time, file names, sizes and times
-    count. `code` are modules whose source counts too: for stages so cheap that a doubt is worth a
-    new run. `settings` are what the code needs to run but what cannot change the result (threads,
-    device). With `alone`, nothing runs beside the stage, because it measures speed.
-    """
-
-    name: str
-    kind: str
-    config: dict[str, Any]
-    output: Path
-    inputs: dict[str, Stage] = field(default_factory=dict)
-    sources: tuple[Path, ...] = ()
-    databases: tuple[Path, ...] = ()
-    weights: tuple[Path, ...] = ()
-    code: tuple[Path, ...] = ()
-    settings: dict[str, Any] = field(default_factory=dict)
-    seed: int | None = None
-    alone: bool = False
-
-
-def build_graph(selection: Selection) -> dict[str, Stage]:
+def build_graph(selection: Run) -> dict[str, Stage]:
     """Return the stages of a run by name, each after all it needs.
 
     Raises:
@@ -89,7 +64,7 @@ def select(graph: dict[str, Stage], wanted: Iterable[str]) -> list[Stage]:
 class _Builder:
     """Makes the stages of one selection; each method adds one kind."""
 
-    def __init__(self, selection: Selection) -> None:
+    def __init__(self, selection: Run) -> None:
         self.selection = selection
         self.profile = selection.profile
         self.folder = selection.folder
@@ -383,7 +358,7 @@ class _Builder:
 
 
 def _code(*names: str) -> tuple[Path, ...]:
-    return tuple(Path(__file__).parent / name for name in names)
+    return tuple(Path(__file__).parents[1] / name for name in names)
 
 
 def _dump(config: StrictModel, exclude: set[str] | None = None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Run llama.cpp's converter: ``python -m text2sql.gguf.converter FOLDER PRETOKENIZER ARGUMENTS``.
+"""Run llama.cpp's converter: ``python -m text2sql.gguf.convert_main FOLDER PRETOKENIZER ...``.
 
 A process of its own, because the converter brings its own version of the package `gguf`. With a
 pre-tokenizer named, that one is written where the converter knows none for the model's tokenizer.
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from text2sql.gguf.tools import CONVERTER
+from text2sql.models.llama_cpp import CONVERTER
 
 
 def main() -> None:

@@ -26,11 +26,11 @@ from tqdm import tqdm
 from text2sql.attempts import ATTEMPTS
 from text2sql.errors import UserError
 from text2sql.files import PARTIAL, sha256_tree
-from text2sql.graph import Stage
 from text2sql.paths import repository_root
 from text2sql.progress import NOTES, PROGRESS, read_notes, read_progress
 from text2sql.records import canonical_hash, read_manifest
-from text2sql.selection import Selection
+from text2sql.run import Run
+from text2sql.stage import Stage
 
 LOG = "stage.log"
 KEY = "stage.key"
@@ -95,7 +95,7 @@ class _Running:
     notes_shown: int = 0
 
 
-class Runner:
+class Scheduler:
     """Runs stages of one selection, at most `workers` at a time.
 
     Args:
@@ -103,7 +103,7 @@ class Runner:
         workers: how many stages may run side by side.
     """
 
-    def __init__(self, selection: Selection, workers: int) -> None:
+    def __init__(self, selection: Run, workers: int) -> None:
         self.selection = selection
         self.workers = workers
         self.running: dict[str, _Running] = {}
@@ -154,7 +154,7 @@ class Runner:
     def command(self, stage: Stage) -> list[str]:
         """Return the command that runs a stage in a process of its own."""
         selection = self.selection
-        program = [str(stage_python(stage)), "-m", "text2sql.worker", stage.name]
+        program = [str(stage_python(stage)), "-m", "text2sql.pipeline.run_stage", stage.name]
         profile = selection.source or selection.profile.name
         return [
             *program,

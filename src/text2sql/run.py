@@ -18,7 +18,7 @@ ALL_ROWS = "all"  # stands for every optional row
 
 
 @dataclass(frozen=True)
-class Selection:
+class Run:
     """Which run of a profile.
 
     Args:

@@ -14,13 +14,13 @@ from test_suite_sql_eval.executor import Result
 from test_suite_sql_eval.text_metrics import normalize, token_f1
 from tqdm import tqdm
 
-from text2sql.create.database import Database
-from text2sql.create.hardness import LEVELS, eval_schema, hardness_of
-from text2sql.create.validate import Rejected, Validator, limited_sql
 from text2sql.errors import UserError
 from text2sql.files import atomic_open, write_json
 from text2sql.report.formats import Table, markdown_text
 from text2sql.schema import read_schema
+from text2sql.sql.database import Database
+from text2sql.sql.hardness import LEVELS, eval_schema, hardness_of
+from text2sql.sql.validate import Rejected, Validator, limited_sql
 
 METRICS = ("execution_success", "result_match", "normalized_exact_match", "token_f1")
 TITLES = ("Execution success", "Result match", "Normalised exact match", "Token F1")

@@ -17,7 +17,7 @@ from text2sql.files import read_json, sha256_tree, write_json
 from text2sql.gguf.checks import Report
 from text2sql.gguf.probes import read_probes
 from text2sql.gguf.stage import make_f16, make_quantized
-from text2sql.gguf.types import F16, check_type, f16_name
+from text2sql.models.gguf_types import F16, check_type, f16_name
 
 SOURCE = "source.json"
 RECORD = "quantization.json"

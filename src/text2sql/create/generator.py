@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from text2sql.create.draft import Draft
-from text2sql.create.hardness import LEVELS, eval_schema, hardness_of
+from text2sql.create.nouns import Language
 from text2sql.create.patterns import PATTERNS
 from text2sql.create.picker import NoMatch, Picker
-from text2sql.create.plan import Topic
-from text2sql.create.validate import Rejected, Validator
-from text2sql.create.wordings import WORDINGS
-from text2sql.create.words import Language
+from text2sql.create.question_templates import WORDINGS
+from text2sql.create.topics import Topic
 from text2sql.errors import UserError
 from text2sql.schema import Schema
+from text2sql.sql.hardness import LEVELS, eval_schema, hardness_of
+from text2sql.sql.validate import Rejected, Validator
 
 DIALECTS = ("sqlite", "duckdb", "postgres", "mysql")
 DEFAULT_MIX = {"easy": 0.25, "medium": 0.4, "hard": 0.2, "extra": 0.15}

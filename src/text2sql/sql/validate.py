@@ -17,9 +17,9 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 from test_suite_sql_eval.executor import Result
 
-from text2sql.create.allowed import refusal
-from text2sql.create.database import Database
 from text2sql.schema import Schema
+from text2sql.sql.allowlist import refusal
+from text2sql.sql.database import Database
 
 # sqlglot says there, on stderr, that it takes unknown statements as commands; those are refused.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)

@@ -1,6 +1,7 @@
-"""Run one stage here: ``python -m text2sql.worker STAGE PROFILE DATASET LIMIT RECIPE SET ROWS``.
+"""Run one stage here, in a process of its own that gives its memory back and can be stopped whole.
 
-Started by `text2sql.runner`; a process per stage gives its memory back and can be stopped whole.
+Started by `text2sql.pipeline.scheduler` as ``python -m text2sql.pipeline.run_stage`` with the
+stage's name and what says which run is meant: profile, dataset, limit, recipe, overrides, rows.
 """
 
 from __future__ import annotations
@@ -9,20 +10,19 @@ import importlib
 import json
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from text2sql.attempts import begin_attempt
 from text2sql.errors import UserError
 from text2sql.files import write_failure
-from text2sql.graph import Stage, build_graph
 from text2sql.paths import build_root
+from text2sql.pipeline.graph import build_graph
+from text2sql.pipeline.scheduler import partial_folder, publish, stage_key
 from text2sql.profile import load_profile
 from text2sql.progress import Progress
 from text2sql.records import git_state, read_manifest, write_manifest
-from text2sql.runner import partial_folder, publish, stage_key
-from text2sql.selection import Selection
+from text2sql.run import Run
+from text2sql.stage import Job, Stage
 
 # Which module runs each kind of stage. Kinds that are not here belong to stages still to come.
 STAGE_MODULES = {
@@ -39,39 +39,15 @@ STAGE_MODULES = {
     "infer": "text2sql.infer.stage",
     "eval": "text2sql.evaluate",
     "table": "text2sql.report.table",
-    "text-metrics": "text2sql.train.predict",
-    "text-table": "text2sql.train.predict",
+    "text-metrics": "text2sql.train.text_metrics",
+    "text-table": "text2sql.train.text_metrics",
     "figures": "text2sql.report.figure",
     "gguf": "text2sql.gguf.stage",
     "quantize": "text2sql.gguf.stage",
     "quantized-infer": "text2sql.infer.stage",
     "quantized-eval": "text2sql.evaluate",
-    "quantization-table": "text2sql.gguf.table",
+    "quantization-table": "text2sql.report.quantization",
 }
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a stage gets to work with.
-
-    `inputs` are the output folders of the stages it needs, `output` is the folder to fill; a stage
-    that can go on after an interruption finds there what it wrote before.
-    """
-
-    stage: Stage
-    inputs: dict[str, Path]
-    output: Path
-    progress: Progress
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The stage's resolved config."""
-        return self.stage.config
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Machine-dependent settings that cannot change the result."""
-        return self.stage.settings
 
 
 class StageModule(Protocol):
@@ -118,7 +94,7 @@ def main() -> int:
     """Entry point; prints a user's mistake as one line and exits with 2."""
     name, profile, dataset, limit, recipe, overrides, rows = sys.argv[1:8]
     try:
-        selection = Selection(
+        selection = Run(
             load_profile(profile),
             dataset,
             int(limit) or None,

@@ -13,9 +13,9 @@ from test_suite_sql_eval import worker
 from test_suite_sql_eval.errors import DATABASE, MEMORY
 from test_suite_sql_eval.executor import Result
 
-from text2sql.create.database import Database
 from text2sql.errors import UserError
-from text2sql.serve.cells import json_rows
+from text2sql.serve.json_rows import json_rows
+from text2sql.sql.database import Database
 
 MAX_MEMORY = 2 << 30  # DuckDB reserves more address space than it uses
 Answer = tuple[list[list[Any]], list[str], str | None, str | None, bool, float]

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from text2sql.evaluate import SCORES, VERDICTS
 from text2sql.files import read_json, read_jsonl, write_json, write_text
 from text2sql.gguf.stages import TABLE
-from text2sql.gguf.storage import storage_text
-from text2sql.gguf.types import F16
 from text2sql.infer.stage import PREDICTIONS
+from text2sql.models.gguf_types import F16
 from text2sql.records import read_manifest
-from text2sql.report.evidence import p_text
 from text2sql.report.formats import Table, csv_text, markdown_text
 from text2sql.report.record import LEVEL_TITLES, LEVELS, commits, per_cent
 from text2sql.report.statistics import discordant, mcnemar
+from text2sql.report.storage import storage_text
+from text2sql.report.uncertainty import p_text
 
 if TYPE_CHECKING:
-    from text2sql.worker import Job
+    from text2sql.stage import Job
 
 RECORD = "quantization.json"
 HEADINGS = (

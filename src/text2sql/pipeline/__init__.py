@@ -1,0 +1,1 @@
+"""A run: which stages it has, which of them must run, and running them side by side."""

@@ -1,0 +1,1 @@
+"""SQL of any dialect: names and values, checks, and execution on private databases."""
