@@ -21,8 +21,8 @@ OPTIONS := --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET)) \
 	$(if $(ROW),--row $(ROW)) $(if $(ROWS),--rows $(ROWS)) $(foreach pair,$(SET),--set $(pair))
 TRAIN_OPTIONS := $(if $(DRY_RUN),--dry-run) $(if $(GPU),--gpu $(GPU)) \
 	$(if $(ASSUME_ROWS),--assume-rows $(ASSUME_ROWS))
-STAGES := data model train-lora train-qlora train-full mg2hf hf2mg merge knowledge-base retrieve infer \
-	eval table figures text-metrics quantization-table
+# Stages declare themselves in src/text2sql; quantize has options of its own.
+STAGES := $(filter-out quantize,$(shell python3 scripts/stages.py | cut -f 1))
 
 DATABASE ?= data/sample/database
 SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
@@ -33,7 +33,10 @@ SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 	results clean $(STAGES)
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 20
+	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 22
+	@echo
+	@echo "  stages, each with all it needs:"
+	@python3 scripts/stages.py | sed 's/^/  /' | expand -t 22
 	@echo
 	@echo "  options: PROFILE=$(PROFILE) DATASET= LIMIT= RECIPE= ROW= ROWS= SPIDER_DIR= (see README.md)"
 
@@ -69,48 +72,35 @@ test-pages: setup ## run the tests of the web page in Chromium (first: apt-get i
 test-services: setup ## run the tests that start PostgreSQL and MariaDB servers (Debian packages)
 	@$(PYTHON) -m pytest -m services
 
-check: setup ## lint, types, sample data and README tables in step
+check: setup ## lint, types, direction of imports, sample data and README tables in step
 	@$(PYTHON) -m ruff check
 	@$(PYTHON) -m ruff format --check
 	@$(PYTHON) -m mypy
+	@.venv/bin/lint-imports
 	@$(PYTHON) scripts/build_sample_data.py --check
-	@$(RUN) results --check
+	@$(RUN) results check
 
-data: ## write training files and evaluation questions
 data-report: setup ## statistics of the dataset, as Markdown and PNG
-	@$(RUN) data-report $(OPTIONS)
+	@$(RUN) dataset describe $(OPTIONS)
 
 decontaminate: setup ## report training rows that leak evaluation questions
 	@$(RUN) dataset decontaminate $(or $(DATASET),sample)
 
-model: ## get the base model as a Hugging Face folder
-train-lora: ## LoRA fine-tuning (RECIPE= for another recipe)
-train-qlora: ## 4-bit QLoRA fine-tuning
-train-full: ## full fine-tuning; with Megatron tensor parallelism where the recipe says so
-mg2hf: ## Megatron checkpoint to Hugging Face
-hf2mg: ## Hugging Face model to Megatron
-merge: ## fold LoRA adapters into the base model
-quantize: setup-gguf ## GGUF files and their quantization (TYPES=, MODEL= for any folder)
+quantize: setup-gguf
 	@$(RUN) quantize $(OPTIONS) $(foreach type,$(TYPES),--type $(type)) \
 		$(if $(MODEL),--model $(MODEL))
 
-quantization-table: setup-gguf ## size, accuracy and speed of every quantization type
+quantization-table: setup-gguf
+
 serve-openai: setup-gguf ## OpenAI-compatible endpoint on 127.0.0.1:8000 (MODEL=, PORT=)
 	@$(RUN) serve-openai $(OPTIONS) $(if $(MODEL),--model $(MODEL)) $(if $(PORT),--port $(PORT))
 
-knowledge-base: ## build the retrieval store of solved questions
-retrieve: ## find few-shot examples for every question
-infer: ## answer the evaluation questions with every row's model
-eval: ## judge the answers by executing them
-table: ## build and print the results table
-figures: ## draw the results chart into figs/
-text-metrics: ## BLEU-4 and ROUGE before and after fine-tuning, by LLaMA-Factory
 create-data: setup ## training data from a private database (DB_URL=, TOTAL=, LANGUAGE=)
-	@$(RUN) create-data $(if $(TOTAL),--total $(TOTAL)) $(if $(LANGUAGE),--language $(LANGUAGE)) \
+	@$(RUN) database create-data $(if $(TOTAL),--total $(TOTAL)) $(if $(LANGUAGE),--language $(LANGUAGE)) \
 		$(if $(LLM_URL),--llm-url $(LLM_URL) --llm-model $(LLM_MODEL)) $(if $(OUTPUT),--output $(OUTPUT))
 
 eval-private: setup ## judge PREDICTIONS= against GOLD= on a private database (DB_URL=)
-	@$(RUN) eval-private $(if $(GOLD),--gold $(GOLD)) \
+	@$(RUN) database eval-private $(if $(GOLD),--gold $(GOLD)) \
 		$(if $(PREDICTIONS),--predictions $(PREDICTIONS)) $(if $(OUTPUT),--output $(OUTPUT))
 
 serve: setup ## web service on 127.0.0.1:4060 (MODEL=, ENGINE=, DB_URL=, HOST=, PORT=)
@@ -119,7 +109,7 @@ serve: setup ## web service on 127.0.0.1:4060 (MODEL=, ENGINE=, DB_URL=, HOST=, 
 		$(if $(RETRIEVAL),--retrieval $(RETRIEVAL))
 
 $(STAGES): setup
-	@$(RUN) $@ $(OPTIONS) $(if $(filter train-%,$@),$(TRAIN_OPTIONS))
+	@$(RUN) stage $@ $(OPTIONS) $(if $(filter train-%,$@),$(TRAIN_OPTIONS))
 
 reproduce: setup ## the whole chain of a profile: data to results table and chart
 	@$(RUN) reproduce $(OPTIONS)
@@ -132,10 +122,10 @@ plan: setup ## print stages, inputs, outputs and launch lines of a run; run noth
 	@$(RUN) plan $(OPTIONS)
 
 publish: setup ## copy a finished run's record into results/ and refresh the README's tables
-	@$(RUN) publish $(OPTIONS)
+	@$(RUN) results publish $(OPTIONS)
 
 results: setup ## refresh the README's tables from the records in results/
-	@$(RUN) results
+	@$(RUN) results update
 
 clean: ## remove what stages wrote for this profile (models and environments stay)
 	rm -rf build/runs/$(PROFILE)

@@ -25,7 +25,7 @@ from text2sql.data.config import DataConfig
 from text2sql.files import read_json, read_jsonl, sha256_file, write_json
 from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
-from text2sql.infer.engine import load_engine
+from text2sql.infer.load import load_engine
 from text2sql.infer.shrink_prompt import SchemaFitter
 from text2sql.infer.stage import PREDICT_FILE, decoding_counts, write_predictions
 from text2sql.infer.vote_and_repair import Databases

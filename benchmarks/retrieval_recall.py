@@ -24,7 +24,7 @@ from text2sql.data.config import DataConfig
 from text2sql.data.prepare import SchemaTexts
 from text2sql.errors import UserError
 from text2sql.files import read_jsonl, write_json
-from text2sql.pipeline.graph import build_graph
+from text2sql.pipeline.registry import build_graph
 from text2sql.profile import load_profile
 from text2sql.rag.build import store_place
 from text2sql.rag.config import KnowledgeBaseConfig, RetrievalConfig, load_retrieval_config

@@ -26,7 +26,7 @@ from tqdm import tqdm
 from text2sql import hardware
 from text2sql.files import read_json, write_json
 from text2sql.paths import repository_root
-from text2sql.pipeline.graph import build_graph
+from text2sql.pipeline.registry import build_graph
 from text2sql.profile import load_profile
 from text2sql.records import git_state, package_versions
 from text2sql.run import Run

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from test_suite_sql_eval.api import Report, Settings, evaluate
 from test_suite_sql_eval.errors import InputError
 
+from text2sql.artifacts import GOLD_FILE, PREDICT_FILE, SCORES, VERDICTS
+from text2sql.data.stage import data_config
 from text2sql.errors import UserError
 from text2sql.files import atomic_open, write_json
-from text2sql.infer.stage import PREDICT_FILE
+from text2sql.models.gguf_types import F16
+from text2sql.paths import repository_root
 from text2sql.profile import EvalConfig
+from text2sql.stage import Graph, Job, Stage, StageKind
 
-if TYPE_CHECKING:
-    from text2sql.stage import Job
-
-SCORES = "scores.json"
-VERDICTS = "verdicts.jsonl"
 #: What a verdict on the test suite adds to the one on the plain database.
 SUITE_KEYS = ("exec", "error", "error_message", "witness")
 
@@ -74,7 +73,7 @@ def _judge(job: Job, config: EvalConfig, databases: str, unit: str, extra: bool)
     )
     try:
         return evaluate(
-            str(job.inputs["data"] / "gold.sql"),
+            str(job.inputs["data"] / GOLD_FILE),
             str(job.inputs["predictions"] / PREDICT_FILE),
             databases,
             settings=settings,
@@ -82,3 +81,55 @@ def _judge(job: Job, config: EvalConfig, databases: str, unit: str, extra: bool)
         )
     except InputError as error:
         raise UserError(str(error).splitlines()[0]) from None
+
+
+def _stage(graph: Graph, row_name: str) -> Stage:
+    return _judged(graph, "eval", row_name, graph.stage("infer", row_name), "eval")
+
+
+def _rows(graph: Graph) -> list[str]:
+    return [row.name for row in graph.run.rows]
+
+
+def _quantized(graph: Graph, kind: str) -> Stage:
+    assert graph.run.profile.quantization is not None  # it names the types that are the keys
+    folder = f"gguf/{graph.run.profile.quantization.row}/eval"
+    return _judged(graph, "quantized-eval", kind, graph.stage("quantized-infer", kind), folder)
+
+
+def _types(graph: Graph) -> list[str]:
+    quantization = graph.run.profile.quantization
+    return [F16, *quantization.types] if quantization else []
+
+
+def _judged(graph: Graph, kind: str, key: str, predictions: Stage, folder: str) -> Stage:
+    evaluation = graph.run.profile.evaluation
+    databases = [data_config(graph.run).databases()]
+    settings = {"jobs": evaluation.jobs, "databases": str(databases[0])}
+    if evaluation.test_suite:
+        databases.append(repository_root() / evaluation.test_suite)
+        settings["test_suite"] = str(databases[-1])
+    return Stage(
+        f"{kind}:{key}",
+        kind,
+        evaluation.model_dump(mode="json", exclude={"jobs"}),
+        graph.run.folder / folder / key,
+        inputs={"predictions": predictions, "data": graph.stage("data")},
+        databases=tuple(databases),
+        settings=settings,
+    )
+
+
+CODE = (f"{__name__}:run", "test_suite_sql_eval")  # the evaluator runs itself in processes
+KINDS = (
+    StageKind("eval", "judge the answers by executing them", run, _stage, _rows, code=CODE),
+    StageKind(
+        "quantized-eval",
+        "judge the answers of every GGUF file",
+        run,
+        _quantized,
+        _types,
+        command="quantization-table",
+        code=CODE,
+    ),
+)

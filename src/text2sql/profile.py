@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from text2sql.config import StrictModel, load_config
-from text2sql.gguf.config import QuantizationConfig
+from text2sql.errors import UserError
 from text2sql.hardware import Hardware
+from text2sql.models.gguf_types import QUANTIZATION_TYPES, check_type
 from text2sql.paths import config_path
 
 
@@ -51,6 +52,26 @@ class EvalConfig(StrictModel):
     test_suite: str | None = None
     timeout_seconds: float = Field(default=30.0, gt=0)
     jobs: int = Field(default=2, ge=1)
+
+
+class QuantizationConfig(StrictModel):
+    """The model of `row` as F16 GGUF and in each of `types`, answered with `infer`.
+
+    `pretokenizer` names one of llama.cpp's for tokenizers that its converter does not know.
+    """
+
+    row: str
+    types: tuple[str, ...] = Field(default=tuple(QUANTIZATION_TYPES), min_length=1)
+    infer: str
+    pretokenizer: str | None = None
+
+    @field_validator("types")
+    @classmethod
+    def _known(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(check_type(name) for name in types)
+        except UserError as error:
+            raise ValueError(str(error)) from None
 
 
 class Profile(StrictModel):

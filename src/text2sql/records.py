@@ -7,6 +7,7 @@ manifest's key, a hash over its config and the contents of its inputs, is the on
 from __future__ import annotations
 
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -18,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from text2sql import hardware
-from text2sql.attempts import ATTEMPTS
-from text2sql.files import sha256_file, sha256_text, write_json
+from text2sql.files import read_json, sha256_file, sha256_text, write_json
 from text2sql.paths import repository_root
 from text2sql.progress import PROGRESS
 
 MANIFEST = "manifest.json"
+ATTEMPTS = "attempts.json"  # what a stage that was stopped had already spent
 # Files in an output folder that tell how it was made, with times and paths in them, or what was
 # left out of it. No stage reads them: a change of theirs alone must not train a model again.
 UNHASHED = frozenset(
@@ -45,6 +46,7 @@ UNHASHED = frozenset(
         "swanlab_public_config.json",
     }
 )
+ABSOLUTE = re.compile(r"(?<![^\s\"'=])/(?:[^\s\"']*/)?([^\s\"'/]+)")
 RECORDED_PACKAGES = (
     "text2sql",
     "test-suite-sql-eval",
@@ -138,6 +140,35 @@ def write_manifest(
     )
 
 
+def begin_attempt(folder: Path, git: dict[str, Any]) -> tuple[datetime, list[dict[str, Any]]]:
+    """Note in a stage's partial folder that work on it begins, before it reports any progress.
+
+    A process that was killed leaves no end; its last sign of life, the time of its last progress,
+    stands for it.
+
+    Args:
+        folder: the partial folder, as an earlier attempt may have left it.
+        git: state of the checkout.
+
+    Returns:
+        Start of this attempt; those before it, each with ``started``, ``seconds`` and ``git``.
+    """
+    path = folder / ATTEMPTS
+    earlier: list[dict[str, Any]] = read_json(path) if path.is_file() else []
+    if earlier:
+        began = datetime.fromisoformat(earlier[-1]["started"])
+        earlier[-1]["seconds"] = round(max(0.0, _last_sign(folder) - began.timestamp()), 1)
+    now = datetime.now(UTC)
+    this = {"started": now.isoformat(timespec="seconds"), "seconds": 0.0, "git": git}
+    write_json(path, [*earlier, this])
+    return now, earlier
+
+
+def _last_sign(folder: Path) -> float:
+    progress = folder / PROGRESS
+    return progress.stat().st_mtime if progress.is_file() else 0.0
+
+
 def peak_memory_mb() -> int:
     """Largest resident memory of this process or of any finished child, in MiB."""
     usage = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -146,7 +177,7 @@ def peak_memory_mb() -> int:
 
 def command_line() -> str:
     """The command that runs this process; of absolute paths, this machine's, the names alone."""
-    return " ".join(Path(part).name if Path(part).is_absolute() else part for part in sys.argv)
+    return ABSOLUTE.sub(r"\1", " ".join(sys.argv))
 
 
 @cache

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from text2sql.config import overrides_label
 from text2sql.errors import UserError
 from text2sql.files import sha256_text
 from text2sql.paths import build_root, config_name
-from text2sql.profile import Profile, RowConfig
-from text2sql.train.recipe import overrides_label
+from text2sql.profile import Profile, RowConfig, load_profile
 
 LONGEST_LABEL = 80  # of a recipe's overrides in a folder's name
 ALL_ROWS = "all"  # stands for every optional row
@@ -81,3 +82,70 @@ class Run:
         if len(label) > LONGEST_LABEL:
             label = sha256_text(label)[:12]
         return f"{name}+{label}"
+
+    def row(self, name: str) -> RowConfig:
+        """Return a row by name; raise UserError, listing the rows, where there is none.
+
+        A row that is there only to draft answers for another's retrieval is found too.
+        """
+        drafts = [draft for row in self.rows if (draft := self.draft_of(row)) not in self.rows]
+        for row in (*self.rows, *drafts):
+            if row.name == name:
+                return row
+        raise UserError(f"no row '{name}'; there are: {', '.join(r.name for r in self.rows)}")
+
+    def training(self, row: RowConfig) -> tuple[str, dict[str, Any]]:
+        """Return the name of a row's training, and the keys that replace those of its recipe."""
+        if self.overrides and row.name == self.recipe_name:
+            return row.name, self.overrides
+        return config_name(row.recipe or ""), {}
+
+    def draft_of(self, row: RowConfig) -> RowConfig:
+        """Return the row with the same model that is asked without examples."""
+        return next(
+            (r for r in self.rows if r.recipe == row.recipe and r.retrieval is None),
+            row.model_copy(update={"name": f"{row.name}-draft", "retrieval": None}),
+        )
+
+    def without_examples(self, row: RowConfig) -> str | None:
+        """Return the row that differs from one with retrieval in that alone, if there is one."""
+        if row.retrieval is None:
+            return None
+        same = (row.recipe, row.infer)
+        return next(
+            (r.name for r in self.rows if r.retrieval is None and (r.recipe, r.infer) == same), None
+        )
+
+    def settings(self, environment: str | None) -> dict[str, Any]:
+        """Return what stages need to run in an environment, besides their config."""
+        settings = {"threads": self.profile.threads, "device": self.profile.device}
+        return settings | ({"environment": environment} if environment else {})
+
+    def choices(self) -> dict[str, Any]:
+        """Return what `load_run` makes this run from, as JSON-able values."""
+        return {
+            "profile": self.source or self.profile.name,
+            "dataset": self.dataset,
+            "limit": self.limit,
+            "recipe": self.recipe,
+            "overrides": self.overrides,
+            "optional": list(self.optional),
+        }
+
+
+def load_run(
+    profile: str,
+    dataset: str | None = None,
+    limit: int | None = None,
+    recipe: str | None = None,
+    overrides: dict[str, Any] | None = None,
+    optional: Sequence[str] = (),
+) -> Run:
+    """Return a run of the profile with a name or path; for the rest see `Run`.
+
+    Raises:
+        UserError: the profile is missing or wrong, or has no such optional row.
+    """
+    loaded = load_profile(profile)
+    wanted = tuple(dict.fromkeys(optional))
+    return Run(loaded, dataset or loaded.dataset, limit, recipe, profile, overrides or {}, wanted)

@@ -1,12 +1,20 @@
-"""What a stage is: a node of a run's graph, and the job that whoever runs it gets."""
+"""What a stage is: a kind that declares itself, a node of a run's graph, and the job it is given.
+
+A module that runs stages declares their kinds in a tuple ``KINDS``; `text2sql.pipeline.registry`
+lists the modules. Commands, ``make help``, ``make plan`` and the keys by which a stage is found up
+to date come from there.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from text2sql.errors import UserError
 from text2sql.progress import Progress
+from text2sql.run import Run
 
 
 @dataclass(frozen=True)
@@ -15,9 +23,10 @@ class Stage:
 
     `sources` are files or folders from outside the graph whose content counts as input; of the
     folders `databases` and `weights`, too large to read each time, file names, sizes and times
-    count. `code` are modules whose source counts too: for stages so cheap that a doubt is worth a
-    new run. `settings` are what the code needs to run but what cannot change the result (threads,
-    device). With `alone`, nothing runs beside the stage, because it measures speed.
+    count. `code` is where the source begins that decides the result: that of its kind (see
+    `StageKind`), and what its config names, such as an engine. `settings` are what the code needs
+    to run but what cannot change the result (threads, device). With `alone`, nothing runs beside
+    the stage, because it measures speed.
     """
 
     name: str
@@ -28,7 +37,7 @@ class Stage:
     sources: tuple[Path, ...] = ()
     databases: tuple[Path, ...] = ()
     weights: tuple[Path, ...] = ()
-    code: tuple[Path, ...] = ()
+    code: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     seed: int | None = None
     alone: bool = False
@@ -56,3 +65,112 @@ class Job:
     def settings(self) -> dict[str, Any]:
         """Machine-dependent settings that cannot change the result."""
         return self.stage.settings
+
+
+ONE = ("",)  # the keys of a kind of which a run has one stage
+
+
+@dataclass(frozen=True)
+class StageKind:
+    """A kind of stage, as the module that runs it declares it.
+
+    Attributes:
+        name: its name in manifests and, where it has a command of its own, on the command line.
+        help: one line for ``--help`` and ``make help``.
+        run: fills ``job.output``; returns measurements for the run record.
+        make: returns the stage with a key; asks the graph for the stages it needs.
+        keys: the keys of this kind's stages in a run, such as the names of rows.
+        command: the command that brings it up to date, where that is another kind's.
+        code: the source that decides the result, as ``module:definition``, ``module`` or package;
+            all that it uses of this repository's packages counts too. By default that of `run`.
+        show: what the command prints at its end.
+    """
+
+    name: str
+    help: str
+    run: Callable[[Job], dict[str, Any]]
+    make: Callable[[Graph, str], Stage]
+    keys: Callable[[Graph], Sequence[str]] = lambda graph: ONE
+    command: str = ""
+    code: tuple[str, ...] = ()
+    show: Callable[[Run], str] | None = None
+
+    @property
+    def command_name(self) -> str:
+        """The command that brings stages of this kind up to date."""
+        return self.command or self.name
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Where the source that decides the result begins."""
+        return self.code or (f"{self.run.__module__}:{self.run.__qualname__}",)
+
+
+class Graph(Mapping[str, Stage]):
+    """The stages of a run by name, each after all it needs.
+
+    Nothing is read but configs: whether a stage is up to date, `text2sql.pipeline.keys` says.
+
+    Args:
+        run: which run.
+        kinds: the kinds of stages there are, in the order in which a free worker should meet them.
+
+    Raises:
+        UserError: a config that the profile names is missing or wrong.
+    """
+
+    def __init__(self, run: Run, kinds: Iterable[StageKind]) -> None:
+        self.run = run
+        self.kinds = {kind.name: kind for kind in kinds}
+        self._made: dict[tuple[str, str], Stage] = {}
+        for kind in self.kinds.values():
+            for key in kind.keys(self):
+                self.stage(kind.name, key)
+        self._by_name = {stage.name: stage for stage in self._made.values()}
+
+    def __getitem__(self, name: str) -> Stage:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def stage(self, kind: str, key: str = "") -> Stage:
+        """Return the stage of a kind with a key; it is made, after its needs, when first asked for.
+
+        For the kinds' own `StageKind.make`; others find a stage by its name.
+        """
+        if (kind, key) not in self._made:
+            declared = self.kinds[kind]
+            made = declared.make(self, key)
+            self._made[kind, key] = replace(made, code=(*declared.roots, *made.code))
+        return self._made[kind, key]
+
+    def select(self, wanted: Iterable[str]) -> list[Stage]:
+        """Return the wanted stages and all they need, in order.
+
+        Args:
+            wanted: stage names, or kinds (``infer`` means every ``infer:...`` stage).
+
+        Raises:
+            UserError: a name that is neither; the message lists what there is.
+        """
+        chosen: set[str] = set()
+        for name in wanted:
+            matches = [s for s in self.values() if name in (s.name, s.kind)]
+            if not matches:
+                there = ", ".join(self)
+                raise UserError(f"no stage '{name}' in this profile; there are: {there}")
+            for stage in matches:
+                chosen |= {needed.name for needed in upstream(stage)}
+        return [stage for stage in self.values() if stage.name in chosen]
+
+
+def upstream(stage: Stage) -> list[Stage]:
+    """Return all stages that a stage rests on, itself last."""
+    found: dict[str, Stage] = {}
+    for needed in stage.inputs.values():
+        found |= {inner.name: inner for inner in upstream(needed)}
+    return [*found.values(), stage]

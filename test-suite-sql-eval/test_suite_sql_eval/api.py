@@ -193,7 +193,7 @@ def _judge_all(
     }
     answers: list[dict[str, Any]] = [{} for _ in questions]
     done = 0
-    with Pool("test_suite_sql_eval.judge", config, min(settings.jobs, len(tasks))) as pool:
+    with Pool("test_suite_sql_eval.handler", config, min(settings.jobs, len(tasks))) as pool:
         for number, answer in pool.map(list(_batches(tasks, keys, weights, settings.jobs))):
             if isinstance(answer, Failure):
                 answer = {

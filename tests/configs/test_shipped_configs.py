@@ -13,7 +13,7 @@ import yaml
 from text2sql.config import load_config
 from text2sql.data.config import DataConfig
 from text2sql.infer.config import load_infer_config
-from text2sql.pipeline.graph import build_graph
+from text2sql.pipeline.registry import build_graph
 from text2sql.profile import load_profile
 from text2sql.rag.config import load_knowledge_base_config, load_retrieval_config
 from text2sql.run import Run

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from text2sql.data.cli import data
+from text2sql.cli import cli
 from text2sql.data.config import DataConfig, DecontaminationConfig, Level, resolve
 from text2sql.data.rows import Row, read_rows
 from text2sql.data.sources import downloads
@@ -38,7 +38,7 @@ CLEAN = {
 
 
 def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(data, [str(a) for a in arguments])
+    return CliRunner().invoke(cli, ["dataset", *map(str, arguments)])
 
 
 def fails(result: Result, text: str) -> None:

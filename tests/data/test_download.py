@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from text2sql.data.cli import data
+from text2sql.cli import cli
 from text2sql.data.download import download
 from text2sql.data.sources import SOURCES, download_source
 from text2sql.errors import UserError
@@ -91,10 +91,14 @@ def test_refusals_are_one_line(server: str, tmp_path: Path) -> None:
 
 def test_command_names_file_and_checksum(server: str, tmp_path: Path) -> None:
     path = tmp_path / "f"
-    result = CliRunner().invoke(data, ["download", f"{server}/file", "--output", str(path)])
+    result = CliRunner().invoke(
+        cli, ["dataset", "download", f"{server}/file", "--output", str(path)]
+    )
     assert result.exit_code == 0, result.output
     assert f"wrote {path}: SHA-256 {DIGEST}, not verified" in result.output
-    result = CliRunner().invoke(data, ["download", f"{server}/none", "--output", str(path) + "2"])
+    result = CliRunner().invoke(
+        cli, ["dataset", "download", f"{server}/none", "--output", str(path) + "2"]
+    )
     assert result.exit_code == 2 and "404" in result.output
 
 
@@ -128,7 +132,7 @@ def test_spider_is_verified_and_unpacked(
     assert not folder.exists()
     digest = hashlib.sha256(Handler.body).hexdigest()
     monkeypatch.setitem(SOURCES, "spider", replace(here, sha256=digest))
-    result = CliRunner().invoke(data, ["download", "spider"])
+    result = CliRunner().invoke(cli, ["dataset", "download", "spider"])
     assert result.exit_code == 0, result.output
     assert f"SHA-256 {digest}, as pinned" in result.output
     assert f"export SPIDER_DIR={folder}" in result.output
@@ -158,6 +162,6 @@ def test_unknown_checksum_is_recorded_then_held_to(
 
 def test_neither_name_nor_url_is_one_line() -> None:
     for arguments in (["spyder"], ["spider", "--sha256", "0"]):
-        result = CliRunner().invoke(data, ["download", *arguments])
+        result = CliRunner().invoke(cli, ["dataset", "download", *arguments])
         assert result.exit_code == 2
         assert len(result.output.strip().splitlines()) == 1

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from text2sql.data.cli import data
+from text2sql.cli import cli
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 
-from text2sql.data.report import data_report, hardness_of, keywords_of, tables_of
+from text2sql.data.report import data_report
+from text2sql.data.statistics import hardness_of, keywords_of, tables_of
 from text2sql.errors import UserError
 from text2sql.prompt import render_messages, render_text
 
@@ -109,12 +110,12 @@ def test_mistakes_are_one_line(prepared: Path, tmp_path: Path) -> None:
 def test_name_is_prepared_when_it_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEXT2SQL_BUILD", str(tmp_path))
     folder = tmp_path / "data" / "sample"
-    outputs = [CliRunner().invoke(data, ["report", "sample"]) for _ in range(2)]
+    outputs = [CliRunner().invoke(cli, ["dataset", "report", "sample"]) for _ in range(2)]
     assert [result.exit_code for result in outputs] == [0, 0], outputs[0].output
     assert [f"preparing sample in {folder}" in r.output for r in outputs] == [True, False]
     assert f"wrote {folder / 'data_report.png'}" in outputs[0].output
     assert "| not parsed | 0 | 0.0% | 0 | 0.0% |" in outputs[0].output
     shutil.rmtree(folder)
-    result = CliRunner().invoke(data, ["report", "no-such-config"])
+    result = CliRunner().invoke(cli, ["dataset", "report", "no-such-config"])
     assert result.exit_code == 2
     assert len(result.output.strip().splitlines()) == 1

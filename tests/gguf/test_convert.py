@@ -17,8 +17,9 @@ from text2sql.gguf.convert import convert_to_f16
 from text2sql.gguf.quantize import quantize
 from text2sql.gguf.quantize_folder import quantize_folder
 from text2sql.infer.config import InferConfig
-from text2sql.infer.engine import Prompt, load_engine
+from text2sql.infer.engine import Prompt
 from text2sql.infer.llamacpp import open_llama
+from text2sql.infer.load import load_engine
 from text2sql.infer.sql_gbnf import schema_grammar
 from text2sql.models.gguf_header import read_header
 from text2sql.models.gguf_types import QUANTIZATION_TYPES

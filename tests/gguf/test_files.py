@@ -13,13 +13,13 @@ from gguf import GGUFWriter
 
 from text2sql.config import check_config
 from text2sql.errors import UserError
-from text2sql.gguf.config import QuantizationConfig
 from text2sql.gguf.convert import check_model
 from text2sql.gguf.deploy import lm_studio_notes, ollama_modelfile
 from text2sql.gguf.probes import Probe, spread, tokenizer_strings
 from text2sql.models.gguf_header import Matrices, find_gguf, read_header
 from text2sql.models.gguf_types import QUANTIZATION_TYPES, check_type
 from text2sql.models.llama_cpp import converter_folder
+from text2sql.profile import QuantizationConfig
 from text2sql.prompt import TEMPLATES, render_messages, render_text, stop_words
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from text2sql.errors import UserError
 from text2sql.infer.config import InferConfig
-from text2sql.infer.engine import Prompt, load_engine
+from text2sql.infer.engine import Prompt
+from text2sql.infer.load import load_engine
 from text2sql.prompt import stop_words
 
 pytestmark = pytest.mark.slow

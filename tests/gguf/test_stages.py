@@ -9,9 +9,8 @@ import pytest
 
 from text2sql.errors import UserError
 from text2sql.files import read_json, write_json
-from text2sql.pipeline.graph import build_graph, select
 from text2sql.pipeline.plan import launch_line
-from text2sql.pipeline.run_stage import STAGE_MODULES
+from text2sql.pipeline.registry import build_graph
 from text2sql.profile import Profile, load_profile
 from text2sql.progress import Progress
 from text2sql.report.doc_blocks import inference_block, publish_quantization
@@ -43,10 +42,10 @@ def test_every_type_is_answered_and_judged_as_its_row_is(build_folder: Path) -> 
 
 def test_other_targets_do_not_need_llama_cpp(build_folder: Path) -> None:
     graph = build_graph(Run(load_profile("smollm2-135m"), "sample"))
-    kinds = {stage.kind for stage in select(graph, ["infer", "table", "figures"])}
+    kinds = {stage.kind for stage in graph.select(["infer", "table", "figures"])}
     assert not kinds & {"gguf", "quantize", "quantized-infer", "quantized-eval"}
-    assert {stage.kind for stage in graph.values()} <= STAGE_MODULES.keys()
-    assert launch_line(graph["quantized-infer:F16"]) == "text2sql quantization-table"
+    line = launch_line(graph, graph["quantized-infer:F16"])
+    assert line.endswith("-m text2sql stage quantization-table --profile smollm2-135m")
 
 
 def test_a_row_that_is_not_there_is_named() -> None:
@@ -67,7 +66,7 @@ def test_an_adapter_is_used_beside_its_base_model(build_folder: Path, tmp_path: 
     inputs = graph["infer:lora"].inputs
     assert (inputs["model"].kind, inputs["adapter"].kind) == ("model", "train-lora")
     assert "merge:smollm2-135m_lora_cpu" not in {
-        stage.name for stage in select(graph, ["infer:lora"])
+        stage.name for stage in graph.select(["infer:lora"])
     }
 
 

@@ -11,7 +11,8 @@ import pytest
 from text2sql.files import write_json
 from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
-from text2sql.infer.engine import Engine, Prompt, load_engine
+from text2sql.infer.engine import Engine, Prompt
+from text2sql.infer.load import load_engine
 from text2sql.infer.transformers import align, arrange, shared_prefix
 from text2sql.models.folder import load_tokenizer
 from text2sql.paths import build_root

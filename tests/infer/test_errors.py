@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 from text2sql.config import check_config
 from text2sql.errors import UserError
 from text2sql.infer.config import InferConfig
-from text2sql.infer.engine import load_engine
+from text2sql.infer.load import load_engine
 from text2sql.infer.openai import OpenAIEngine
 from text2sql.infer.openai_server import serve, server_command
 from text2sql.infer.vllm import adapter_rank

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from text2sql.infer.extract import extract_sql
+from text2sql.sql.extract import extract_sql
 
 QUERY = "SELECT name FROM singer WHERE age > 20"
 

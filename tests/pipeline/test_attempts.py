@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from text2sql.attempts import begin_attempt
 from text2sql.files import write_json
 from text2sql.progress import PROGRESS, Progress
-from text2sql.records import command_line, read_manifest, write_manifest
+from text2sql.records import begin_attempt, command_line, read_manifest, write_manifest
 from text2sql.report.record import commits
 
 FIRST = {"sha": "1" * 40, "dirty": False}
@@ -63,5 +62,6 @@ def test_manifest_and_commits_tell_of_every_attempt(tmp_path: Path) -> None:
 
 
 def test_a_record_names_no_folder_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["/a/b/worker.py", "infer:x", "/home/me/p.yaml", "", "c/d"])
-    assert command_line() == "worker.py infer:x p.yaml  c/d"
+    choices = '{"profile": "/home/me/p.yaml"}'
+    monkeypatch.setattr(sys, "argv", ["/a/b/run_stage.py", "infer:x", choices, "c/d"])
+    assert command_line() == 'run_stage.py infer:x {"profile": "p.yaml"} c/d'

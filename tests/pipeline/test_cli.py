@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from text2sql.cli import STAGE_COMMANDS
+from text2sql.pipeline.registry import commands
 
 
 def text2sql(repository: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -26,7 +26,14 @@ def text2sql(repository: Path, *arguments: str, **env: str) -> subprocess.Comple
 
 def targets(repository: Path) -> dict[str, str]:
     text = (repository / "Makefile").read_text(encoding="utf-8")
-    return dict(re.findall(r"^([a-z0-9-]+):[^#\n]*## (.+)$", text, re.MULTILINE))
+    return dict(re.findall(r"^([a-z0-9-]+):[^#\n]*## (.+)$", text, re.MULTILINE)) | stages()
+
+
+def stages() -> dict[str, str]:
+    return {
+        name: next(kind.help for kind in kinds if kind.name == name)
+        for name, kinds in commands().items()
+    }
 
 
 def test_makefile_has_a_documented_target_for_every_command(repository: Path) -> None:
@@ -35,15 +42,52 @@ def test_makefile_has_a_documented_target_for_every_command(repository: Path) ->
     promised += " merge quantize knowledge-base retrieve infer eval table figures create-data serve"
     promised += " reproduce plan clean"
     assert set(promised.split()) <= documented.keys()
-    assert STAGE_COMMANDS.keys() <= documented.keys()
 
 
-def test_make_help_lists_every_target(repository: Path) -> None:
+def test_make_help_lists_every_target_and_stage(repository: Path) -> None:
     shown = subprocess.run(
         ["make", "help"], cwd=repository, capture_output=True, text=True, check=True
     ).stdout
-    for name in targets(repository):
-        assert re.search(rf"^  {name}\s", shown, re.MULTILINE), name
+    for name, text in targets(repository).items():
+        assert re.search(rf"^  {name} +{re.escape(text)}$", shown, re.MULTILINE), name
+
+
+def test_every_stage_is_a_target_and_a_command(repository: Path) -> None:
+    for name in stages():
+        shown = subprocess.run(
+            ["make", "--dry-run", name], cwd=repository, capture_output=True, text=True, check=True
+        ).stdout
+        assert f"{name} --profile smollm2-135m" in shown
+    assert text2sql(repository, "stage", "--help").stdout.count("\n  ") >= len(stages())
+
+
+@pytest.mark.parametrize("module", ["text2sql", "text2sql.cli"])
+def test_the_package_runs_as_a_module(repository: Path, module: str) -> None:
+    path = os.pathsep.join([str(repository / "src"), str(repository / "test-suite-sql-eval")])
+    command = [sys.executable, "-m", module, "--help"]
+    env = os.environ | {"PYTHONPATH": path}
+    shown = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+    assert "reproduce" in shown
+
+
+LAUNCHERS = {
+    "train_lora": "stage train-lora",
+    "train_qlora": "stage train-qlora",
+    "train_full": "stage train-full",
+    "mg2hf": "stage mg2hf",
+    "hf2mg": "stage hf2mg",
+    "merge_lora": "stage merge",
+    "quantize": "quantize",
+    "infer_vllm": "stage infer",
+}
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_launchers_start_commands_that_are_there(repository: Path, name: str) -> None:
+    script = (repository / "scripts" / f"{name}.sh").read_text(encoding="utf-8")
+    assert f'.venv/bin/text2sql" {LAUNCHERS[name]} ' in script
+    result = text2sql(repository, *LAUNCHERS[name].split(), "--help")
+    assert result.returncode == 0, result.stderr
 
 
 def test_gpu_profile_without_gpus_is_one_line(repository: Path) -> None:
@@ -75,11 +119,17 @@ def test_gpu_profile_can_be_planned_without_gpus(repository: Path) -> None:
     ("arguments", "expected"),
     [
         (("reproduce", "--profile", "nonesuch"), "no such config file"),
-        (("data", "--dataset", "nonesuch"), "no such config file"),
-        (("train-lora", "--recipe", "nonesuch"), "no such config file"),
-        (("train-qlora",), "no stage 'train-qlora' in this profile"),
-        (("eval", "--row", "nonesuch"), "no stage 'eval:nonesuch' in this profile"),
-        (("table", "--row", "lora"), "--row goes with infer and eval"),
+        (("stage", "data", "--dataset", "nonesuch"), "no such config file"),
+        (("stage", "train-lora", "--recipe", "nonesuch"), "no such config file"),
+        (
+            (
+                "stage",
+                "train-qlora",
+            ),
+            "no stage 'train-qlora' in this profile",
+        ),
+        (("stage", "eval", "--row", "nonesuch"), "no stage 'eval:nonesuch' in this profile"),
+        (("stage", "table", "--row", "lora"), "--row goes with infer and eval"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -94,14 +144,14 @@ def test_mistakes_are_one_line(
 def test_data_stage_runs_once_and_again_when_asked_for_less(
     repository: Path, build_folder: Path
 ) -> None:
-    first = text2sql(repository, "data", TEXT2SQL_BUILD=str(build_folder))
+    first = text2sql(repository, "stage", "data", TEXT2SQL_BUILD=str(build_folder))
     assert first.returncode == 0, first.stderr
     output = build_folder / "runs" / "smollm2-135m" / "sample" / "data"
     assert (output / "manifest.json").is_file()
     assert not list(output.parent.glob("*.partial"))
-    again = text2sql(repository, "data", TEXT2SQL_BUILD=str(build_folder))
+    again = text2sql(repository, "stage", "data", TEXT2SQL_BUILD=str(build_folder))
     assert again.stderr == "data: up to date\n"
-    less = text2sql(repository, "data", "--limit", "5", TEXT2SQL_BUILD=str(build_folder))
+    less = text2sql(repository, "stage", "data", "--limit", "5", TEXT2SQL_BUILD=str(build_folder))
     assert less.returncode == 0, less.stderr
     questions = output.parents[1] / "sample-limit5" / "data" / "questions.jsonl"
     assert len(questions.read_text(encoding="utf-8").splitlines()) == 5

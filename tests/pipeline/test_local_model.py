@@ -12,8 +12,8 @@ from safetensors.numpy import save_file
 
 from text2sql.convert.model import run
 from text2sql.errors import UserError
-from text2sql.pipeline.graph import build_graph
-from text2sql.pipeline.scheduler import stage_key
+from text2sql.pipeline.keys import stage_key
+from text2sql.pipeline.registry import build_graph
 from text2sql.profile import Profile, load_profile
 from text2sql.progress import Progress
 from text2sql.run import Run

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from text2sql.cli import select_run
 from text2sql.errors import UserError
-from text2sql.pipeline.graph import build_graph, select
+from text2sql.pipeline.command import select_run
+from text2sql.pipeline.registry import build_graph
 from text2sql.pipeline.scheduler import Scheduler
 from text2sql.profile import load_profile
 from text2sql.run import Run
+from text2sql.stage import Graph
 
 PROFILE = "smollm2-135m"
 
 
-def graph_of(*optional: str) -> dict:
+def graph_of(*optional: str) -> Graph:
     profile = load_profile(PROFILE)
     return build_graph(Run(profile, profile.dataset, optional=optional))
 
@@ -63,11 +66,11 @@ def test_an_unknown_row_is_refused_with_what_there_is() -> None:
 
 def test_row_names_an_optional_row_as_well() -> None:
     options = {"profile": PROFILE, "dataset": None, "limit": None, "recipe": None}
-    selection, graph = select_run(**options, row="rag_best", rows=None)
-    assert selection.optional == ("rag_best",)
-    assert select(graph, ["eval:rag_best"])[-1].name == "eval:rag_best"
-    selection, _ = select_run(**options, row=None, rows="rag_best, rag_embedding")
-    assert selection.optional == ("rag_best", "rag_embedding")
+    graph = select_run(**options, row="rag_best", rows=None)
+    assert graph.run.optional == ("rag_best",)
+    assert graph.select(["eval:rag_best"])[-1].name == "eval:rag_best"
+    run = select_run(**options, row=None, rows="rag_best, rag_embedding").run
+    assert run.optional == ("rag_best", "rag_embedding")
 
 
 def test_the_worker_is_told_which_optional_rows_there_are() -> None:
@@ -75,4 +78,4 @@ def test_the_worker_is_told_which_optional_rows_there_are() -> None:
     selection = Run(profile, profile.dataset, optional=("rag_embedding", "rag_best"))
     graph = build_graph(selection)
     command = Scheduler(selection, 1).command(graph["retrieve:minilm_embedding"])
-    assert command[-1] == "rag_embedding,rag_best"
+    assert json.loads(command[-1])["optional"] == ["rag_embedding", "rag_best"]

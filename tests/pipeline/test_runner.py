@@ -14,14 +14,9 @@ from pathlib import Path
 import pytest
 
 from text2sql.errors import UserError
-from text2sql.pipeline.scheduler import (
-    Scheduler,
-    is_current,
-    partial_folder,
-    prepare_partial,
-    publish,
-    stage_key,
-)
+from text2sql.pipeline.keys import is_current, stage_key
+from text2sql.pipeline.outputs import partial_folder, prepare_partial, publish
+from text2sql.pipeline.scheduler import Scheduler
 from text2sql.profile import load_profile
 from text2sql.records import content_hash, read_manifest, write_manifest
 from text2sql.run import Run
@@ -120,7 +115,7 @@ def test_missing_source_is_one_line(tmp_path: Path) -> None:
 
 
 def test_failed_stage_names_its_log_and_leaves_no_output(runner: ScriptScheduler) -> None:
-    stage = make_stage(runner.selection.folder, "bad")
+    stage = make_stage(runner.run_meant.folder, "bad")
     runner.scripts["bad"] = "import sys; print('no more room'); sys.exit(3)"
     with pytest.raises(UserError, match=r"'bad' failed \(status 3\): no more room; full log: "):
         runner.run([stage])
@@ -129,9 +124,9 @@ def test_failed_stage_names_its_log_and_leaves_no_output(runner: ScriptScheduler
 
 
 def test_two_runs_at_once_are_refused(runner: ScriptScheduler) -> None:
-    stage = make_stage(runner.selection.folder, "slow")
+    stage = make_stage(runner.run_meant.folder, "slow")
     runner.scripts["slow"] = "import time; time.sleep(30)"
-    other = ScriptScheduler(runner.selection, workers=1)
+    other = ScriptScheduler(runner.run_meant, workers=1)
     said: list[str] = []
     thread = threading.Thread(target=lambda: said.append(_failure_of(runner, stage)))
     thread.start()
@@ -151,7 +146,7 @@ def _failure_of(runner: Scheduler, stage: Stage) -> str:
 
 def test_independent_stages_run_side_by_side(runner: ScriptScheduler) -> None:
     """Each of two stages waits for the other's mark, so one after the other would never end."""
-    folder = runner.selection.folder
+    folder = runner.run_meant.folder
     folder.mkdir(parents=True)
     wait = "import time, pathlib\npathlib.Path({mine!r}).touch()\n"
     wait += "while not pathlib.Path({other!r}).exists(): time.sleep(0.05)\n"
@@ -180,8 +175,8 @@ class R(Scheduler):
 
 @cli.cli.command("toy")
 def toy():
-    selection = Run(load_profile("smollm2-135m"), "sample")
-    R(selection, 1).run([Stage("s", "toy", {}, selection.folder / "s")])
+    run = Run(load_profile("smollm2-135m"), "sample")
+    R(run, 1).run([Stage("s", "toy", {}, run.folder / "s")])
 
 note, sys.argv[1:] = sys.argv[1], ["toy"]
 cli.main()
@@ -236,7 +231,7 @@ def test_manifest_says_how_the_output_came_to_be(tmp_path: Path) -> None:
 
 
 def test_a_stage_that_measures_speed_has_the_machine_to_itself(runner: ScriptScheduler) -> None:
-    folder = runner.selection.folder
+    folder = runner.run_meant.folder
     log = folder / "order"
     script = (
         "import time; from pathlib import Path; log = Path({log!r}).open('a');"

@@ -98,7 +98,7 @@ def test_charts_are_drawn(draw: Callable[[dict[str, Any], Path], None], tmp_path
 
 def test_publishing_fills_the_readmes_and_check_notices_a_typed_number(checkout: Path) -> None:
     write_json(checkout / "run" / "table" / "record.json", record())
-    assert publish.publish(checkout / "run") == [checkout / "results" / "p_d.json"]
+    assert publish.publish_run(checkout / "run") == [checkout / "results" / "p_d.json"]
     assert (checkout / "results" / "ledger.jsonl").read_text().count("\n") == 1
     readme = checkout / "README.md"
     text = readme.read_text(encoding="utf-8")
@@ -112,23 +112,23 @@ def test_publishing_fills_the_readmes_and_check_notices_a_typed_number(checkout:
 def test_sizes_are_drawn_once_there_are_several(checkout: Path) -> None:
     chart = checkout / "figs" / "accuracy_by_size.png"
     write_json(checkout / "run" / "table" / "record.json", record())
-    publish.publish(checkout / "run")
+    publish.publish_run(checkout / "run")
     assert not chart.exists()
     larger = record() | {"profile": "q", "parameters": 1_700_000_000}
     write_json(checkout / "run" / "table" / "record.json", larger)
-    publish.publish(checkout / "run")
+    publish.publish_run(checkout / "run")
     assert chart.is_file()
 
 
 def test_a_run_from_uncommitted_code_is_not_published(checkout: Path) -> None:
     write_json(checkout / "run" / "table" / "record.json", record(dirty=True))
     with pytest.raises(UserError, match="changes that are not committed"):
-        publish.publish(checkout / "run")
+        publish.publish_run(checkout / "run")
 
 
 def test_an_unfinished_run_is_not_published(checkout: Path) -> None:
     with pytest.raises(UserError, match="run 'make reproduce' first"):
-        publish.publish(checkout / "run")
+        publish.publish_run(checkout / "run")
 
 
 def test_evidence_says_error_change_test_and_cost() -> None:

@@ -12,7 +12,7 @@ from test_suite_sql_eval.distill.suite import make_suites
 from text2sql.errors import UserError
 from text2sql.evaluate import SCORES, VERDICTS, run
 from text2sql.files import read_json, read_jsonl
-from text2sql.pipeline.graph import build_graph
+from text2sql.pipeline.registry import build_graph
 from text2sql.profile import load_profile
 from text2sql.progress import Progress
 from text2sql.report.error_analysis import error_report

@@ -18,7 +18,7 @@ import uvicorn
 
 from tests.serve.tiny import PRESET, STYLE, TEMPLATE, make_database, make_tiny_model
 from text2sql.infer.config import InferConfig
-from text2sql.infer.engine import load_engine
+from text2sql.infer.load import load_engine
 from text2sql.prompt import stop_words
 from text2sql.serve.app import make_app
 from text2sql.serve.batcher import Asking

@@ -22,7 +22,8 @@ from tests.serve.tiny import ANSWERS, PRESET, TABLES, TEMPLATE
 from text2sql.errors import UserError
 from text2sql.gguf.quantize_folder import quantize_folder
 from text2sql.infer.config import InferConfig
-from text2sql.infer.engine import Prompt, load_engine
+from text2sql.infer.engine import Prompt
+from text2sql.infer.load import load_engine
 from text2sql.models.llama_cpp import converter_folder
 from text2sql.prompt import render_messages, stop_words
 

@@ -19,7 +19,8 @@ from text2sql.data.config import DataConfig
 from text2sql.errors import UserError
 from text2sql.files import read_json, read_jsonl, write_json
 from text2sql.infer.config import InferConfig
-from text2sql.infer.engine import Completion, Prompt, load_engine
+from text2sql.infer.engine import Completion, Prompt
+from text2sql.infer.load import load_engine
 from text2sql.paths import config_path, repository_root
 from text2sql.prompt import Example, render_messages, render_text, stop_words
 from text2sql.rag.build import FILE, build, entries

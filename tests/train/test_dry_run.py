@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from text2sql.errors import UserError
-from text2sql.pipeline.graph import build_graph
+from text2sql.pipeline.registry import build_graph
 from text2sql.profile import load_profile
 from text2sql.run import Run
 from text2sql.train.architecture import Architecture

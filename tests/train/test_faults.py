@@ -145,7 +145,7 @@ def test_output_that_cannot_be_written(repository: Path, tmp_path: Path) -> None
     blocked.write_text("")
     path = os.pathsep.join([str(repository / "src"), str(repository / "test-suite-sql-eval")])
     done = subprocess.run(
-        [sys.executable, "-c", "from text2sql.cli import main; main()", "train-lora"],
+        [sys.executable, "-c", "from text2sql.cli import main; main()", "stage", "train-lora"],
         env=os.environ | {"PYTHONPATH": path, "TEXT2SQL_BUILD": str(blocked / "build")},
         capture_output=True,
         text=True,

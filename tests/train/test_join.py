@@ -9,7 +9,8 @@ import pytest
 
 from text2sql.errors import UserError
 from text2sql.pipeline import multinode as join
-from text2sql.pipeline.scheduler import KEY, partial_folder, stage_key
+from text2sql.pipeline.keys import stage_key
+from text2sql.pipeline.outputs import KEY, partial_folder
 from text2sql.stage import Stage
 
 

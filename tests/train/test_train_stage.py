@@ -202,7 +202,7 @@ def test_half_a_checkpoint_is_removed(tmp_path: Path) -> None:
 def test_text_metrics_are_those_llamafactory_measured(tiny: Path, tmp_path: Path) -> None:
     from text2sql.files import read_jsonl
     from text2sql.infer.config import InferConfig
-    from text2sql.train.text_metrics import run
+    from text2sql.infer.text_metrics import run
 
     (tmp_path / "data").mkdir()
     question = {

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from text2sql.errors import UserError
-from text2sql.stage import Job
+from text2sql.stage import Graph, Job, Stage, StageKind
 from text2sql.train.megatron_setup import require_mcore_adapter, require_transformer_engine
+from text2sql.train.stage import trainings
 
 # Files of a model folder beside the weights that decide how it is prompted and how it generates.
 TRAVELLING = ("generation_config.json", "chat_template.jinja")
@@ -77,3 +78,45 @@ def copy_travelling(source: Path, target: Path) -> None:
     for name in TRAVELLING:
         if (source / name).is_file() and not (target / name).exists():
             shutil.copyfile(source / name, target / name)
+
+
+def _with_megatron(graph: Graph) -> list[str]:
+    return [n for n, recipe in trainings(graph).items() if recipe.launch.backend == "megatron"]
+
+
+def _from_training(graph: Graph, name: str) -> Stage:
+    recipe, profile = trainings(graph)[name], graph.run.profile
+    return Stage(
+        f"mg2hf:{name}",
+        "mg2hf",
+        {"template": profile.model.template},
+        graph.run.folder / "mg2hf" / name,
+        inputs={
+            "train": graph.stage(f"train-{recipe.method}", name),
+            "model": graph.stage("model"),
+        },
+        settings=graph.run.settings(profile.train_environment),
+    )
+
+
+def _base(graph: Graph, name: str) -> Stage:
+    """The other way, for trainings outside of this pipeline that start from Megatron's form."""
+    recipe = trainings(graph)[name]
+    return Stage(
+        f"hf2mg:{name}",
+        "hf2mg",
+        {
+            "tensor_parallel": recipe.tensor_parallel,
+            "pipeline_parallel": recipe.pipeline_parallel,
+            "bf16": bool(recipe.llamafactory.get("bf16", False)),
+        },
+        graph.run.folder / "hf2mg" / name,
+        inputs={"model": graph.stage("model")},
+        settings=graph.run.settings(graph.run.profile.train_environment),
+    )
+
+
+KINDS = (
+    StageKind("mg2hf", "Megatron checkpoint to Hugging Face", run, _from_training, _with_megatron),
+    StageKind("hf2mg", "Hugging Face model to Megatron", run, _base, _with_megatron),
+)

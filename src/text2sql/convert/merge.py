@@ -12,8 +12,9 @@ from typing import Any
 from text2sql.convert.megatron import copy_travelling
 from text2sql.errors import UserError
 from text2sql.files import read_json
-from text2sql.stage import Job
+from text2sql.stage import Graph, Job, Stage, StageKind
 from text2sql.train.llamafactory import run_llamafactory
+from text2sql.train.stage import trained, trainings
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -52,3 +53,22 @@ def check_mergeable(base: Path, adapter: Path) -> None:
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         if not (adapter / name).is_file():
             raise UserError(f"{adapter / name}: missing; train the adapter again")
+
+
+def _adapters(graph: Graph) -> list[str]:
+    return [name for name, recipe in trainings(graph).items() if recipe.method != "full"]
+
+
+def _stage(graph: Graph, name: str) -> Stage:
+    profile = graph.run.profile
+    return Stage(
+        f"merge:{name}",
+        "merge",
+        {"template": profile.model.template},
+        graph.run.folder / "merge" / name,
+        inputs={"model": graph.stage("model"), "adapter": trained(graph, name)},
+        settings=graph.run.settings(profile.train_environment),
+    )
+
+
+KINDS = (StageKind("merge", "fold LoRA adapters into the base model", run, _stage, _adapters),)

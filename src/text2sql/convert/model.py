@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from text2sql.convert.gguf_to_hf import convert, packaged_gguf
 from text2sql.errors import UserError
 from text2sql.files import sha256_file
 from text2sql.models.folder import require_model
 from text2sql.models.weights import tensor_shapes
-from text2sql.paths import local_model
+from text2sql.paths import build_root, local_model
 from text2sql.records import UNHASHED
-
-if TYPE_CHECKING:
-    from text2sql.stage import Job
+from text2sql.stage import Graph, Job, Stage, StageKind
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -86,3 +84,14 @@ def _download(job: Job) -> dict[str, Any]:
             " model.path_or_hub_id"
         ) from None
     return {"source": name, "revision": revision}
+
+
+def _stage(graph: Graph, key: str) -> Stage:
+    model = graph.run.profile.model
+    config = model.model_dump(exclude={"template", "architecture"})
+    folder = None if model.packaged_gguf else local_model(model.path_or_hub_id)
+    output = build_root() / "models" / model.name
+    return Stage("model", "model", config, output, weights=(folder,) if folder else ())
+
+
+KINDS = (StageKind("model", "get the base model as a Hugging Face folder", run, _stage),)

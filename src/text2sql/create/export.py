@@ -27,7 +27,7 @@ from text2sql.schema.connect import database_file, parse_url
 
 SPIDER, LLAMAFACTORY = "spider", "llamafactory"
 README = """\
-# {db_id}: training data made by `text2sql create-data`
+# {db_id}: training data made by `text2sql database create-data`
 
 {train} training pairs and {dev} evaluation pairs in {dialect} SQL. `pairs.jsonl` says of each where
 it comes from. `spider/` has Spider's format, `llamafactory/` ShareGPT (`train.json`) and Alpaca

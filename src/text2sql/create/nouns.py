@@ -8,7 +8,7 @@ from typing import Literal
 
 from text2sql.schema import Column, Schema, Table
 from text2sql.schema.model import Value
-from text2sql.schema.read import VALUE_LENGTH
+from text2sql.schema.samples import VALUE_LENGTH
 
 Role = Literal["key", "number", "date", "text", "other"]
 Language = Literal["en", "zh"]

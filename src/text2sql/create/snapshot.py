@@ -42,7 +42,7 @@ def read_snapshot(path: Path) -> Snapshot:
     """
     value = read_json(path)
     if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise UserError(f"{path}: not a snapshot that 'text2sql create-data' wrote")
+        raise UserError(f"{path}: not a snapshot that 'text2sql database create-data' wrote")
     if value.get("dialect") not in DIALECTS:
         raise UserError(f"{path}: unknown dialect {value.get('dialect')!r}")
     try:

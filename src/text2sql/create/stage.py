@@ -1,4 +1,4 @@
-"""The work of ``text2sql create-data``: connect, extract, plan, generate, validate, export."""
+"""The work of ``database create-data``: connect, extract, plan, generate, validate, export."""
 
 from __future__ import annotations
 

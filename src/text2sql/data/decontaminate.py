@@ -12,9 +12,9 @@ from typing import Any
 from datasketch import MinHash, MinHashLSH
 
 from text2sql.data.config import DecontaminationConfig
-from text2sql.data.ddl import schema_names
 from text2sql.data.jaccard_join import SimilarSets
 from text2sql.data.rows import Row
+from text2sql.schema.ddl import schema_names
 
 EXAMPLES_PER_LEVEL = 5
 PERMUTATIONS = 64

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from text2sql.data.report import KEYWORDS, QUANTILES, UNKNOWN, Statistics, levels
+from text2sql.data.statistics import KEYWORDS, QUANTILES, UNKNOWN, Statistics, levels
 from text2sql.files import atomic_open
 
 if TYPE_CHECKING:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from text2sql.config import check_config
+from text2sql.config import check_config, load_config
 from text2sql.data.config import DataConfig
 from text2sql.data.prepare import prepare
-
-if TYPE_CHECKING:
-    from text2sql.stage import Job
+from text2sql.paths import config_path
+from text2sql.run import Run
+from text2sql.stage import Graph, Job, Stage, StageKind
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -17,3 +17,26 @@ def run(job: Job) -> dict[str, Any]:
     values = {k: v for k, v in job.config.items() if k != "limit"}
     config = check_config(values, DataConfig, source=job.stage.name)
     return prepare(config, job.output, job.config.get("limit"))
+
+
+def data_config(run: Run) -> DataConfig:
+    """Return the dataset of a run, its prompts as the profile wants them."""
+    path = config_path("data", run.dataset)
+    return load_config(path, DataConfig, run.profile.data)
+
+
+def _stage(graph: Graph, key: str) -> Stage:
+    config = data_config(graph.run)
+    return Stage(
+        "data",
+        "data",
+        config.model_dump(mode="json") | {"limit": graph.run.limit},
+        graph.run.folder / "data",
+        sources=tuple(config.source_files()),
+        # Those made from .sql files come into being in this stage.
+        databases=() if config.database_form == "sql" else (config.databases(),),
+        seed=config.seed,
+    )
+
+
+KINDS = (StageKind("data", "write training files and evaluation questions", run, _stage),)

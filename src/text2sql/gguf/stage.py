@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from text2sql.errors import UserError
 from text2sql.files import write_text
@@ -28,9 +28,12 @@ from text2sql.gguf.probes import (
 from text2sql.gguf.quantize import quantize
 from text2sql.models.folder import require_model
 from text2sql.models.gguf_header import Header, find_gguf, read_header
-
-if TYPE_CHECKING:
-    from text2sql.stage import Job
+from text2sql.models.gguf_types import F16, f16_name
+from text2sql.paths import shown
+from text2sql.profile import QuantizationConfig
+from text2sql.run import Run
+from text2sql.stage import Graph, Job, Stage, StageKind
+from text2sql.train.stage import model_of
 
 LOGIT_PROBES = 4
 
@@ -161,3 +164,76 @@ def write_deployment(file: Path, header: Header, template: str) -> None:
 def threads() -> int:
     """How many threads a stage may use."""
     return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+
+
+def _quantized_row(graph: Graph) -> list[str]:
+    quantization = graph.run.profile.quantization
+    return [quantization.row] if quantization else []
+
+
+def _types(graph: Graph) -> list[str]:
+    quantization = graph.run.profile.quantization
+    return list(quantization.types) if quantization else []
+
+
+def _f16(graph: Graph, row: str) -> Stage:
+    config = _quantization(graph)
+    details = {
+        "file": f16_name(_stem(graph)),
+        "types": list(config.types),
+        "pretokenizer": config.pretokenizer,
+    }
+    inputs = {"model": model_of(graph, graph.run.row(row))}
+    return _file_stage(graph, "gguf", row, F16, details, inputs)
+
+
+def _quantized(graph: Graph, kind: str) -> Stage:
+    details = {"file": f"{_stem(graph)}-{kind}.gguf", "type": kind}
+    inputs = {"gguf": graph.stage("gguf", _quantization(graph).row)}
+    return _file_stage(graph, "quantize", kind, kind, details, inputs)
+
+
+def _file_stage(
+    graph: Graph, kind: str, key: str, folder: str, config: dict[str, Any], inputs: dict[str, Stage]
+) -> Stage:
+    shared = {
+        "template": graph.run.profile.model.template,
+        "perplexity_questions": PERPLEXITY_QUESTIONS,
+    }
+    return Stage(
+        f"{kind}:{key}",
+        kind,
+        config | shared,
+        graph.run.folder / "gguf" / _quantization(graph).row / folder,
+        inputs=inputs | {"data": graph.stage("data")},
+        settings=graph.run.settings(None),  # llama.cpp is in this environment alone
+    )
+
+
+def _quantization(graph: Graph) -> QuantizationConfig:
+    config = graph.run.profile.quantization
+    assert config is not None  # it names the rows and types that are the keys
+    return config
+
+
+def _stem(graph: Graph) -> str:
+    return f"{graph.run.profile.model.name}-{_quantization(graph).row}"
+
+
+def _show(run: Run) -> str:
+    return f"files: {shown(run.folder / 'gguf')}"
+
+
+KINDS = (
+    StageKind(
+        "gguf", "convert a model to an F16 GGUF file", run, _f16, _quantized_row, command="quantize"
+    ),
+    StageKind(
+        "quantize",
+        "GGUF files and their quantization (TYPES=, MODEL= for any folder)",
+        run,
+        _quantized,
+        _types,
+        show=_show,
+    ),
+)

@@ -10,11 +10,11 @@ from typing import Any
 from text2sql.files import sha256_text
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Engine, Prompt
-from text2sql.infer.extract import extract_sql
 from text2sql.infer.shrink_prompt import Fitter
 from text2sql.infer.sql_gbnf import schema_grammar
 from text2sql.infer.vote_and_repair import Choice, QueryRunner, choose, repair
 from text2sql.prompt import render_text
+from text2sql.sql.extract import extract_sql
 
 REPAIR_REQUEST = (
     "The query failed in {database} with this error: {error}\nWrite the corrected query only."

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
-
-from text2sql.infer.config import InferConfig
 
 
 @dataclass(frozen=True)
@@ -57,41 +54,3 @@ class Engine(Protocol):
 
     def measurements(self) -> dict[str, Any]:
         """Return what the engine measured of its own work, for the run record."""
-
-
-def load_engine(
-    model: Path,
-    config: InferConfig,
-    stops: Sequence[str],
-    device: str,
-    adapter: Path | None = None,
-) -> Engine:
-    """Load a model into the engine that the config names.
-
-    Args:
-        model: Hugging Face model folder; for ``llama.cpp`` a GGUF file or a folder with one. For
-            ``openai`` the folder whose tokenizer counts the tokens.
-        config: engine and decoding settings.
-        stops: texts that end an answer.
-        device: ``cpu`` or ``cuda``.
-        adapter: folder of a LoRA adapter to use by request (``vllm``).
-
-    Raises:
-        UserError: the engine is not installed, the model is missing or broken, it does not fit the
-            memory or the template, or the adapter's rank is above `max_lora_rank`.
-    """
-    if config.engine == "vllm":
-        from text2sql.infer.vllm import VllmEngine
-
-        return VllmEngine(model, config, stops, adapter)
-    if config.engine == "llama.cpp":
-        from text2sql.infer.llamacpp import LlamaCppEngine
-
-        return LlamaCppEngine(model, config, stops)
-    if config.engine == "openai":
-        from text2sql.infer.openai import OpenAIEngine
-
-        return OpenAIEngine(model, config, stops)
-    from text2sql.infer.transformers import TransformersEngine
-
-    return TransformersEngine(model, config, stops, device)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from text2sql.artifacts import EXAMPLES
 from text2sql.errors import UserError
 from text2sql.files import read_jsonl
 from text2sql.infer.engine import Engine
 from text2sql.prompt import Example, add_examples, render_text
-
-EXAMPLES = "examples.jsonl"
 
 
 def read_examples(folder: Path) -> dict[int, list[Example]]:

@@ -87,7 +87,14 @@ class LlamaCppEngine:
         UserError: see `open_llama`; or a stop word is no token of the model.
     """
 
-    def __init__(self, model: Path, config: InferConfig, stops: Sequence[str]) -> None:
+    def __init__(
+        self,
+        model: Path,
+        config: InferConfig,
+        stops: Sequence[str],
+        device: str = "cpu",
+        adapter: Path | None = None,
+    ) -> None:
         path = find_gguf(model)
         self._config = config
         self._llama = open_llama(

@@ -32,7 +32,14 @@ class OpenAIEngine:
         UserError: the client is not installed, the server does not answer, or it has no such model.
     """
 
-    def __init__(self, model: Path, config: InferConfig, stops: Sequence[str]) -> None:
+    def __init__(
+        self,
+        model: Path,
+        config: InferConfig,
+        stops: Sequence[str],
+        device: str = "cpu",
+        adapter: Path | None = None,
+    ) -> None:
         try:
             import httpx
             import openai

@@ -8,27 +8,28 @@ from collections import Counter
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from test_suite_sql_eval.executor import SqlExecutor
 
+from text2sql.artifacts import PREDICT_FILE, PREDICTIONS, QUESTIONS
 from text2sql.config import check_config
 from text2sql.data.config import DataConfig
+from text2sql.data.stage import data_config
+from text2sql.errors import UserError
 from text2sql.files import atomic_open, read_jsonl, sha256_text, write_text
 from text2sql.infer.answers import Surroundings, answer
-from text2sql.infer.config import InferConfig
-from text2sql.infer.engine import load_engine
+from text2sql.infer.config import InferConfig, load_infer_config
 from text2sql.infer.examples import add_found_examples, read_examples
+from text2sql.infer.load import ENGINES, load_engine
 from text2sql.infer.shrink_prompt import SchemaFitter
 from text2sql.infer.vote_and_repair import Databases
+from text2sql.models.gguf_types import F16
 from text2sql.prompt import render_text, stop_words
+from text2sql.stage import Graph, Job, Stage, StageKind
+from text2sql.train.stage import model_of
 
-if TYPE_CHECKING:
-    from text2sql.stage import Job
-
-PREDICTIONS = "predictions.jsonl"
 JOURNAL = "journal.jsonl"
-PREDICT_FILE = "predict.txt"
 # Stands for an answer without SQL. It must fail to run: an empty line would mean something else to
 # an evaluator, and a comment runs, which would make it right wherever the gold result is empty.
 NO_SQL = "NO_SQL"
@@ -47,7 +48,7 @@ def run(job: Job) -> dict[str, Any]:
     config = check_config(values, InferConfig, source=job.stage.name)
     questions = {
         row["id"]: row | {"prompt": render_text(row["messages"], template)}
-        for row in read_jsonl(job.inputs["data"] / "questions.jsonl")
+        for row in read_jsonl(job.inputs["data"] / QUESTIONS)
     }
     load = partial(
         load_engine,
@@ -151,3 +152,75 @@ def decoding_counts(records: list[dict[str, Any]]) -> dict[str, Any]:
         counts["samples"] = sum(record.get("samples", 0) for record in records)
         counts["failed_samples"] = sum(record.get("failed_samples", 0) for record in records)
     return counts
+
+
+def _rows(graph: Graph) -> list[str]:
+    return [row.name for row in graph.run.rows]
+
+
+def _stage(graph: Graph, row_name: str) -> Stage:
+    profile = graph.run.profile
+    row = graph.run.row(row_name)
+    infer = load_infer_config(row.infer or profile.infer)
+    config = infer.model_dump(mode="json") | {"template": profile.model.template}
+    model, data = model_of(graph, row), graph.stage("data")
+    inputs = {"model": model, "data": data}
+    if infer.adapter:  # by request beside the base model, in place of the merged one
+        if model.kind != "merge":
+            raise UserError(f"row '{row.name}': adapter: true needs a LoRA recipe")
+        inputs = model.inputs | {"data": data}
+    if row.retrieval:
+        inputs["examples"] = graph.stage("retrieve", row.name)
+        retrieval = inputs["examples"].config["retrieval"]
+        config["examples"] = {key: retrieval[key] for key in ("form", "order")}
+    return Stage(
+        f"infer:{row.name}",
+        "infer",
+        config,
+        graph.run.folder / "infer" / row.name,
+        inputs=inputs,
+        code=(ENGINES[infer.engine],),
+        settings=graph.run.settings(profile.infer_environment)
+        | {"databases": str(data_config(graph.run).databases())},
+        seed=infer.seed,
+    )
+
+
+def _types(graph: Graph) -> list[str]:
+    quantization = graph.run.profile.quantization
+    return [F16, *quantization.types] if quantization else []
+
+
+def _quantized(graph: Graph, kind: str) -> Stage:
+    """The questions of the quantized row again, answered by llama.cpp from one of its files."""
+    profile = graph.run.profile
+    assert profile.quantization is not None  # it names the types that are the keys
+    infer = load_infer_config(profile.quantization.infer)
+    row = profile.quantization.row
+    file = graph.stage("gguf", row) if kind == F16 else graph.stage("quantize", kind)
+    return Stage(
+        f"quantized-infer:{kind}",
+        "quantized-infer",
+        infer.model_dump(mode="json") | {"template": profile.model.template},
+        graph.run.folder / "gguf" / row / "infer" / kind,
+        inputs={"model": file, "data": graph.stage("data")},
+        code=(ENGINES[infer.engine],),
+        settings=graph.run.settings(None) | {"databases": str(data_config(graph.run).databases())},
+        seed=infer.seed,
+        alone=True,
+    )
+
+
+KINDS = (
+    StageKind(
+        "infer", "answer the evaluation questions with every row's model", run, _stage, _rows
+    ),
+    StageKind(
+        "quantized-infer",
+        "answer the questions from every GGUF file",
+        run,
+        _quantized,
+        _types,
+        command="quantization-table",
+    ),
+)

@@ -38,7 +38,14 @@ class TransformersEngine:
         UserError: the model is missing, does not fit into memory or not the template.
     """
 
-    def __init__(self, model: Path, config: InferConfig, stops: Sequence[str], device: str) -> None:
+    def __init__(
+        self,
+        model: Path,
+        config: InferConfig,
+        stops: Sequence[str],
+        device: str = "cpu",
+        adapter: Path | None = None,
+    ) -> None:
         self._config = config
         require_model(model)
         self._tokenizer = load_tokenizer(model)

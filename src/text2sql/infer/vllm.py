@@ -35,6 +35,7 @@ class VllmEngine:
         model: Path,
         config: InferConfig,
         stops: Sequence[str],
+        device: str = "cuda",
         adapter: Path | None = None,
     ) -> None:
         require_model(model)

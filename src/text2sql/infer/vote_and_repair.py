@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from test_suite_sql_eval.executor import Result, SqlExecutor
 
 from text2sql.infer.engine import Completion
-from text2sql.infer.extract import extract_sql
+from text2sql.sql.extract import extract_sql
 
 MAX_ROWS = 10_000
 FLOAT_DIGITS = 6

@@ -11,10 +11,12 @@ import sys
 import time
 
 from text2sql.errors import UserError
-from text2sql.pipeline.scheduler import KEY, is_current, partial_folder, stage_key
+from text2sql.pipeline.keys import is_current, stage_key
+from text2sql.pipeline.outputs import KEY, partial_folder
 from text2sql.progress import Progress
-from text2sql.stage import Stage
+from text2sql.stage import Job, Stage
 from text2sql.train.nodes import this_node
+from text2sql.train.stage import join
 
 POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 1800.0
@@ -26,9 +28,6 @@ def train_with_node_0(stage: Stage) -> None:
     Raises:
         UserError: node 0 has not begun within half an hour, or the training failed.
     """
-    from text2sql.stage import Job
-    from text2sql.train.stage import join
-
     print(f"{stage.name}: waiting for node 0", file=sys.stderr)
     folder = partial_folder(stage)
     deadline = time.monotonic() + PATIENCE_SECONDS

@@ -2,47 +2,69 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from pathlib import Path
+
 from text2sql import hardware
 from text2sql.errors import UserError
 from text2sql.paths import shown
-from text2sql.pipeline.scheduler import is_current
+from text2sql.pipeline.keys import is_current
 from text2sql.run import Run
-from text2sql.stage import Stage
+from text2sql.stage import Graph, Stage
 from text2sql.train.launch import launch_line as training_line
 
-# Of stages that are not launched by a command of their own kind.
-LAUNCHES = {
-    "merge": "llamafactory-cli export",
-    "gguf": "text2sql quantize",
-    "quantized-infer": "text2sql quantization-table",
-    "quantized-eval": "text2sql quantization-table",
-}
 
+def describe_plan(graph: Graph, wanted: list[str]) -> str:
+    """Return the stages that would be brought up to date, each with state, folders, launch line.
 
-def describe_plan(selection: Run, graph: dict[str, Stage]) -> str:
-    """Return a run's stages in order, each with state, inputs, output and launch line."""
-    profile = selection.profile
+    Args:
+        graph: of the run.
+        wanted: names of stages, or kinds.
+    """
+    run = graph.run
     lines = [
-        f"{profile.title}: profile {profile.name}, dataset {selection.dataset_label}",
-        f"machine: {_machine(profile.hardware)}",
+        f"{run.profile.title}: profile {run.profile.name}, dataset {run.dataset_label}",
+        f"machine: {_machine(run.profile.hardware)}",
         "",
     ]
-    for number, stage in enumerate(graph.values(), start=1):
+    for number, stage in enumerate(graph.select(wanted), start=1):
         lines.append(f"{number:2}. {stage.name}  [{_state(stage)}]")
         for name, needed in stage.inputs.items():
             lines.append(f"      {name + ':':<16}{shown(needed.output)}")
         for source in stage.sources:
             lines.append(f"      {'reads:':<16}{shown(source)}")
         lines.append(f"      {'writes:':<16}{shown(stage.output)}")
-        lines.append(f"      {'launch:':<16}{launch_line(stage)}")
+        lines.append(f"      {'launch:':<16}{launch_line(graph, stage)}")
+        if stage.kind.startswith("train-"):
+            lines.append(f"      {'which starts:':<16}{training_line(stage)}")
     return "\n".join(lines)
 
 
-def launch_line(stage: Stage) -> str:
-    """Return the program a stage starts, as one would type it."""
-    if not stage.kind.startswith("train-"):
-        return LAUNCHES.get(stage.kind, f"text2sql {stage.kind}")
-    return training_line(stage)
+def launch_line(graph: Graph, stage: Stage) -> str:
+    """Return the command that brings a stage up to date, as one would type it."""
+    command = graph.kinds[stage.kind].command_name
+    options = run_options(graph.run)
+    key = stage.name.partition(":")[2]
+    if command in ("infer", "eval"):
+        options += ["--row", key]
+    return shlex.join([shown(Path(sys.executable)), "-m", "text2sql", "stage", command, *options])
+
+
+def run_options(run: Run) -> list[str]:
+    """Return the options of a command that mean a run."""
+    options = ["--profile", run.source or run.profile.name]
+    if run.dataset != run.profile.dataset:
+        options += ["--dataset", run.dataset]
+    if run.limit:
+        options += ["--limit", str(run.limit)]
+    if run.recipe:
+        options += ["--recipe", run.recipe]
+    for key, value in run.overrides.items():
+        options += ["--set", f"{key}={value}"]
+    if run.optional:
+        options += ["--rows", ",".join(run.optional)]
+    return options
 
 
 def _state(stage: Stage) -> str:

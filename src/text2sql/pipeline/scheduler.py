@@ -1,9 +1,4 @@
-"""Bring stages up to date: decide which must run, run them side by side, stop them cleanly.
-
-A stage runs in a process group of its own, writes into `<output>.partial` and is renamed into place
-when it ends well. What an interrupted stage left is kept together with its key, so that the next
-run goes on from it when nothing has changed and starts clean when something has.
-"""
+"""Bring stages up to date: run those that must be, side by side, and stop them cleanly."""
 
 from __future__ import annotations
 
@@ -23,64 +18,19 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
-from text2sql.attempts import ATTEMPTS
 from text2sql.errors import UserError
-from text2sql.files import PARTIAL, sha256_tree
 from text2sql.paths import repository_root
-from text2sql.progress import NOTES, PROGRESS, read_notes, read_progress
-from text2sql.records import canonical_hash, read_manifest
+from text2sql.pipeline.keys import is_current
+from text2sql.pipeline.outputs import LOG, partial_folder, prepare_partial
+from text2sql.progress import read_notes, read_progress
 from text2sql.run import Run
 from text2sql.stage import Stage
 
-LOG = "stage.log"
-KEY = "stage.key"
 POLL_SECONDS = 0.25
 QUIET_REPORT_SECONDS = 60.0  # how often a line is printed where there is no terminal
 STOP_GRACE_SECONDS = 10.0
 ROOM_FOR_A_LINE = 64 * 1024  # bytes; below this a log cannot be relied upon
 BAR = "{desc}: {percentage:3.0f}% {bar:20} {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]"
-
-
-def partial_folder(stage: Stage) -> Path:
-    """The folder a stage writes into until it has ended well."""
-    return stage.output.with_name(stage.output.name + PARTIAL)
-
-
-def stage_key(stage: Stage) -> str | None:
-    """Hash over a stage's kind, config, sources and inputs; None while an input is missing."""
-    inputs: dict[str, str] = {}
-    for name, needed in stage.inputs.items():
-        manifest = read_manifest(needed.output)
-        if manifest is None:
-            return None
-        inputs[name] = manifest["output_hash"]
-    for source in stage.sources:
-        if not source.exists():
-            raise UserError(f"{source}: not found; stage '{stage.name}' reads it{_hint(source)}")
-    sources = {source.name: sha256_tree(source) for source in stage.sources}
-    databases = [_stamps(folder, "*/*.sqlite*") for folder in stage.databases]
-    code = [sha256_tree(path, "*.py") for path in stage.code]
-    parts = [stage.kind, stage.config, sources, databases, code, inputs]
-    weights = [_stamps(folder, "*") for folder in stage.weights]
-    return canonical_hash([*parts, weights] if weights else parts)
-
-
-def _hint(source: Path) -> str:
-    return " (set SPIDER_DIR)" if "spider" in source.parts else ""
-
-
-def _stamps(folder: Path, pattern: str) -> list[str]:
-    """Name, size and time of each file of a pattern below a folder."""
-    return [
-        f"{path.relative_to(folder)} {path.stat().st_size} {path.stat().st_mtime_ns}"
-        for path in sorted(folder.glob(pattern))
-    ]
-
-
-def is_current(stage: Stage) -> bool:
-    """Whether the stage's output is there and was made from today's config and inputs."""
-    manifest = read_manifest(stage.output)
-    return manifest is not None and manifest["key"] == stage_key(stage)
 
 
 @dataclass
@@ -96,15 +46,15 @@ class _Running:
 
 
 class Scheduler:
-    """Runs stages of one selection, at most `workers` at a time.
+    """Runs stages of one run, at most `workers` at a time.
 
     Args:
-        selection: profile, dataset and limit; handed to each stage's process.
+        run: profile, dataset and limit; handed to each stage's process.
         workers: how many stages may run side by side.
     """
 
-    def __init__(self, selection: Run, workers: int) -> None:
-        self.selection = selection
+    def __init__(self, run: Run, workers: int) -> None:
+        self.run_meant = run
         self.workers = workers
         self.running: dict[str, _Running] = {}
         self.done: set[str] = set()
@@ -120,7 +70,7 @@ class Scheduler:
             UserError: a stage failed (the message names its log), or another run is at work.
             KeyboardInterrupt: after every child has been stopped.
         """
-        with _exclusive(self.selection.folder):
+        with _exclusive(self.run_meant.folder):
             try:
                 self._run_all(stages)
             finally:
@@ -153,18 +103,8 @@ class Scheduler:
 
     def command(self, stage: Stage) -> list[str]:
         """Return the command that runs a stage in a process of its own."""
-        selection = self.selection
-        program = [str(stage_python(stage)), "-m", "text2sql.pipeline.run_stage", stage.name]
-        profile = selection.source or selection.profile.name
-        return [
-            *program,
-            profile,
-            selection.dataset,
-            str(selection.limit or 0),
-            selection.recipe or "",
-            json.dumps(selection.overrides),
-            ",".join(selection.optional),
-        ]
+        program = [str(stage_python(stage)), "-m", "text2sql.pipeline.run_stage"]
+        return [*program, stage.name, json.dumps(self.run_meant.choices())]
 
     def _start(self, stage: Stage) -> None:
         folder = prepare_partial(stage)
@@ -235,35 +175,6 @@ class Scheduler:
             job.bar.close()
             job.log.close()
         self.running.clear()
-
-
-def prepare_partial(stage: Stage) -> Path:
-    """Return the folder to write into: what an equal, interrupted run left, or an empty one."""
-    folder = partial_folder(stage)
-    key = stage_key(stage)
-    stored = folder / KEY
-    if folder.exists() and (not stored.is_file() or stored.read_text(encoding="utf-8") != key):
-        shutil.rmtree(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / NOTES).unlink(missing_ok=True)
-        stored.write_text(str(key), encoding="utf-8")
-    except OSError as error:
-        raise UserError(
-            f"{folder}: cannot be written ({error.strerror}); make room or set TEXT2SQL_BUILD to"
-            " another folder"
-        ) from None
-    return folder
-
-
-def publish(stage: Stage) -> None:
-    """Put the finished `.partial` folder in the place of the stage's output."""
-    folder = partial_folder(stage)
-    for told in (KEY, PROGRESS, ATTEMPTS):  # the manifest has what is to stay
-        (folder / told).unlink(missing_ok=True)
-    if stage.output.exists():
-        shutil.rmtree(stage.output)
-    folder.rename(stage.output)
 
 
 def stage_environment(stage: Stage) -> dict[str, str]:

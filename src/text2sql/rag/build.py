@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tqdm import tqdm
 
 from text2sql.data.config import DataConfig, resolve
-from text2sql.data.ddl import schema_names
 from text2sql.data.decontaminate import skeleton
 from text2sql.data.prepare import SchemaTexts
 from text2sql.data.rows import Reject, Row, read_rows
+from text2sql.data.stage import data_config
 from text2sql.errors import UserError
 from text2sql.files import read_json, sha256_text, write_json
+from text2sql.paths import config_name
 from text2sql.rag import mask
 from text2sql.rag.collection import cut
-from text2sql.rag.config import KnowledgeBaseConfig
+from text2sql.rag.config import (
+    KnowledgeBaseConfig,
+    load_knowledge_base_config,
+    load_retrieval_config,
+)
 from text2sql.rag.embed import Embedder, model_identity
 from text2sql.rag.store import Store
-
-if TYPE_CHECKING:
-    from text2sql.stage import Job
+from text2sql.schema.ddl import schema_names
+from text2sql.stage import Graph, Job, Stage, StageKind
 
 FILE = "knowledge_base.db"
 SUMMARY = "summary.json"
@@ -195,3 +200,33 @@ def _batches(source: Iterable[Entry], size: int) -> Iterator[list[Entry]]:
     iterator = iter(source)
     while batch := list(itertools.islice(iterator, size)):
         yield batch
+
+
+def _names(graph: Graph) -> list[str]:
+    retrievals = dict.fromkeys(row.retrieval for row in graph.run.rows if row.retrieval)
+    return list(dict.fromkeys(load_retrieval_config(name).knowledge_base for name in retrievals))
+
+
+def _stage(graph: Graph, name: str) -> Stage:
+    run, base, data = graph.run, config_name(name), data_config(graph.run)
+    return Stage(
+        f"knowledge-base:{base}",
+        "knowledge-base",
+        {
+            "knowledge_base": load_knowledge_base_config(name).model_dump(mode="json"),
+            "data": data.model_dump(mode="json"),
+            "collection": re.sub(r"\W", "_", f"{base}_{run.dataset_label}"),
+            "limit": run.limit,
+        },
+        run.folder / "knowledge-base" / base,
+        inputs={"data": graph.stage("data")},
+        sources=tuple(data.source_files()),
+        settings=run.settings(run.profile.rag_environment),
+    )
+
+
+KINDS = (
+    StageKind(
+        "knowledge-base", "build the retrieval store of solved questions", run, _stage, _names
+    ),
+)

@@ -6,27 +6,26 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from text2sql.artifacts import EXAMPLES, PREDICTIONS, QUESTIONS
 from text2sql.data.config import DataConfig, DecontaminationConfig
 from text2sql.data.decontaminate import Decontaminator, skeleton
 from text2sql.data.prepare import SchemaTexts
 from text2sql.data.rows import Row
 from text2sql.errors import UserError
 from text2sql.files import atomic_open, read_jsonl, write_json
+from text2sql.paths import config_name
 from text2sql.rag.build import fingerprint, store_place
-from text2sql.rag.config import KnowledgeBaseConfig, RetrievalConfig
+from text2sql.rag.config import KnowledgeBaseConfig, RetrievalConfig, load_retrieval_config
 from text2sql.rag.embed import Embedder
 from text2sql.rag.mask import mask_question
 from text2sql.rag.rank import recall
 from text2sql.rag.rerank import load_reranker
 from text2sql.rag.search import Asked, Found, LeakGuard, Retrieved, Retriever
 from text2sql.rag.store import Store
+from text2sql.stage import Graph, Job, Stage, StageKind
 
-if TYPE_CHECKING:
-    from text2sql.stage import Job
-
-EXAMPLES = "examples.jsonl"
 REPORT = "report.json"
 KS = (1, 4, 10, 30)
 
@@ -35,7 +34,7 @@ def run(job: Job) -> dict[str, Any]:
     """Write examples.jsonl and report.json; return what the report says, and the seconds."""
     config = RetrievalConfig.model_validate(job.config["retrieval"])
     base = KnowledgeBaseConfig.model_validate(job.config["knowledge_base"])
-    questions = list(read_jsonl(job.inputs["data"] / "questions.jsonl"))
+    questions = list(read_jsonl(job.inputs["data"] / QUESTIONS))
     schemas = SchemaTexts(DataConfig.model_validate(job.config["data"]))
     asked = ask(questions, schemas, read_drafts(job.inputs.get("draft")))
     guard = leak_guard(config.leak_guard, questions, schemas)
@@ -87,7 +86,7 @@ def read_drafts(folder: Path | None) -> dict[int, str]:
     """Return the SQL of an infer stage by question id; nothing without a folder."""
     if folder is None:
         return {}
-    return {row["id"]: row["sql"] for row in read_jsonl(folder / "predictions.jsonl")}
+    return {row["id"]: row["sql"] for row in read_jsonl(folder / PREDICTIONS)}
 
 
 def check_fingerprint(store: Store, config: KnowledgeBaseConfig) -> None:
@@ -145,3 +144,36 @@ def write_examples(path: Path, found: Sequence[Retrieved]) -> None:
                 ],
             }
             stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def _rows(graph: Graph) -> list[str]:
+    return [row.name for row in graph.run.rows if row.retrieval]
+
+
+def _stage(graph: Graph, row_name: str) -> Stage:
+    """The examples of a row; where its search needs drafts, from its model without examples.
+
+    Rows that search alike share the stage.
+    """
+    run = graph.run
+    row = run.row(row_name)
+    retrieval = load_retrieval_config(str(row.retrieval))
+    store = graph.stage("knowledge-base", retrieval.knowledge_base)
+    name = config_name(str(row.retrieval))
+    inputs = {"knowledge-base": store, "data": graph.stage("data")}
+    if "skeleton" in retrieval.channels:
+        draft = run.draft_of(row).name
+        inputs["draft"] = graph.stage("infer", draft)
+        name += f"-{draft}"
+    shared = ("knowledge_base", "data", "collection")
+    return Stage(
+        f"retrieve:{name}",
+        "retrieve",
+        {"retrieval": retrieval.model_dump(mode="json")} | {k: store.config[k] for k in shared},
+        run.folder / "retrieve" / name,
+        inputs=inputs,
+        settings=run.settings(run.profile.rag_environment),
+    )
+
+
+KINDS = (StageKind("retrieve", "find few-shot examples for every question", run, _stage, _rows),)

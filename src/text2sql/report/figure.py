@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from text2sql.artifacts import RECORD
+from text2sql.files import atomic_open
+from text2sql.paths import repository_root, shown
+from text2sql.report import table
 from text2sql.report.record import LEVEL_TITLES, LEVELS, load_record
-from text2sql.report.table import RECORD
-
-if TYPE_CHECKING:
-    from text2sql.stage import Job
+from text2sql.run import Run
+from text2sql.stage import Graph, Job, Stage, StageKind
 
 CHART = "execution_accuracy.png"
 # Okabe and Ito's colours, told apart by colour-blind readers; hatches tell them apart in print.
@@ -172,3 +174,29 @@ def draw_losses(record: dict[str, Any], path: Path) -> None:
         axes.set_xlabel("Step")
         axes.set_ylabel("Training loss")
         axes.legend(frameon=False, fontsize=8)
+
+
+def chart_name(profile: str, dataset: str) -> str:
+    """File name of a run's chart in figs/."""
+    return f"{profile}_{dataset}.png"
+
+
+def copy_chart(run_folder: Path, profile: str, dataset: str) -> Path:
+    """Copy a run's chart into figs/ and return its path there."""
+    target = repository_root() / "figs" / chart_name(profile, dataset)
+    with atomic_open(target, "wb") as stream:
+        stream.write((run_folder / "figures" / CHART).read_bytes())
+    return target
+
+
+def _stage(graph: Graph, key: str) -> Stage:
+    inputs = {"table": graph.stage("table")}
+    return Stage("figures", "figures", {}, graph.run.folder / "figures", inputs=inputs)
+
+
+def _show(run: Run) -> str:
+    chart = copy_chart(run.folder, run.profile.name, run.dataset_label)
+    return f"{table.show(run)}\nchart: {shown(chart)}"
+
+
+KINDS = (StageKind("figures", "draw the results chart into figs/", run, _stage, show=_show),)

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
+from text2sql.artifacts import RECORD
 from text2sql.errors import UserError
 from text2sql.files import read_json, write_json, write_text
 from text2sql.paths import repository_root
 from text2sql.report.benchmarks import retrieval_block, training_block
 from text2sql.report.doc_blocks import inference_block, publish_quantization, require_committed
-from text2sql.report.figure import CHART, draw_sizes
+from text2sql.report.figure import CHART, chart_name, copy_chart, draw_sizes
 from text2sql.report.formats import Table, markdown_text
 from text2sql.report.ledger import append_to_ledger
 from text2sql.report.record import LEVEL_TITLES, LEVELS, load_record
-from text2sql.report.table import RECORD, render_table
-from text2sql.report.text import text_table
+from text2sql.report.table import render_table
+from text2sql.report.text import published_metrics, text_table
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-
-
-def chart_name(profile: str, dataset: str) -> str:
-    """File name of a run's chart in figs/."""
-    return f"{profile}_{dataset}.png"
 
 
 def record_name(record: dict[str, Any]) -> str:
@@ -31,17 +26,7 @@ def record_name(record: dict[str, Any]) -> str:
     return f"{record['profile']}_{record['dataset']}.json"
 
 
-def copy_chart(run_folder: Path, profile: str, dataset: str) -> Path:
-    """Copy a run's chart into figs/ and return its path there."""
-    target = repository_root() / "figs" / chart_name(profile, dataset)
-    target.parent.mkdir(exist_ok=True)
-    partial = target.with_name(target.name + ".partial")
-    shutil.copyfile(run_folder / "figures" / CHART, partial)
-    partial.replace(target)
-    return target
-
-
-def publish(run_folder: Path) -> list[Path]:
+def publish_run(run_folder: Path) -> list[Path]:
     """Copy a run's records into results/ and bring the pages' tables up to date.
 
     Returns:
@@ -62,9 +47,9 @@ def publish(run_folder: Path) -> list[Path]:
 
 def _publish_results(path: Path, run_folder: Path) -> Path:
     record = load_record(path)
-    text_metrics = run_folder / "text-table" / "text_metrics.json"
-    if text_metrics.is_file():
-        record["text_metrics"] = read_json(text_metrics)
+    text_metrics = published_metrics(run_folder)
+    if text_metrics is not None:
+        record["text_metrics"] = text_metrics
     require_committed(path, record)
     target = repository_root() / "results" / record_name(record)
     write_json(target, record)

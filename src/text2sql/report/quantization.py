@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from text2sql.evaluate import SCORES, VERDICTS
+from text2sql.artifacts import PREDICTIONS, SCORES, VERDICTS
 from text2sql.files import read_json, read_jsonl, write_json, write_text
-from text2sql.gguf.stages import TABLE
-from text2sql.infer.stage import PREDICTIONS
 from text2sql.models.gguf_types import F16
 from text2sql.records import read_manifest
 from text2sql.report.formats import Table, csv_text, markdown_text
@@ -16,11 +14,10 @@ from text2sql.report.record import LEVEL_TITLES, LEVELS, commits, per_cent
 from text2sql.report.statistics import discordant, mcnemar
 from text2sql.report.storage import storage_text
 from text2sql.report.uncertainty import p_text
+from text2sql.run import Run
+from text2sql.stage import Graph, Job, Stage, StageKind
 
-if TYPE_CHECKING:
-    from text2sql.stage import Job
-
-RECORD = "quantization.json"
+RECORD, TABLE = "quantization.json", "quantization.md"
 HEADINGS = (
     "Type", "MB", "bits/weight", *LEVEL_TITLES, "p", "same SQL as F16", "perplexity",
     "prompt tokens/s", "generation tokens/s", "peak MB",
@@ -141,3 +138,55 @@ def render(record: dict[str, Any]) -> str:
         f"Threads: {record['threads']} of {machine['cpu']}; commit {', '.join(commits(record))};"
         f" model SHA-256 {record['model_sha256'][:12]}.\n"
     )
+
+
+def table_folder(run: Run) -> Path:
+    """Return the folder of a run's quantization table."""
+    assert run.profile.quantization is not None  # asked only of runs that have one
+    return run.folder / "gguf" / run.profile.quantization.row / "table"
+
+
+def _tables(graph: Graph) -> list[str]:
+    return [""] if graph.run.profile.quantization else []
+
+
+def _stage(graph: Graph, key: str) -> Stage:
+    run, quantization = graph.run, graph.run.profile.quantization
+    assert quantization is not None  # else there is no key
+    types = [F16, *quantization.types]
+    inputs: dict[str, Stage] = {}
+    for kind in types:
+        made = ("gguf", quantization.row) if kind == F16 else ("quantize", kind)
+        inputs[f"file:{kind}"] = graph.stage(*made)
+        inputs[f"infer:{kind}"] = graph.stage("quantized-infer", kind)
+        inputs[f"eval:{kind}"] = graph.stage("quantized-eval", kind)
+    return Stage(
+        "quantization-table",
+        "quantization-table",
+        {
+            "title": run.profile.title,
+            "profile": run.profile.name,
+            "row": quantization.row,
+            "dataset": run.dataset_label,
+            "types": types,
+        },
+        table_folder(run),
+        inputs=inputs,
+        settings=run.settings(None),
+    )
+
+
+def _show(run: Run) -> str:
+    return (table_folder(run) / TABLE).read_text(encoding="utf-8")
+
+
+KINDS = (
+    StageKind(
+        "quantization-table",
+        "size, accuracy and speed of every quantization type",
+        run,
+        _stage,
+        _tables,
+        show=_show,
+    ),
+)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from text2sql.evaluate import SCORES, VERDICTS
+from text2sql.artifacts import PREDICTIONS, SCORES, TRAINER_LOG, VERDICTS
 from text2sql.files import read_json, read_jsonl
-from text2sql.infer.stage import PREDICTIONS
 from text2sql.models.weights import tensor_shapes
 from text2sql.records import read_manifest
-from text2sql.train.stage import TRAINER_LOG
-
-if TYPE_CHECKING:
-    from text2sql.stage import Stage
+from text2sql.stage import Stage, upstream
 
 LEVELS = ("easy", "medium", "hard", "extra", "all")
 LEVEL_TITLES = ("Easy", "Medium", "Hard", "Extra", "All")
@@ -60,7 +56,7 @@ def build_record(table: Stage) -> dict[str, Any]:
         "parameters": _parameters(table),
         "losses": {
             stage.name.removeprefix("train:"): _losses(stage)
-            for stage in _upstream(table)
+            for stage in upstream(table)
             if stage.kind.startswith("train-")
         },
         "stages": _manifests(table),
@@ -69,7 +65,7 @@ def build_record(table: Stage) -> dict[str, Any]:
 
 def _parameters(table: Stage) -> int | None:
     """Number of parameters of the base model, from the headers of its weight files."""
-    models = [stage for stage in _upstream(table) if stage.kind == "model"]
+    models = [stage for stage in upstream(table) if stage.kind == "model"]
     files = sorted(models[0].output.glob("*.safetensors")) if models else []
     return sum(map(count_parameters, files)) or None
 
@@ -131,7 +127,7 @@ def _cost(evaluation: Stage) -> dict[str, Any]:
         "tokens_per_second": round(tokens / seconds, 1) if seconds else None,
         "inference_peak_memory_mb": manifest["peak_memory_mb"],
     }
-    for stage in _upstream(inference):
+    for stage in upstream(inference):
         if stage.kind.startswith("train-"):
             training = read_manifest(stage.output) or {}
             cost["training_seconds"] = training["seconds"]
@@ -139,17 +135,9 @@ def _cost(evaluation: Stage) -> dict[str, Any]:
     return cost
 
 
-def _upstream(stage: Stage) -> list[Stage]:
-    """All stages that a stage rests on, itself last."""
-    found: dict[str, Stage] = {}
-    for needed in stage.inputs.values():
-        found |= {inner.name: inner for inner in _upstream(needed)}
-    return [*found.values(), stage]
-
-
 def _manifests(table: Stage) -> dict[str, Any]:
     """Manifests of all stages the table rests on, by name."""
-    manifests = {stage.name: read_manifest(stage.output) for stage in _upstream(table)}
+    manifests = {stage.name: read_manifest(stage.output) for stage in upstream(table)}
     return {
         name: {key: value for key, value in manifest.items() if key != "stage"}
         for name, manifest in manifests.items()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from text2sql.evaluate import VERDICTS
-from text2sql.files import read_jsonl, write_json, write_text
+from text2sql.artifacts import QUESTIONS, RECORD, TABLE, VERDICTS
+from text2sql.files import read_json, read_jsonl, write_json, write_text
+from text2sql.paths import build_root
 from text2sql.report.error_analysis import error_report
 from text2sql.report.formats import Table, csv_text, latex_text, markdown_text
+from text2sql.report.ledger import append_to_ledger
 from text2sql.report.record import (
     JOINT,
     LEVEL_TITLES,
@@ -17,12 +19,8 @@ from text2sql.report.record import (
     total_seconds,
 )
 from text2sql.report.uncertainty import evidence_table, marks
-
-if TYPE_CHECKING:
-    from text2sql.stage import Job, Stage
-
-RECORD = "record.json"
-TABLE = "table.md"
+from text2sql.run import Run
+from text2sql.stage import Graph, Job, Stage, StageKind
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -40,7 +38,7 @@ def run(job: Job) -> dict[str, Any]:
 
 def _errors(table: Stage, row: dict[str, Any]) -> str:
     evaluation = table.inputs[row["name"]]
-    asked = read_jsonl(evaluation.inputs["data"].output / "questions.jsonl")
+    asked = read_jsonl(evaluation.inputs["data"].output / QUESTIONS)
     verdicts = list(read_jsonl(evaluation.output / VERDICTS))
     return error_report(row["label"], verdicts, [question["question"] for question in asked])
 
@@ -118,3 +116,33 @@ def _database_set(databases: dict[str, Any]) -> str:
         f"{len(variants)} databases, {sum(variants)} SQLite files, SHA-256"
         f" {databases['sha256'][:12]}"
     )
+
+
+def show(run: Run) -> str:
+    """Enter a run's table in the ledger and return it as text."""
+    append_to_ledger(build_root(), read_json(run.folder / "table" / RECORD))
+    return (run.folder / "table" / TABLE).read_text(encoding="utf-8")
+
+
+def _stage(graph: Graph, key: str) -> Stage:
+    run = graph.run
+    return Stage(
+        "table",
+        "table",
+        {
+            "title": run.profile.title,
+            "profile": run.profile.name,
+            "dataset": run.dataset_label,
+            "rows": [
+                row.model_dump(include={"name", "label"})
+                | {"without_examples": run.without_examples(row)}
+                for row in run.rows
+            ],
+            "joint_all": run.profile.joint_all,
+        },
+        run.folder / "table",
+        inputs={row.name: graph.stage("eval", row.name) for row in run.rows},
+    )
+
+
+KINDS = (StageKind("table", "build and print the results table", run, _stage, show=show),)

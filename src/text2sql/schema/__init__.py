@@ -2,9 +2,9 @@
 
 from text2sql.schema.model import Column, ForeignKey, Schema, Table
 from text2sql.schema.prune import prune_schema
-from text2sql.schema.read import read_schema, read_tables_json
+from text2sql.schema.read import read_schema
 from text2sql.schema.render import STYLES, render_schema
-from text2sql.schema.spider import spider_entry
+from text2sql.schema.spider import read_tables_json, spider_entry
 
 __all__ = [
     "STYLES",

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from text2sql.schema.connect import open_duckdb
 from text2sql.schema.model import Column, ForeignKey, Schema, Table
-from text2sql.schema.read import SCANNED_ROWS, Wanted, with_samples
+from text2sql.schema.samples import SCANNED_ROWS, Wanted, with_samples
 
 TABLES = """
     SELECT table_name, comment, false FROM duckdb_tables()

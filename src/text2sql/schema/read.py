@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +14,10 @@ from sqlalchemy.engine.reflection import ObjectKind
 from sqlalchemy.exc import SQLAlchemyError
 
 from text2sql.errors import UserError
-from text2sql.files import read_json
 from text2sql.schema.connect import open_engine, parse_url, shown_url
-from text2sql.schema.model import Column, ForeignKey, Schema, Table, Value
-
-SCANNED_ROWS = 200  # rows read per table to find examples: bounded, whatever the table's size
-VALUE_LENGTH = 40  # longer texts are cut, so that one essay column cannot fill the prompt
-PERSONAL_NAME = re.compile(
-    r"e_?mail|phone|mobile|fax|ssn|social_?sec|passw|passport|credit_?card|card_?n|iban"
-    r"|birth|address|street|first_?name|last_?name|surname|full_?name",
-    re.IGNORECASE,
-)
-PERSONAL_VALUE = re.compile(r"[^@\s]+@[^@\s]+\.\w+|\+?\d[\d\s()./-]{8,}\d")
+from text2sql.schema.duckdb import reflect_duckdb
+from text2sql.schema.model import Column, ForeignKey, Schema, Table
+from text2sql.schema.samples import SCANNED_ROWS, Wanted, with_samples
 
 
 def read_schema(
@@ -58,8 +48,6 @@ def read_schema(
     name = db_id or default_db_id(url)
     wanted = Wanted(samples, personal_data, details)
     if url.get_backend_name() == "duckdb":
-        from text2sql.schema.duckdb import reflect_duckdb
-
         return reflect_duckdb(url, name, wanted)
     engine = open_engine(url, timeout)
     try:
@@ -72,15 +60,6 @@ def read_schema(
         raise UserError(f"{shown_url(url)}: cannot read the schema: {reason}") from None
     finally:
         engine.dispose()
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What to read besides names, types and keys; the fields are `read_schema`'s arguments."""
-
-    samples: int
-    personal_data: bool
-    details: bool
 
 
 def default_db_id(url: sa.URL) -> str:
@@ -194,91 +173,3 @@ def _spelled_as_declared(keys: Iterable[ForeignKey], tables: list[Table]) -> lis
         if own and ref:
             found.append(ForeignKey(*own, *ref))
     return found
-
-
-def with_samples(table: Table, found: list[tuple[Any, ...]], wanted: Wanted) -> Table:
-    """Return the table with sample rows and example values out of the rows found."""
-    rows = [tuple(map(_value, row)) for row in found]
-    hidden = [
-        not wanted.personal_data and _is_personal(c.name, [row[i] for row in rows])
-        for i, c in enumerate(table.columns)
-    ]
-    shown = [tuple(None if h else v for h, v in zip(hidden, row, strict=True)) for row in rows]
-    columns = tuple(
-        replace(c, examples=_distinct((row[i] for row in shown), wanted.samples))
-        for i, c in enumerate(table.columns)
-    )
-    return replace(table, columns=columns, rows=tuple(shown[: wanted.samples]))
-
-
-def _value(value: Any) -> Value:
-    if value is None or isinstance(value, int | float):
-        return value
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, bytes | bytearray | memoryview):
-        return None  # pictures and the like say nothing in a prompt
-    text = " ".join(str(value).split())
-    return text if len(text) <= VALUE_LENGTH else text[: VALUE_LENGTH - 3] + "..."
-
-
-def _distinct(values: Iterable[Value], limit: int) -> tuple[Value, ...]:
-    found: dict[Value, None] = {}
-    for value in values:
-        if value is not None and value != "":
-            found.setdefault(value)
-            if len(found) == limit:
-                break
-    return tuple(found)
-
-
-def _is_personal(name: str, values: list[Value]) -> bool:
-    if PERSONAL_NAME.search(name):
-        return True
-    return any(isinstance(v, str) and PERSONAL_VALUE.fullmatch(v) for v in values)
-
-
-def read_tables_json(path: str | Path) -> dict[str, Schema]:
-    """Read Spider's tables.json: schema by database id, original names, types as SQL types.
-
-    Args:
-        path: the file; layout as in https://github.com/taoyds/spider (Yu et al., 2018).
-
-    Raises:
-        UserError: file missing, or an entry lacks a key; the message names file, entry and key.
-    """
-    schemas = {}
-    for number, entry in enumerate(read_json(path), start=1):
-        try:
-            schema = _from_entry(entry)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: entry {number} is not a Spider schema: {error!r}") from None
-        schemas[schema.db_id] = schema
-    return schemas
-
-
-SQL_TYPES = {"number": "INT", "text": "TEXT", "time": "DATETIME", "boolean": "BOOLEAN"}
-
-
-def _from_entry(entry: dict[str, Any]) -> Schema:
-    tables: list[str] = entry["table_names_original"]
-    # A composite primary key is a nested list in some releases of the file.
-    primary = set()
-    for key in entry["primary_keys"]:
-        primary.update(key if isinstance(key, list) else [key])
-    columns: list[list[Column]] = [[] for _ in tables]
-    named = entry["column_names_original"]
-    for index, ((table, name), kind) in enumerate(zip(named, entry["column_types"], strict=True)):
-        if table >= 0:
-            columns[table].append(Column(name, SQL_TYPES.get(kind, "TEXT"), index in primary))
-    keys = tuple(
-        ForeignKey(tables[named[a][0]], named[a][1], tables[named[b][0]], named[b][1])
-        for a, b in entry["foreign_keys"]
-    )
-    # Two schemas of the release list SQLite's internal tables, which nobody can create or wants.
-    made = tuple(
-        Table(n, tuple(c))
-        for n, c in zip(tables, columns, strict=True)
-        if not n.startswith("sqlite_")
-    )
-    return Schema(entry["db_id"], made, keys)

@@ -1,10 +1,13 @@
-"""A schema as an entry of Spider's tables.json."""
+"""Schemas as entries of Spider's tables.json: written and read."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from text2sql.schema.model import Schema
+from text2sql.errors import UserError
+from text2sql.files import read_json
+from text2sql.schema.model import Column, ForeignKey, Schema, Table
 
 TYPES = (
     ("number", ("INT", "REAL", "NUM", "DEC", "FLOAT", "DOUBLE")),
@@ -45,3 +48,49 @@ def _readable(name: str) -> str:
 
 def _spider_type(declared: str) -> str:
     return next((kind for kind, words in TYPES if any(w in declared for w in words)), "others")
+
+
+def read_tables_json(path: str | Path) -> dict[str, Schema]:
+    """Read Spider's tables.json: schema by database id, original names, types as SQL types.
+
+    Args:
+        path: the file; layout as in https://github.com/taoyds/spider (Yu et al., 2018).
+
+    Raises:
+        UserError: file missing, or an entry lacks a key; the message names file, entry and key.
+    """
+    schemas = {}
+    for number, entry in enumerate(read_json(path), start=1):
+        try:
+            schema = _from_entry(entry)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise UserError(f"{path}: entry {number} is not a Spider schema: {error!r}") from None
+        schemas[schema.db_id] = schema
+    return schemas
+
+
+SQL_TYPES = {"number": "INT", "text": "TEXT", "time": "DATETIME", "boolean": "BOOLEAN"}
+
+
+def _from_entry(entry: dict[str, Any]) -> Schema:
+    tables: list[str] = entry["table_names_original"]
+    # A composite primary key is a nested list in some releases of the file.
+    primary = set()
+    for key in entry["primary_keys"]:
+        primary.update(key if isinstance(key, list) else [key])
+    columns: list[list[Column]] = [[] for _ in tables]
+    named = entry["column_names_original"]
+    for index, ((table, name), kind) in enumerate(zip(named, entry["column_types"], strict=True)):
+        if table >= 0:
+            columns[table].append(Column(name, SQL_TYPES.get(kind, "TEXT"), index in primary))
+    keys = tuple(
+        ForeignKey(tables[named[a][0]], named[a][1], tables[named[b][0]], named[b][1])
+        for a, b in entry["foreign_keys"]
+    )
+    # Two schemas of the release list SQLite's internal tables, which nobody can create or wants.
+    made = tuple(
+        Table(n, tuple(c))
+        for n, c in zip(tables, columns, strict=True)
+        if not n.startswith("sqlite_")
+    )
+    return Schema(entry["db_id"], made, keys)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 import uvicorn
 
-from text2sql.config import check_config, load_config, read_yaml
+from text2sql.artifacts import QUESTIONS
+from text2sql.config import check_config, read_yaml
 from text2sql.data.config import DataConfig
+from text2sql.data.stage import data_config
 from text2sql.errors import UserError
 from text2sql.infer.config import InferConfig, load_infer_config
-from text2sql.infer.engine import load_engine
+from text2sql.infer.load import load_engine
 from text2sql.infer.openai_server import require_free
 from text2sql.models.gguf_types import DEFAULT_TYPE
-from text2sql.paths import config_name, config_path
+from text2sql.paths import config_name
+from text2sql.pipeline.command import bring_up_to_date, select_run
 from text2sql.profile import Profile
 from text2sql.prompt import stop_words
 from text2sql.rag.config import load_retrieval_config
@@ -29,14 +31,14 @@ from text2sql.serve.database import LiveDatabase, url_secrets
 from text2sql.serve.examples import ExampleFinder, require_answerable
 from text2sql.serve.logs import set_up_logs
 from text2sql.serve.service import Service
+from text2sql.stage import Graph
+from text2sql.train.stage import model_of
 
 MAX_CONNECTIONS = 1000
 
 
 def serve_profile(
     run: dict[str, Any],
-    bring_up_to_date: Callable[..., Any],
-    select_run: Callable[..., Any],
     *,
     model: Path | None,
     engine: str | None,
@@ -50,8 +52,6 @@ def serve_profile(
 
     Args:
         run: options that select a run; its profile says how prompts look.
-        bring_up_to_date: makes the profile's model where none is given.
-        select_run: gives selection and graph of a run.
         model: model folder or GGUF file.
         engine: name of the inference engine.
         infer: decoding settings.
@@ -63,9 +63,9 @@ def serve_profile(
     Raises:
         UserError: a setting is wrong, the port is taken, model or database cannot be opened.
     """
-    selection, graph = select_run(**run)
-    profile: Profile = selection.profile
-    data = load_config(config_path("data", selection.dataset), DataConfig, profile.data)
+    graph = select_run(**run)
+    profile = graph.run.profile
+    data = data_config(graph.run)
     serving = serve_config(config, settings, data)
     require_free(serving.host, serving.port)
     decoding = infer_config(profile, engine, infer, server_url, server_model)
@@ -73,9 +73,9 @@ def serve_profile(
     database = LiveDatabase(serving) if serving.db_url else None
     finder = None
     if serving.retrieval:
-        finder = _example_finder(serving.retrieval, run, bring_up_to_date, select_run)
+        finder = _example_finder(serving.retrieval, run)
     if model is None:
-        model = _profile_model(run, bring_up_to_date, selection, graph, decoding.engine)
+        model = _profile_model(run, graph, decoding.engine)
     name = decoding.server.model if decoding.server else model.resolve().name
     template = profile.model.template
     loaded = load_engine(model, decoding, stop_words(template), profile.device)
@@ -163,47 +163,34 @@ def infer_config(
     return check_config(values, InferConfig, "serve")
 
 
-def _profile_model(
-    run: dict[str, Any],
-    bring_up_to_date: Callable[..., Any],
-    selection: Any,
-    graph: dict[str, Any],
-    engine: str,
-) -> Path:
+def _profile_model(run: dict[str, Any], graph: Graph, engine: str) -> Path:
     """Return the profile's model, made if it is not there yet; `--row` chooses whose."""
-    profile: Profile = selection.profile
+    profile = graph.run.profile
     chosen = profile.quantization.row if profile.quantization else profile.rows[-1].name
     row = run["row"] or chosen
     run = run | {"row": None}
     if engine == "llama.cpp":
-        bring_up_to_date([f"quantize:{DEFAULT_TYPE}"], **run)
-        return Path(selection.folder / "gguf" / chosen / DEFAULT_TYPE)
-    stage = graph.get(f"infer:{row}")
-    if stage is None:
-        raise UserError(f"no row '{row}'; there are: {', '.join(r.name for r in selection.rows)}")
-    bring_up_to_date([stage.inputs["model"].name], **run)
-    return Path(stage.inputs["model"].output)
+        stage = graph.select([f"quantize:{DEFAULT_TYPE}"])[-1]
+    else:
+        stage = model_of(graph, graph.run.row(row))
+    bring_up_to_date([stage.name], **run)
+    return stage.output
 
 
-def _example_finder(
-    name: str,
-    run: dict[str, Any],
-    bring_up_to_date: Callable[..., Any],
-    select_run: Callable[..., Any],
-) -> ExampleFinder:
+def _example_finder(name: str, run: dict[str, Any]) -> ExampleFinder:
     """Open the knowledge base that a rag config names, made if it is not there yet."""
     config = load_retrieval_config(name)
     require_answerable(config)
     run = run | {"row": None, "rows": ALL_ROWS}
-    selection, graph = select_run(**run)
+    graph = select_run(**run)
     stage = graph.get(f"knowledge-base:{config_name(config.knowledge_base)}")
     if stage is None:
         there = [one.partition(":")[2] for one in graph if one.startswith("knowledge-base:")]
         raise UserError(
-            f"{name}: no row of profile '{selection.profile.name}' uses knowledge base"
+            f"{name}: no row of profile '{graph.run.profile.name}' uses knowledge base"
             f" '{config.knowledge_base}'; those in use: {', '.join(there) or 'none'}"
         )
     bring_up_to_date([stage.name], **run)
-    questions = Path(stage.inputs["data"].output) / "questions.jsonl"
-    device = selection.profile.device
-    return ExampleFinder(config, stage.config, Path(stage.output), questions, device)
+    questions = stage.inputs["data"].output / QUESTIONS
+    device = graph.run.profile.device
+    return ExampleFinder(config, stage.config, stage.output, questions, device)

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import Field, model_validator
 
-from text2sql.config import StrictModel, check_config, load_config
+from text2sql.config import StrictModel, check_config, load_config, overrides_label
 from text2sql.errors import UserError
 from text2sql.files import read_json
 from text2sql.paths import config_path, repository_root
@@ -159,11 +159,6 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
         except yaml.YAMLError:
             raise UserError(f"'{text}': the value is not YAML") from None
     return found
-
-
-def overrides_label(overrides: Mapping[str, Any]) -> str:
-    """Return overrides as they are in names of runs: ``key=value`` joined by commas."""
-    return ",".join(f"{key}={value}" for key, value in sorted(overrides.items()))
 
 
 def _number(value: Any) -> Any:

@@ -6,20 +6,22 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from text2sql.artifacts import TRAINER_LOG
 from text2sql.files import read_jsonl
+from text2sql.profile import RowConfig
 from text2sql.progress import Progress
-from text2sql.stage import Job
+from text2sql.stage import Graph, Job, Stage, StageKind
 from text2sql.train.checks import check_before_training
 from text2sql.train.llamafactory import ARGUMENTS, run_llamafactory, torchrun_program
 from text2sql.train.megatron_setup import check_resume
 from text2sql.train.nodes import this_node
-from text2sql.train.recipe import Recipe, recipe_of
+from text2sql.train.recipe import Recipe, load_recipe, recipe_of
 
 TRAIN_DATASET = "train"  # its name in the data stage's dataset_info.json
-TRAINER_LOG = "trainer_log.jsonl"
 # Megatron's fused kernels exist for CUDA only.
 MEGATRON_WITHOUT_KERNELS = {
     "transformer_impl": "local",
@@ -176,3 +178,73 @@ def summarize(folder: Path) -> dict[str, Any]:
         "last_loss": losses[-1] if losses else None,
         "mean_loss": round(results["train_loss"], 4),
     }
+
+
+def trainings(graph: Graph) -> dict[str, Recipe]:
+    """Return the recipe of each training of a run, by the training's name."""
+    found = {}
+    for row in graph.run.rows:
+        if row.recipe:
+            name, overrides = graph.run.training(row)
+            found[name] = load_recipe(row.recipe, overrides)
+    return found
+
+
+def model_of(graph: Graph, row: RowConfig) -> Stage:
+    """Return the stage whose output holds the model that a row infers with."""
+    if row.recipe is None:
+        return graph.stage("model")
+    name, _ = graph.run.training(row)
+    if trainings(graph)[name].method == "full":
+        return trained(graph, name)
+    return graph.stage("merge", name)
+
+
+def trained(graph: Graph, name: str) -> Stage:
+    """Return the stage that ends with a training's model or adapter in Hugging Face's form."""
+    recipe = trainings(graph)[name]
+    if recipe.launch.backend == "megatron":
+        return graph.stage("mg2hf", name)
+    return graph.stage(f"train-{recipe.method}", name)
+
+
+def _stage(graph: Graph, name: str) -> Stage:
+    recipe, profile = trainings(graph)[name], graph.run.profile
+    return Stage(
+        f"train:{name}",
+        f"train-{recipe.method}",
+        recipe.model_dump(mode="json") | {"template": profile.model.template},
+        graph.run.folder / "train" / name,
+        inputs={"model": graph.stage("model"), "data": graph.stage("data")},
+        sources=recipe.source_files(),
+        code=("text2sql.train.entry",) if recipe.launch.backend == "megatron" else (),
+        settings=graph.run.settings(profile.train_environment),
+        seed=recipe.seed,
+    )
+
+
+def _by(method: str) -> Callable[[Graph], list[str]]:
+    return lambda graph: [n for n, recipe in trainings(graph).items() if recipe.method == method]
+
+
+# What trains is LLaMA-Factory with these arguments; the rest of this package watches over it.
+CODE = (f"{__name__}:training_arguments",)
+KINDS = (
+    StageKind(
+        "train-lora",
+        "LoRA fine-tuning (RECIPE= for another recipe)",
+        run,
+        _stage,
+        _by("lora"),
+        code=CODE,
+    ),
+    StageKind("train-qlora", "4-bit QLoRA fine-tuning", run, _stage, _by("qlora"), code=CODE),
+    StageKind(
+        "train-full",
+        "full fine-tuning; with Megatron tensor parallelism where the recipe says so",
+        run,
+        _stage,
+        _by("full"),
+        code=CODE,
+    ),
+)

@@ -9,24 +9,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from text2sql.artifacts import QUESTIONS
 from text2sql.errors import UserError
-from text2sql.files import read_json, read_jsonl, write_json, write_text
-from text2sql.report.text import METRICS, text_table
-from text2sql.stage import Job
+from text2sql.files import read_json, read_jsonl, write_json
+from text2sql.infer.config import load_infer_config
+from text2sql.stage import Graph, Job, Stage, StageKind
 from text2sql.train.llamafactory import run_llamafactory
+from text2sql.train.stage import model_of
 
 DATASET = "evaluation"
+METRICS = ("BLEU-4", "ROUGE-1", "ROUGE-2", "ROUGE-L")  # as LLaMA-Factory names them
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Generate for every evaluation question and score the texts; or make the table of the rows.
+    """Generate for every evaluation question and score the texts.
 
     Returns:
         BLEU-4 and ROUGE-1/2/L (per cent) and the number of questions.
     """
-    if job.stage.kind == "text-table":
-        return _table(job)
-    rows = [_row(question) for question in read_jsonl(job.inputs["data"] / "questions.jsonl")]
+    rows = [_row(question) for question in read_jsonl(job.inputs["data"] / QUESTIONS)]
     write_json(job.output / "evaluation.json", rows)
     columns = {"messages": "conversations", "system": "system"}
     info = {"file_name": "evaluation.json", "formatting": "sharegpt", "columns": columns}
@@ -70,12 +71,34 @@ def _row(question: dict[str, Any]) -> dict[str, Any]:
     return {"conversations": turns, "system": system["content"]}
 
 
-def _table(job: Job) -> dict[str, Any]:
-    """Write text_metrics.json and text_metrics.md over the rows of the profile."""
-    rows = [
-        row | read_json(job.inputs[row["name"]] / "manifest.json")["details"]
-        for row in job.config["rows"]
-    ]
-    write_json(job.output / "text_metrics.json", rows)
-    write_text(job.output / "text_metrics.md", text_table(rows))
-    return {"rows": len(rows)}
+def _rows(graph: Graph) -> list[str]:
+    return [row.name for row in graph.run.rows if row.retrieval is None]
+
+
+def _stage(graph: Graph, row_name: str) -> Stage:
+    """BLEU and ROUGE of a row without retrieval."""
+    profile = graph.run.profile
+    infer = load_infer_config(profile.infer)
+    return Stage(
+        f"text-metrics:{row_name}",
+        "text-metrics",
+        infer.model_dump(mode="json") | {"template": profile.model.template},
+        graph.run.folder / "text-metrics" / row_name,
+        inputs={
+            "model": model_of(graph, graph.run.row(row_name)),
+            "data": graph.stage("data"),
+        },
+        settings=graph.run.settings(profile.train_environment),
+        seed=infer.seed,
+    )
+
+
+KINDS = (
+    StageKind(
+        "text-metrics",
+        "BLEU-4 and ROUGE of every row's answers, by LLaMA-Factory",
+        run,
+        _stage,
+        _rows,
+    ),
+)

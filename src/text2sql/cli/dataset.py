@@ -1,4 +1,4 @@
-"""``text2sql data``: prepare, check, decontaminate, report, translate-ddl."""
+"""``text2sql dataset``: prepare, check, decontaminate, report, translate-ddl."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from text2sql.cli.options import PATH, run_options
 from text2sql.config import load_config
 from text2sql.data.config import DataConfig, resolve, spider_folder
 from text2sql.data.decontaminate_files import decontaminate_files
@@ -20,35 +21,17 @@ from text2sql.data.spider import as_table, check_spider
 from text2sql.data.translate import Translator, check_ddl, extract_ddl, parse_prose
 from text2sql.errors import UserError
 from text2sql.files import atomic_directory, atomic_open, read_json, read_jsonl, write_json
-from text2sql.paths import build_root, config_name, config_path
+from text2sql.paths import build_root, config_name, config_path, shown
+from text2sql.pipeline.command import bring_up_to_date
 from text2sql.schema import render_schema
 
-PATH = click.Path(path_type=Path)
+
+@click.group()
+def dataset() -> None:
+    """Datasets: prepare, check, download, decontaminate, report, translate."""
 
 
-class UsersMistake(click.ClickException):
-    """One line on stderr and the exit status of a wrong call."""
-
-    exit_code = 2
-
-
-class UserErrorGroup(click.Group):
-    """Shows a UserError as one line with exit status 2, however the group is called."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except UserError as error:
-            raise UsersMistake(str(error)) from None
-
-
-@click.group(cls=UserErrorGroup)
-def data() -> None:
-    """Datasets: prepare, check, decontaminate, describe."""
-
-
-@data.command("prepare")
+@dataset.command("prepare")
 @click.argument("name")
 @click.option("--output", type=PATH, help="Folder to write; default build/data/NAME.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many rows and questions.")
@@ -65,7 +48,7 @@ def prepare_command(
     click.echo(f"wrote {target}", err=True)
 
 
-@data.command("check")
+@dataset.command("check")
 @click.option("--folder", type=PATH, help="Spider's folder; default $SPIDER_DIR.")
 def check_command(folder: Path | None) -> None:
     """List what of the data is there, what is missing and what that disables."""
@@ -80,7 +63,7 @@ def check_command(folder: Path | None) -> None:
         )
 
 
-@data.command("download")
+@dataset.command("download")
 @click.argument("source", metavar=f"{'|'.join(SOURCES)}|URL")
 @click.option("--output", type=PATH, help="For a URL: file to write; default in build/data.")
 @click.option("--sha256", help="For a URL: its checksum; else only its length is verified.")
@@ -105,7 +88,7 @@ def download_command(source: str, output: Path | None, sha256: str | None) -> No
     click.echo(f"wrote {path}: SHA-256 {found}, {standing}")
 
 
-@data.command("decontaminate")
+@dataset.command("decontaminate")
 @click.argument("name")
 @click.argument("rows", type=PATH, required=False)
 @click.option("--report", type=PATH, help="Report to write; default build/data/leaks/NAME.json.")
@@ -139,7 +122,7 @@ def decontaminate_command(
         click.echo(f"wrote {path}: {what}")
 
 
-@data.command("report")
+@dataset.command("report")
 @click.argument("source", metavar="NAME_OR_FOLDER")
 @click.option("--output", type=PATH, help="Folder for the report; default the prepared folder.")
 @click.option("--cutoff-len", type=click.IntRange(min=1), default=1024, show_default=True)
@@ -160,6 +143,21 @@ def report_command(
     click.echo(f"{text}\nwrote {output / 'data_report.md'}\nwrote {output / 'data_report.png'}")
 
 
+@dataset.command("describe")
+@run_options
+@click.option("--cutoff-len", default=1024, show_default=True, help="The trainer's cutoff_len.")
+def describe_command(cutoff_len: int, **options: Any) -> None:
+    """Describe a run's training data: lengths in the model's tokens, keywords, share cut."""
+    from text2sql.data.report import data_report  # needs the evaluator; the other commands do not
+
+    run = bring_up_to_date(["model", "data"], **options)
+    folder, model = run.folder / "data-report", run.profile.model
+    tokenizer = build_root() / "models" / model.name
+    folder.mkdir(exist_ok=True)
+    click.echo(data_report(run.folder / "data", folder, cutoff_len, model.template, str(tokenizer)))
+    click.echo(f"report: {shown(folder)}")
+
+
 def _prepared(name: str) -> Path:
     """Return the prepared folder of a config; prepare it where its sources are newer."""
     path = config_path("data", name)
@@ -176,7 +174,7 @@ def _prepared(name: str) -> Path:
     return folder
 
 
-@data.command("translate-ddl")
+@dataset.command("translate-ddl")
 @click.argument("source", type=PATH)
 @click.argument("output", type=PATH)
 @click.option("--url", help="OpenAI-compatible endpoint; without one the rule is used.")
@@ -206,7 +204,7 @@ def translate_command(
         )
 
 
-@data.command("check-ddl")
+@dataset.command("check-ddl")
 @click.argument("source", type=PATH)
 def check_ddl_command(source: Path) -> None:
     """Check translated schemas: JSONL with `instruction` and `table_creating`."""

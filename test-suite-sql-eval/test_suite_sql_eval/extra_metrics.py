@@ -9,7 +9,7 @@ from .judge import ExecutionJudge, fix_year, prepare
 from .sandbox import Session
 
 
-def further(
+def extra_metrics(
     judge: ExecutionJudge,
     session: Session,
     paths: list[str],
@@ -17,7 +17,7 @@ def further(
     pred_sql: str,
     timeout: float,
 ) -> dict[str, int]:
-    """Judge one question by the further metrics.
+    """Judge one question by the metrics that --extra adds.
 
     Strict EX keeps DISTINCT and duplicates, wants the columns in the gold query's order, and
     compares row order only if the gold query has an ORDER BY at its top level.

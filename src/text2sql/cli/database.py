@@ -1,4 +1,4 @@
-"""Commands on a private database: ``create-data`` and ``eval-private``."""
+"""``text2sql database``: training data from a private database, and judging answers on it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from typing import Any
 
 import click
 
+from text2sql.cli.options import PATH
 from text2sql.errors import UserError
 
-PATH = click.Path(path_type=Path)
 URL_HELP = "SQLAlchemy URL, or a SQLite file; better in the environment variable DB_URL."
 
 
-@click.command("create-data")
+@click.group()
+def database() -> None:
+    """A private database: make training data from it, judge predictions on it."""
+
+
+@database.command("create-data")
 @click.option("--db-url", envvar="DB_URL", help=URL_HELP)
 @click.option("--snapshot", type=PATH, help="A snapshot.json, in place of reading the schema.")
 @click.option("--output", type=PATH, help="Folder to write; default: build/own/<database>.")
@@ -65,7 +70,7 @@ def create_data_command(language: str, **options: Any) -> None:
     click.echo(f"wrote {shown(folder)}; train on it with DATASET={config}")
 
 
-@click.command("eval-private")
+@database.command("eval-private")
 @click.option("--db-url", envvar="DB_URL", required=True, help=URL_HELP)
 @click.option("--gold", type=PATH, required=True, help="SQL<tab>database, one a line.")
 @click.option("--predictions", type=PATH, required=True, help="SQL, one a line.")

@@ -1,0 +1,81 @@
+"""Commands on models: ``quantize``, ``serve`` and ``serve-openai``."""
+
+from __future__ import annotations
+
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import click
+
+from text2sql.artifacts import QUESTIONS
+from text2sql.cli.options import PATH, run_options
+from text2sql.gguf.quantize_folder import quantize_folder, summary
+from text2sql.infer.openai_server import serve as serve_with_openai_api
+from text2sql.models.gguf_types import DEFAULT_TYPE, check_type
+from text2sql.paths import build_root, shown
+from text2sql.pipeline.command import bring_up_to_date, select_run
+
+
+@click.command()
+@run_options
+@click.option("--type", "types", multiple=True, help="Q4_K_M, Q8_0, ... (may be repeated).")
+@click.option("--model", type=PATH, help="Any Hugging Face folder, in place of the profile's row.")
+@click.option("--output", type=PATH, help="With --model: folder for the files.")
+@click.option("--pretokenizer", help="With --model: where llama.cpp does not know the tokenizer.")
+def quantize(
+    types: tuple[str, ...],
+    model: Path | None,
+    output: Path | None,
+    pretokenizer: str | None,
+    **options: Any,
+) -> None:
+    """Convert a model to GGUF and quantize it, with checks before and after."""
+    if model is None:
+        names = [f"quantize:{check_type(name)}" for name in types]
+        run = bring_up_to_date(names or ["quantize"], **options)
+        click.echo(f"files: {shown(run.folder / 'gguf')}")
+        return
+    run = bring_up_to_date(["data"], **options)
+    folder = output or build_root() / "gguf" / model.resolve().name
+    questions = run.folder / "data" / QUESTIONS
+    template = run.profile.model.template
+    wanted = types or (DEFAULT_TYPE,)
+    click.echo(summary(quantize_folder(model, folder, wanted, template, questions, pretokenizer)))
+    click.echo(f"files: {shown(folder)}")
+
+
+@click.command("serve-openai")
+@run_options
+@click.option("--model", type=PATH, help="GGUF file or Hugging Face folder.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True)
+@click.option("--context", default=4096, show_default=True, help="Tokens of prompt and answer.")
+def serve_openai(model: Path | None, host: str, port: int, context: int, **options: Any) -> None:
+    """Serve a model behind an OpenAI-compatible endpoint; by default the profile's Q4_K_M file."""
+    if model is None:
+        name = f"quantize:{DEFAULT_TYPE}"
+        bring_up_to_date([name], **options)
+        model = select_run(**options)[name].output
+    serve_with_openai_api(model, host, port, context)
+
+
+@click.command("serve")
+@run_options
+@click.option("--model", type=PATH, help="Model folder or GGUF file; default: the profile's.")
+@click.option("--engine", help="transformers, llama.cpp, vllm or openai; default: the profile's.")
+@click.option("--infer", help="Name or YAML file of decoding settings; default: the profile's.")
+@click.option("--server-url", help="With --engine openai: its address, as http://host:8000/v1.")
+@click.option("--server-model", help="With --engine openai: the model's name there.")
+@click.option("--db-url", envvar="DB_URL", help="SQLite file or SQLAlchemy URL.")
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=int, help="Port to listen on.  [default: 4060]")
+@click.option("--schema-style", help="ddl, m-schema, ...; default: what the model was trained on.")
+@click.option("--retrieval", help="Few-shot examples: name or YAML file of a rag config.")
+@click.option("--config", type=PATH, help="YAML file of further settings (docs/serving.md).")
+def serve(**options: Any) -> None:
+    """Start the web service: API and pages on http://127.0.0.1:4060."""
+    from text2sql.serve.command import serve_profile  # loads the web framework
+
+    run = {name: options.pop(name) for name in signature(select_run).parameters}
+    serve_profile(run, **options)

@@ -1,0 +1,89 @@
+"""Commands that run stages: ``reproduce``, ``plan`` and ``stage``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from text2sql.cli.options import run_options
+from text2sql.pipeline.command import run_command, select_run, trainings
+from text2sql.pipeline.multinode import train_with_node_0
+from text2sql.pipeline.plan import describe_plan
+from text2sql.pipeline.registry import commands
+from text2sql.train.dry_run import dry_run as describe_training
+from text2sql.train.nodes import this_node
+
+LAST_STAGE = "figures"  # of what `reproduce` runs
+
+
+@click.command()
+@run_options
+def reproduce(**options: Any) -> None:
+    """Run the whole chain of a profile: data to results table and chart."""
+    run_command(LAST_STAGE, **options)
+
+
+@click.command()
+@click.argument("stages", nargs=-1)
+@run_options
+def plan(stages: tuple[str, ...], **options: Any) -> None:
+    """Print what `reproduce`, or bringing STAGES up to date, would run; run nothing.
+
+    STAGES are kinds or names of stages. Each stage is shown with its state, inputs, output and
+    launch line.
+    """
+    click.echo(describe_plan(select_run(**options), list(stages) or [LAST_STAGE]))
+
+
+class _StageCommands(click.Group):
+    """One command for each kind of stage that has one; see `text2sql.pipeline.registry`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(commands())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        kinds = commands().get(cmd_name)
+        if kinds is None:
+            return None
+        text = next(kind.help for kind in kinds if kind.name == cmd_name)
+        make = _train_command if cmd_name.startswith("train-") else _stage_command
+        return make(cmd_name, f"{text[0].upper()}{text[1:]}.")
+
+
+@click.group(cls=_StageCommands)
+def stage() -> None:
+    """Bring stages of one kind up to date, with all they need."""
+
+
+def _stage_command(name: str, text: str) -> click.Command:
+    @click.command(name, help=text)
+    @run_options
+    def command(**options: Any) -> None:
+        run_command(name, **options)
+
+    return command
+
+
+def _train_command(name: str, text: str) -> click.Command:
+    @click.command(name, help=text)
+    @run_options
+    @click.option("--dry-run", is_flag=True, help="Print batch, steps, memory, time; run nothing.")
+    @click.option("--gpu", help="With --dry-run: the GPU to plan for, such as rtx-4090 or h100.")
+    @click.option(
+        "--assume-rows", type=click.IntRange(min=1), help="With --dry-run: rows of the dataset."
+    )
+    def command(dry_run: bool, gpu: str | None, assume_rows: int | None, **options: Any) -> None:
+        graph = select_run(**options)
+        if dry_run:
+            for training in graph.select(trainings(name, graph)):
+                if training.kind == name:
+                    profile = graph.run.profile
+                    click.echo(describe_training(training, profile, gpu, assume_rows))
+        elif this_node().rank > 0:
+            (meant,) = trainings(name, graph)
+            train_with_node_0(graph[meant])
+        else:
+            run_command(name, **options)
+
+    return command

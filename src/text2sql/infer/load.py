@@ -1,0 +1,45 @@
+"""Loading the inference engine that a config names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from text2sql.infer.config import InferConfig
+from text2sql.infer.engine import Engine
+
+# Where each engine is. As texts, so that only the one in use is imported, and so that a change of
+# one engine's code asks no other's models again.
+ENGINES = {
+    "transformers": "text2sql.infer.transformers:TransformersEngine",
+    "vllm": "text2sql.infer.vllm:VllmEngine",
+    "llama.cpp": "text2sql.infer.llamacpp:LlamaCppEngine",
+    "openai": "text2sql.infer.openai:OpenAIEngine",
+}
+
+
+def load_engine(
+    model: Path,
+    config: InferConfig,
+    stops: Sequence[str],
+    device: str,
+    adapter: Path | None = None,
+) -> Engine:
+    """Load a model into the engine that the config names.
+
+    Args:
+        model: Hugging Face model folder; for ``llama.cpp`` a GGUF file or a folder with one. For
+            ``openai`` the folder whose tokenizer counts the tokens.
+        config: engine and decoding settings.
+        stops: texts that end an answer.
+        device: ``cpu`` or ``cuda``.
+        adapter: folder of a LoRA adapter to use by request (``vllm``).
+
+    Raises:
+        UserError: the engine is not installed, the model is missing or broken, it does not fit the
+            memory or the template, or the adapter's rank is above `max_lora_rank`.
+    """
+    module, _, name = ENGINES[config.engine].partition(":")
+    engine: Engine = getattr(import_module(module), name)(model, config, stops, device, adapter)
+    return engine

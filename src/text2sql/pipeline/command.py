@@ -1,0 +1,102 @@
+"""What a command that runs stages does: from its options to a run, and the run up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from text2sql import hardware
+from text2sql.errors import UserError
+from text2sql.pipeline.registry import build_graph, commands
+from text2sql.pipeline.scheduler import Scheduler
+from text2sql.profile import load_profile
+from text2sql.run import ALL_ROWS, Run, load_run
+from text2sql.stage import Graph
+from text2sql.train.recipe import parse_overrides
+
+
+def select_run(
+    profile: str,
+    dataset: str | None = None,
+    limit: int | None = None,
+    recipe: str | None = None,
+    row: str | None = None,
+    rows: str | None = None,
+    assignments: tuple[str, ...] = (),
+) -> Graph:
+    """Return the graph of the run that a command's options mean.
+
+    Args:
+        profile: name or YAML file of a profile.
+        dataset: name or YAML file of a dataset; by default the profile's.
+        limit: at most so many rows and questions.
+        recipe: a training recipe besides those of the profile.
+        row: a row of the table, which may be an optional one.
+        rows: names of optional rows, with commas, or ``all``.
+        assignments: ``key=value`` texts that replace keys of `recipe`.
+
+    Raises:
+        UserError: an option is wrong, or a config.
+    """
+    overrides = parse_overrides(assignments)
+    if overrides and not recipe:
+        raise UserError("--set changes keys of a recipe; name it with --recipe (make: RECIPE=)")
+    optional = [name.strip() for name in (rows or "").split(",") if name.strip()]
+    if row in [one.name for one in load_profile(profile).optional_rows]:
+        optional.append(str(row))
+    return build_graph(load_run(profile, dataset, limit, recipe, overrides, optional))
+
+
+def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Run:
+    """Run the stages wanted, and all they need, that are not up to date; return the run.
+
+    Args:
+        wanted: names of stages, or kinds.
+        options: see `select_run`.
+
+    Raises:
+        UserError: an option is wrong, the machine lacks what the profile needs, or a stage failed.
+    """
+    graph = select_run(**options)
+    run, stages = graph.run, graph.select(wanted)
+    hardware.require(run.profile.hardware, run.profile.name)
+    workers = hardware.affordable_workers(run.profile.workers, run.profile.worker_memory_gb)
+    if workers < run.profile.workers:
+        click.echo(f"little memory: {workers} stages at a time instead of {run.profile.workers}")
+    Scheduler(run, workers).run(stages)
+    return run
+
+
+def run_command(name: str, **options: Any) -> None:
+    """Do what the command of a kind of stage does, and print what the kind shows at its end.
+
+    Args:
+        name: of the command.
+        options: see `select_run`.
+    """
+    kinds = commands()[name]
+    if name in ("knowledge-base", "retrieve"):
+        options = options | {"rows": options["rows"] or ALL_ROWS}
+    wanted = [kind.name for kind in kinds]
+    if name.startswith("train-"):
+        wanted = trainings(name, select_run(**options))
+    if options["row"]:
+        if name not in ("infer", "eval"):
+            raise UserError("--row goes with infer and eval; a table has all rows of its profile")
+        wanted = [f"{kind}:{options['row']}" for kind in wanted]
+    run = bring_up_to_date(wanted, **options)
+    for kind in kinds:
+        if kind.show:
+            click.echo(kind.show(run))
+
+
+def trainings(kind: str, graph: Graph) -> list[str]:
+    """Return the training stages that ``train-lora`` and its like mean: of the recipe, or all."""
+    if not graph.run.recipe:
+        return [kind]
+    stage = graph[f"train:{graph.run.recipe_name}"]
+    if stage.kind != kind:
+        raise UserError(f"recipe '{graph.run.recipe}' is for {stage.kind}; run: make {stage.kind}")
+    return [stage.name]
