@@ -67,7 +67,14 @@ def test_large_results_are_no_match(shop_sqlite: str, files: tuple[Path, Path]) 
 
 
 def test_command_prints_a_table(shop_sqlite: str, files: tuple[Path, Path]) -> None:
-    arguments = ["eval-private", "--gold", str(files[0]), "--predictions", str(files[1])]
+    arguments = [
+        "database",
+        "eval-private",
+        "--gold",
+        str(files[0]),
+        "--predictions",
+        str(files[1]),
+    ]
     result = CliRunner().invoke(cli, arguments, env={"DB_URL": shop_sqlite})
     assert result.exit_code == 0, result.output
     assert "| all" in result.output

@@ -210,7 +210,16 @@ def test_endpoints_without_structured_output(server: Server, writer: LlmWriter) 
 def test_the_command_prints_cost(server: Server, shop_sqlite: str, build_folder: Path) -> None:
     answers = [GOOD[:3], GOOD[3:]]
     server.script = [(200, json.dumps(PLAN)), *((200, pairs(found)) for found in answers)]
-    arguments = ["create-data", "--total", "6", "--llm-url", url_of(server), "--llm-model", "m"]
+    arguments = [
+        "database",
+        "create-data",
+        "--total",
+        "6",
+        "--llm-url",
+        url_of(server),
+        "--llm-model",
+        "m",
+    ]
     arguments += ["--price-in", "10", "--price-out", "20", "--dev-share", "0.3"]
     result = CliRunner().invoke(cli, arguments, env={"DB_URL": shop_sqlite})
     assert result.exit_code == 0, (result.output, result.exception)

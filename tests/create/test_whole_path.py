@@ -161,14 +161,16 @@ def model(tmp_path: Path) -> Path:
 def test_create_train_infer_judge(
     pets: str, model: Path, build_folder: Path, tmp_path: Path
 ) -> None:
-    text2sql("create-data", "--db-id", "pets", "--total", 60, "--dev-share", 0.2, DB_URL=pets)
+    text2sql(
+        "database", "create-data", "--db-id", "pets", "--total", 60, "--dev-share", 0.2, DB_URL=pets
+    )
     made = build_folder / "own" / "pets"
     summary = json.loads((made / "summary.json").read_text())
     assert summary["dialect"] == "postgres"
     assert summary["pairs"] == 60
 
     profile = write_profile(tmp_path, model)
-    text2sql("infer", "--profile", profile, "--dataset", made / "pets.yaml")
+    text2sql("stage", "infer", "--profile", profile, "--dataset", made / "pets.yaml")
     run = build_folder / "runs" / "tiny" / "pets"
     (adapter,) = (run / "train").iterdir()
     assert json.loads((adapter / "manifest.json").read_text())["details"]["steps"] == 4
@@ -177,7 +179,15 @@ def test_create_train_infer_judge(
     answers = run / "infer" / "lora" / "predict.txt"
     judged = tmp_path / "judged"
     text2sql(
-        "eval-private", "--gold", gold, "--predictions", answers, "--output", judged, DB_URL=pets
+        "database",
+        "eval-private",
+        "--gold",
+        gold,
+        "--predictions",
+        answers,
+        "--output",
+        judged,
+        DB_URL=pets,
     )
     scores = json.loads((judged / "scores.json").read_text())
     assert scores["scores"]["all"]["count"] == summary["dev"]

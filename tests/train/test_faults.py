@@ -336,7 +336,7 @@ def test_a_disk_that_fills_up_in_training_is_one_line_and_the_run_goes_on(
         "rows": [{"name": "full", "label": "Full", "recipe": str(tmp_path / "small.yaml")}],
     }
     (tmp_path / "disk.yaml").write_text(json.dumps(profile))
-    start = [sys.executable, "-c", "from text2sql.cli import main; main()", "train-full"]
+    start = [sys.executable, "-c", "from text2sql.cli import main; main()", "stage", "train-full"]
     options = ["--profile", str(tmp_path / "disk.yaml"), "--limit", "64"]
     program = repository / "tests" / "train" / "programs" / "full_disk.py"
     path = os.pathsep.join([str(repository / "src"), str(repository / "test-suite-sql-eval")])

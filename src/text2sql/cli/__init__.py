@@ -15,17 +15,17 @@ import click
 from text2sql import __version__
 from text2sql.errors import UserError
 
-# Each command or group, with the module that has it (its name there: "-" becomes "_").
+# Each command or group: what it is for, and the module that has it ("-" is "_" there).
 COMMANDS = {
-    "reproduce": "text2sql.cli.run",
-    "plan": "text2sql.cli.run",
-    "stage": "text2sql.cli.run",
-    "dataset": "text2sql.cli.dataset",
-    "database": "text2sql.cli.database",
-    "quantize": "text2sql.cli.models",
-    "serve": "text2sql.cli.models",
-    "serve-openai": "text2sql.cli.models",
-    "results": "text2sql.cli.results",
+    "reproduce": ("Run the whole chain of a profile: data to results table.", "run"),
+    "plan": ("Print what that would run; run nothing.", "run"),
+    "stage": ("Bring stages of one kind up to date, with all they need.", "run"),
+    "dataset": ("Check, download, decontaminate, describe, translate.", "dataset"),
+    "database": ("Training data from a private database; judge answers on it.", "database"),
+    "quantize": ("GGUF files of a model and their quantization.", "models"),
+    "serve": ("The web service: ask a live database.", "models"),
+    "serve-openai": ("A model behind an OpenAI-compatible endpoint.", "models"),
+    "results": ("Published records: update, check, publish, compare, rescore.", "results"),
 }
 
 
@@ -48,10 +48,14 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return self.commands.get(cmd_name)
-        found: click.Command = getattr(
-            import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_")
-        )
-        return found
+        module = import_module(f"text2sql.cli.{COMMANDS[cmd_name][1]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without loading any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (text, _) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
