@@ -140,7 +140,7 @@ def _measure(pipe: Any, work: Callable[..., Any], arguments: tuple[Any, ...]) ->
 
 
 def run_prepare(folder: Path, parse_sql: bool) -> None:
-    levels: tuple[Level, ...] = ("exact", "normalized", "ngram", "minhash", "skeleton", "schema")
+    levels: tuple[Level, ...] = ("exact", "normalized", "ngram", "jaccard", "skeleton", "schema")
     config = DataConfig(
         train=(str(folder / "train.json"),),
         evaluation=str(folder / "dev.json"),

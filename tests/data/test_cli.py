@@ -26,7 +26,7 @@ LEAKS: dict[Level, dict[str, str]] = {
     "exact": {"question": QUESTION, "context": BOAT, "answer": "SELECT 1"},
     "normalized": {"question": QUESTION.upper(), "context": BOAT, "answer": "SELECT 1"},
     "ngram": {"question": f"Tell me: {QUESTION}", "context": BOAT, "answer": "SELECT 1"},
-    "minhash": {"question": QUESTION.replace("two", "2"), "context": BOAT, "answer": "SELECT 1"},
+    "jaccard": {"question": QUESTION.replace("two", "2"), "context": BOAT, "answer": "SELECT 1"},
     "skeleton": {"question": "Heavy?", "context": OWL, "answer": "SELECT id FROM owl WHERE id > 9"},
     "schema": {"question": "Any?", "context": OWL, "answer": "SELECT 1"},
 }

@@ -167,10 +167,10 @@ def test_no_question_and_no_query_twice() -> None:
 def test_no_training_question_leaks_into_dev() -> None:
     """Stricter than the default settings; their levels on SQL and schemas are tested below."""
     config = DecontaminationConfig(
-        levels=("exact", "normalized", "ngram", "minhash"),
+        levels=("exact", "normalized", "ngram", "jaccard"),
         ngram=5,
         ngram_share=0.6,
-        minhash_similarity=0.7,
+        jaccard_similarity=0.7,
     )
     rows = {
         split: [

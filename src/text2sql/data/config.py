@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from text2sql.config import StrictModel
 from text2sql.errors import UserError
@@ -14,7 +14,7 @@ from text2sql.paths import build_root, repository_root
 from text2sql.prompt import SYSTEM_PRESETS
 from text2sql.schema import STYLES
 
-Level = Literal["exact", "normalized", "ngram", "minhash", "skeleton", "schema"]
+Level = Literal["exact", "normalized", "ngram", "jaccard", "skeleton", "schema"]
 
 
 class DecontaminationConfig(StrictModel):
@@ -23,7 +23,15 @@ class DecontaminationConfig(StrictModel):
     levels: tuple[Level, ...] = ("exact", "normalized")
     ngram: int = Field(default=8, ge=2)
     ngram_share: float = Field(default=0.8, gt=0, le=1)
-    minhash_similarity: float = Field(default=0.8, gt=0, le=1)
+    jaccard_similarity: float = Field(default=0.8, gt=0, le=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_old_names(cls, values: Any) -> Any:
+        given = {*values, *(values.get("levels") or ())} if isinstance(values, dict) else set()
+        for old in sorted(given & {"minhash", "minhash_similarity"}):
+            raise ValueError(f"'{old}' is now called '{old.replace('minhash', 'jaccard')}'")
+        return values
 
 
 class DataConfig(StrictModel):

@@ -9,63 +9,23 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
-from datasketch import MinHash, MinHashLSH
-
 from text2sql.data.config import DecontaminationConfig
 from text2sql.data.jaccard_join import SimilarSets
 from text2sql.data.rows import Row
 from text2sql.schema.ddl import schema_names
 
 EXAMPLES_PER_LEVEL = 5
-PERMUTATIONS = 64
 SHINGLE = 3  # characters; short questions have too few words for word shingles
 WORD = re.compile(r"\w+")
 SQL_PART = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\d+(?:\.\d+)?|\w+|<>|[<>!=]=|[^\s\w]"
 )
-KEYWORDS = frozenset(
-    [
-        "select",
-        "from",
-        "where",
-        "group",
-        "by",
-        "order",
-        "having",
-        "limit",
-        "distinct",
-        "count",
-        "sum",
-        "avg",
-        "min",
-        "max",
-        "and",
-        "or",
-        "not",
-        "in",
-        "like",
-        "between",
-        "is",
-        "null",
-        "join",
-        "left",
-        "outer",
-        "inner",
-        "on",
-        "as",
-        "union",
-        "intersect",
-        "except",
-        "asc",
-        "desc",
-        "exists",
-        "case",
-        "when",
-        "then",
-        "else",
-        "end",
-    ]
-)
+_KEYWORDS = """
+    select from where group by order having limit distinct count sum avg min max and or not in like
+    between is null join left outer inner on as union intersect except asc desc exists case when
+    then else end
+"""
+KEYWORDS = frozenset(_KEYWORDS.split())
 
 Names = frozenset[tuple[str, str]]
 
@@ -74,9 +34,9 @@ class Decontaminator:
     """Judges rows against the evaluation questions, at every level its config names.
 
     exact: same question text. normalized: same but for case, punctuation and spaces. ngram: most
-    word n-grams of an evaluation question occur in the row's. minhash: high Jaccard similarity of
-    character shingles, candidates by MinHash LSH (Broder, 1997), each verified exactly. skeleton:
-    same SQL but for names and values, over the same schema. schema: same tables and columns.
+    word n-grams of an evaluation question occur in the row's. jaccard: high Jaccard similarity of
+    the sets of character shingles. skeleton: same SQL but for names and values, over the same
+    schema. schema: same tables and columns.
     """
 
     def __init__(
@@ -146,8 +106,7 @@ class Decontaminator:
         self._normal_index: dict[str, int] = {}
         self._grams: dict[int, list[int]] = defaultdict(list)
         self._gram_counts: list[int] = []
-        self._lsh = MinHashLSH(threshold=self._config.minhash_similarity, num_perm=PERMUTATIONS)
-        self._shingles: list[frozenset[bytes]] = []
+        shingles: list[frozenset[bytes]] = []
         self._skeletons: dict[tuple[str, Names], int] = {}
         self._schemas: dict[Names, int] = {}
         for index, row in enumerate(self._questions):
@@ -158,15 +117,13 @@ class Decontaminator:
                 self._gram_counts.append(len(grams))
                 for gram in grams:
                     self._grams[gram].append(index)
-            if "minhash" in self._levels:
-                shingles = _shingles(row.question)
-                self._shingles.append(shingles)
-                self._lsh.insert(index, _minhash(shingles))
+            if "jaccard" in self._levels:
+                shingles.append(_shingles(row.question))
             if {"skeleton", "schema"} & self._levels.keys():
                 names = self._names(row)
                 self._skeletons.setdefault((skeleton(row.sql), names), index)
                 self._schemas.setdefault(names, index)
-        self._similar = SimilarSets(self._shingles, self._config.minhash_similarity)
+        self._similar = SimilarSets(shingles, self._config.jaccard_similarity)
 
     def _exact(self, row: Row) -> int | None:
         return self._exact_index.get(row.question)
@@ -183,12 +140,8 @@ class Decontaminator:
                 return index
         return None
 
-    def _minhash(self, row: Row) -> int | None:
-        shingles = _shingles(row.question)
-        similar = self._similar.find(shingles)
-        if not similar:  # nearly always; spares the hashing
-            return None
-        return min(similar & set(self._lsh.query(_minhash(shingles))), default=None)
+    def _jaccard(self, row: Row) -> int | None:
+        return min(self._similar.find(_shingles(row.question)), default=None)
 
     def _skeleton(self, row: Row) -> int | None:
         names = self._names(row)
@@ -232,9 +185,3 @@ def _shingles(question: str) -> frozenset[bytes]:
     text = normalize(question)
     last = max(len(text) - SHINGLE + 1, 1)
     return frozenset(text[i : i + SHINGLE].encode() for i in range(last))
-
-
-def _minhash(shingles: frozenset[bytes]) -> MinHash:
-    made = MinHash(num_perm=PERMUTATIONS, seed=1)
-    made.update_batch(shingles)
-    return made

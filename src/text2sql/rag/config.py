@@ -113,7 +113,7 @@ class RetrievalConfig(StrictModel):
     rerank: RerankConfig | None = None
     mmr: float | None = Field(default=None, gt=0, le=1)
     leak_guard: DecontaminationConfig = DecontaminationConfig(
-        levels=("exact", "normalized", "ngram", "minhash")
+        levels=("exact", "normalized", "ngram", "jaccard")
     )
     form: ExamplesForm = "reference_list"
     order: Literal["best_first", "best_last"] = "best_first"
