@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from text2sql.sql.dialects import quote_name
+from text2sql.schema.quoting import quote_name
 
 TABLES = {
     "customer": "id INTEGER PRIMARY KEY, name VARCHAR(20), city VARCHAR(20), email VARCHAR(40)",

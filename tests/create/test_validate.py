@@ -10,8 +10,8 @@ import sqlglot
 import yaml
 
 from text2sql.schema import read_schema
+from text2sql.schema.quoting import quote_name
 from text2sql.sql.database import Database
-from text2sql.sql.dialects import quote_name
 from text2sql.sql.validate import Rejected, Validator, limited_sql
 
 GROUPS: list[dict[str, Any]] = yaml.safe_load(

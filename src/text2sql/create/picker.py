@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from text2sql.create.nouns import LANGUAGES, Entity, Field, Language, Role, entities, value_words
 from text2sql.schema import Schema
 from text2sql.schema.model import Value
-from text2sql.sql.dialects import quote_name, quote_value
+from text2sql.schema.quoting import quote_name, quote_value
 
 COMPARISONS = {
     ("number", ">"): ("is greater than", "大于"),

@@ -10,7 +10,7 @@ from text2sql.errors import UserError
 from text2sql.files import read_json, write_json
 from text2sql.records import canonical_hash
 from text2sql.schema import Column, ForeignKey, Schema, Table
-from text2sql.sql.dialects import DIALECTS
+from text2sql.schema.quoting import DIALECTS
 
 FORMAT = "text2sql-snapshot-1"
 

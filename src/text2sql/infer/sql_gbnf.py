@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 
 from text2sql.schema import Schema, Table
-from text2sql.schema.render import quote
+from text2sql.schema.quoting import quote_name
 
 # How a model spaces its SQL, and in which case, is left to it: Spider's queries, and so models
 # trained on them, have " ,  " and "  =  ". Under a grammar that insists on one way, such a model
@@ -100,7 +100,7 @@ def _terminals(suffix: str, tables: tuple[Table, ...]) -> str:
 
 
 def _any_of(names: Iterable[str]) -> str:
-    return " | ".join(dict.fromkeys(_any_case(quote(name)) for name in names))
+    return " | ".join(dict.fromkeys(_any_case(quote_name(name)) for name in names))
 
 
 def _any_case(text: str) -> str:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from text2sql.schema.connect import open_duckdb
 from text2sql.schema.model import Column, ForeignKey, Schema, Table
+from text2sql.schema.quoting import quote_name
 from text2sql.schema.samples import SCANNED_ROWS, Wanted, with_samples
 
 TABLES = """
@@ -67,7 +68,7 @@ def reflect_duckdb(url: sa.URL, db_id: str, wanted: Wanted) -> Schema:
 def _with_data(connection: Any, table: Table, wanted: Wanted) -> Table:
     import duckdb
 
-    quoted = '"' + table.name.replace('"', '""') + '"'
+    quoted = quote_name(table.name, "duckdb")
     try:
         if wanted.details:
             count = connection.execute(f"SELECT count(*) FROM {quoted}").fetchone()[0]

@@ -17,6 +17,7 @@ from text2sql.errors import UserError
 from text2sql.schema.connect import open_engine, parse_url, shown_url
 from text2sql.schema.duckdb import reflect_duckdb
 from text2sql.schema.model import Column, ForeignKey, Schema, Table
+from text2sql.schema.quoting import quote_name
 from text2sql.schema.samples import SCANNED_ROWS, Wanted, with_samples
 
 
@@ -129,8 +130,7 @@ def _declared_order(connection: sa.Connection, names: list[str]) -> list[str]:
 
 def _sqlite_columns(connection: sa.Connection, table: str) -> list[Column]:
     """Columns with types as declared; SQLite is asked directly: reflection renames types."""
-    quoted = table.replace('"', '""')
-    rows = connection.exec_driver_sql(f'PRAGMA table_info("{quoted}")')
+    rows = connection.exec_driver_sql(f"PRAGMA table_info({quote_name(table)})")
     return [Column(r[1], (r[2] or "TEXT").upper(), nullable=not r[3]) for r in rows]
 
 

@@ -2,88 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
+from itertools import zip_longest
 
 from text2sql.errors import UserError
-from text2sql.schema.model import Column, ForeignKey, Schema, Table, Value
-
-PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# Words that SQLite does not take as a bare name (https://sqlite.org/lang_keywords.html).
-RESERVED = frozenset(
-    [
-        "add",
-        "all",
-        "alter",
-        "and",
-        "as",
-        "autoincrement",
-        "between",
-        "case",
-        "check",
-        "collate",
-        "commit",
-        "constraint",
-        "create",
-        "default",
-        "deferrable",
-        "delete",
-        "distinct",
-        "drop",
-        "else",
-        "escape",
-        "except",
-        "exists",
-        "foreign",
-        "from",
-        "group",
-        "having",
-        "in",
-        "index",
-        "insert",
-        "intersect",
-        "into",
-        "is",
-        "isnull",
-        "join",
-        "limit",
-        "not",
-        "notnull",
-        "null",
-        "on",
-        "or",
-        "order",
-        "primary",
-        "references",
-        "select",
-        "set",
-        "table",
-        "then",
-        "to",
-        "transaction",
-        "union",
-        "unique",
-        "update",
-        "using",
-        "values",
-        "when",
-        "where",
-    ]
-)
-
-
-def quote(name: str) -> str:
-    """Return a name as SQL takes it: bare where it can be, else in double quotes."""
-    if PLAIN_NAME.fullmatch(name) and name.lower() not in RESERVED:
-        return name
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(value: Value) -> str:
-    """Return a value as an SQL literal."""
-    if value is None:
-        return "NULL"
-    return str(value) if isinstance(value, int | float) else "'" + value.replace("'", "''") + "'"
+from text2sql.schema.model import Schema, Table
+from text2sql.schema.quoting import quote_name, quote_value
 
 
 def render_schema(schema: Schema, style: str = "ddl") -> str:
@@ -109,45 +33,36 @@ def _ddl(schema: Schema) -> str:
 
 
 def _create(schema: Schema, table: Table) -> str:
+    return f"CREATE TABLE {quote_name(table.name)} ({', '.join(_definitions(schema, table))});"
+
+
+def _definitions(schema: Schema, table: Table) -> list[str]:
+    """Return what stands in a table's parentheses: its columns in their order, then its keys."""
     single = len(table.primary_key) == 1
-    parts = [_definition(column, single) for column in table.columns]
-    parts += _constraints(schema, table)
-    return f"CREATE TABLE {quote(table.name)} ({', '.join(parts)});"
-
-
-def _definition(column: Column, single_key: bool) -> str:
-    key = " PRIMARY KEY" if column.primary_key and single_key else ""
-    return f"{quote(column.name)} {column.type}{key}"
-
-
-def _constraints(schema: Schema, table: Table) -> list[str]:
-    parts = []
-    if len(table.primary_key) > 1:
-        parts.append(f"PRIMARY KEY ({', '.join(map(quote, table.primary_key))})")
-    return parts + [
-        f"FOREIGN KEY ({quote(k.column)}) REFERENCES {quote(k.ref_table)}({quote(k.ref_column)})"
-        for k in _keys_of(schema, table)
+    parts = [
+        f"{quote_name(column.name)} {column.type}"
+        + (" PRIMARY KEY" if column.primary_key and single else "")
+        for column in table.columns
     ]
-
-
-def _keys_of(schema: Schema, table: Table) -> list[ForeignKey]:
-    return [key for key in schema.foreign_keys if key.table == table.name]
+    if len(table.primary_key) > 1:
+        parts.append(f"PRIMARY KEY ({', '.join(map(quote_name, table.primary_key))})")
+    for key in schema.foreign_keys:
+        if key.table == table.name:
+            target = f"{quote_name(key.ref_table)}({quote_name(key.ref_column)})"
+            parts.append(f"FOREIGN KEY ({quote_name(key.column)}) REFERENCES {target}")
+    return parts
 
 
 def _ddl_values(schema: Schema) -> str:
     texts = []
     for table in schema.tables:
-        single = len(table.primary_key) == 1
-        lines = [
-            (_definition(c, single), ", ".join(literal(v) for v in c.examples))
-            for c in table.columns
-        ]
-        lines += [(constraint, "") for constraint in _constraints(schema, table)]
-        body = [
-            f"  {text}{',' if number < len(lines) else ''}{f' -- {note}' if note else ''}"
-            for number, (text, note) in enumerate(lines, start=1)
-        ]
-        texts.append("\n".join([f"CREATE TABLE {quote(table.name)} (", *body, ");"]))
+        texts.append(f"CREATE TABLE {quote_name(table.name)} (")
+        parts = _definitions(schema, table)
+        notes = [", ".join(map(quote_value, column.examples)) for column in table.columns]
+        for number, (part, note) in enumerate(zip_longest(parts, notes, fillvalue=""), start=1):
+            comma = "," if number < len(parts) else ""
+            texts.append(f"  {part}{comma}" + (f" -- {note}" if note else ""))
+        texts.append(");")
     return "\n".join(texts)
 
 
@@ -156,9 +71,9 @@ def _ddl_inserts(schema: Schema) -> str:
     for table in schema.tables:
         lines.append(_create(schema, table))
         if table.rows:
-            names = ", ".join(quote(column.name) for column in table.columns)
-            rows = ", ".join(f"({', '.join(map(literal, row))})" for row in table.rows)
-            lines.append(f"INSERT INTO {quote(table.name)} ({names}) VALUES {rows};")
+            names = ", ".join(quote_name(column.name) for column in table.columns)
+            rows = ", ".join(f"({', '.join(map(quote_value, row))})" for row in table.rows)
+            lines.append(f"INSERT INTO {quote_name(table.name)} ({names}) VALUES {rows};")
     return "\n".join(lines)
 
 
