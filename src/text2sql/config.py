@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,7 +36,7 @@ def load_config(
         overrides: top-level keys that replace those of the file (``None`` values are ignored).
 
     Returns:
-        The checked config.
+        The checked config. A `name` that the file does not give is the file's own.
 
     Raises:
         UserError: file missing, not YAML, unknown key, wrong type or failed check; the message
@@ -45,17 +45,24 @@ def load_config(
     path = Path(path)
     values = read_yaml(path)
     values.update({k: v for k, v in (overrides or {}).items() if v is not None})
+    if "name" in model.model_fields:
+        values.setdefault("name", path.stem)
     return check_config(values, model, source=str(path))
+
+
+def require_file(path: Path) -> None:
+    """Raise UserError, naming those beside it, unless there is such a config file."""
+    if path.is_file():
+        return
+    siblings = ", ".join(sorted(p.name for p in path.parent.glob("*.yaml")))
+    raise UserError(
+        f"{path}: no such config file" + (f"; there are: {siblings}" if siblings else "")
+    )
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping in a YAML file; raise UserError when there is none."""
-    if not path.is_file():
-        siblings = (
-            sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-        )
-        hint = f"; there are: {', '.join(siblings)}" if siblings else ""
-        raise UserError(f"{path}: no such config file{hint}")
+    require_file(path)
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=LOADER)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -63,6 +70,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected a mapping of keys to values at the top level")
     return values
+
+
+def key_check(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a check of one key for pydantic, from one that raises UserError.
+
+    The error then names the key, and the file that it stands in.
+    """
+
+    def checked(value: Any) -> Any:
+        try:
+            return check(value)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+
+    return checked
 
 
 def check_config(values: dict[str, Any], model: type[Config], source: str) -> Config:
@@ -74,13 +96,13 @@ def check_config(values: dict[str, Any], model: type[Config], source: str) -> Co
         found = error.errors()
         first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
         keys = [str(part) for part in first["loc"]]
-        raise UserError(f"{source}: {_explain(keys, first, values, model)}") from None
+        raise UserError(f"{source}: {_explain(keys, first, model)}") from None
 
 
-def _explain(keys: list[str], error: Any, values: dict[str, Any], model: type[BaseModel]) -> str:
+def _explain(keys: list[str], error: Any, model: type[BaseModel]) -> str:
     key = ".".join(keys)
     if error["type"] == "extra_forbidden":
-        known = _sibling_keys(keys, values, model)
+        known = _sibling_keys(keys, model)
         close = difflib.get_close_matches(keys[-1], known, n=1)
         fix = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(sorted(known))}"
         return f"unknown key '{key}'; {fix}"
@@ -90,7 +112,7 @@ def _explain(keys: list[str], error: Any, values: dict[str, Any], model: type[Ba
     return f"key '{key}': {message} (got {error['input']!r})" if key else message
 
 
-def _sibling_keys(keys: list[str], values: dict[str, Any], model: type[BaseModel]) -> list[str]:
+def _sibling_keys(keys: list[str], model: type[BaseModel]) -> list[str]:
     """Keys allowed where the unknown one stands, found by asking each nested model in turn."""
     current: type[BaseModel] | None = model
     for key in keys[:-1]:

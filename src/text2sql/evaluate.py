@@ -105,14 +105,14 @@ def _types(graph: Graph) -> list[str]:
 def _judged(graph: Graph, kind: str, key: str, predictions: Stage, folder: str) -> Stage:
     evaluation = graph.run.profile.evaluation
     databases = [data_config(graph.run).databases()]
-    settings = {"jobs": evaluation.jobs, "databases": str(databases[0])}
+    settings = {"jobs": graph.run.profile.machine.evaluation_jobs, "databases": str(databases[0])}
     if evaluation.test_suite:
         databases.append(repository_root() / evaluation.test_suite)
         settings["test_suite"] = str(databases[-1])
     return Stage(
         f"{kind}:{key}",
         kind,
-        evaluation.model_dump(mode="json", exclude={"jobs"}),
+        evaluation.model_dump(mode="json"),
         graph.run.folder / folder / key,
         inputs={"predictions": predictions, "data": graph.stage("data")},
         databases=tuple(databases),

@@ -10,15 +10,43 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from text2sql.config import StrictModel
 from text2sql.errors import UserError
 
 
-class Hardware(StrictModel):
-    """What a profile needs: number of CUDA GPUs and memory of each in GiB (0 = CPU only)."""
+class Environments(StrictModel):
+    """Where stages run: an environment ``x`` is the folder ``.venv-x``.
 
-    gpus: int = 0
-    gpu_memory_gb: float = 0.0
+    Where none is named, stages run in the one that runs the command.
+    """
+
+    train: str | None = None
+    infer: str | None = None
+    rag: str | None = None
+
+
+class MachineConfig(StrictModel):
+    """A kind of machine, and how the stages of a run share it.
+
+    It has `gpus` CUDA GPUs of `gpu_memory_gb` (GiB) each, or none. `workers` stages run side by
+    side, each on `threads` cores; fewer where there is less than `worker_memory_gb` (GiB) for each.
+    `evaluation_jobs` queries are judged at a time.
+    """
+
+    gpus: int = Field(default=0, ge=0)
+    gpu_memory_gb: float = Field(default=0.0, ge=0)
+    workers: int = Field(default=1, ge=1)
+    worker_memory_gb: float = Field(default=0.0, ge=0)
+    threads: int = Field(default=1, ge=1)
+    evaluation_jobs: int = Field(default=2, ge=1)
+    environments: Environments = Environments()
+
+    @property
+    def device(self) -> str:
+        """Where models run, in torch's words: ``cuda`` on machines with GPUs, else ``cpu``."""
+        return "cuda" if self.gpus else "cpu"
 
 
 @cache
@@ -38,7 +66,7 @@ def visible_gpus() -> tuple[tuple[str, float], ...]:
     return gpus[: len([part for part in allowed.split(",") if part.strip() not in ("", "-1")])]
 
 
-def require(needed: Hardware, profile: str) -> None:
+def require(needed: MachineConfig, profile: str) -> None:
     """Raise UserError, saying what is missing, when this machine lacks what a profile needs."""
     if not needed.gpus:
         return

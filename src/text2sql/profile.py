@@ -2,32 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from text2sql.config import StrictModel, load_config
-from text2sql.errors import UserError
-from text2sql.hardware import Hardware
+from text2sql.config import StrictModel, key_check, load_config, require_file
+from text2sql.hardware import MachineConfig
 from text2sql.models.gguf_types import QUANTIZATION_TYPES, check_type
 from text2sql.paths import config_path
+from text2sql.prompt import stop_words
+
+
+def _known_template(name: str) -> str:
+    stop_words(name)
+    return name
 
 
 class ModelConfig(StrictModel):
     """The base model.
 
-    `path_or_hub_id` is a local folder or a hub id. `packaged_gguf` names a Python package that
-    ships the model as GGUF; it is used where set, so that no hub is needed. `architecture` holds
-    the keys of the model's ``config.json`` that decide its size, so that a dry run can estimate
-    memory and time before the model has been downloaded.
+    `name` is that of its folder below `build/`. `path_or_hub_id` is a local folder or a hub id.
+    `packaged_gguf` names a Python package that ships the model as GGUF; it is used where set, so
+    that no hub is needed. `architecture` holds the keys of the model's ``config.json`` that decide
+    its size, for a dry run without the model or the hub at hand.
     """
 
     name: str
+    title: str = Field(default_factory=lambda values: values["name"])
     path_or_hub_id: str
     revision: str | None = None
     packaged_gguf: str | None = None
-    template: str
+    template: Annotated[str, AfterValidator(key_check(_known_template))]
     architecture: dict[str, Any] = {}
+
+
+def _config_of(kind: str) -> AfterValidator:
+    """Return the check that a key names a file in `configs/<kind>/`, or a YAML file by path."""
+
+    def require(name: str) -> str:
+        require_file(config_path(kind, name))
+        return name
+
+    return AfterValidator(key_check(require))
+
+
+def _part(kind: str, model: type[StrictModel]) -> BeforeValidator:
+    """Return what puts a file of `configs/<kind>/` in the place of its name."""
+
+    def load(value: Any) -> Any:
+        return load_config(config_path(kind, value), model) if isinstance(value, str) else value
+
+    return BeforeValidator(key_check(load))
+
+
+InferName = Annotated[str, _config_of("infer")]
 
 
 class RowConfig(StrictModel):
@@ -35,9 +63,9 @@ class RowConfig(StrictModel):
 
     name: str
     label: str
-    recipe: str | None = None
-    retrieval: str | None = None
-    infer: str | None = None
+    recipe: Annotated[str, _config_of("train")] | None = None
+    retrieval: Annotated[str, _config_of("rag")] | None = None
+    infer: InferName | None = None
 
 
 class EvalConfig(StrictModel):
@@ -51,7 +79,6 @@ class EvalConfig(StrictModel):
     keep_distinct: bool = False
     test_suite: str | None = None
     timeout_seconds: float = Field(default=30.0, gt=0)
-    jobs: int = Field(default=2, ge=1)
 
 
 class QuantizationConfig(StrictModel):
@@ -61,49 +88,35 @@ class QuantizationConfig(StrictModel):
     """
 
     row: str
-    types: tuple[str, ...] = Field(default=tuple(QUANTIZATION_TYPES), min_length=1)
-    infer: str
+    types: tuple[Annotated[str, AfterValidator(key_check(check_type))], ...] = Field(
+        default=tuple(QUANTIZATION_TYPES), min_length=1
+    )
+    infer: InferName
     pretokenizer: str | None = None
-
-    @field_validator("types")
-    @classmethod
-    def _known(cls, types: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            return tuple(check_type(name) for name in types)
-        except UserError as error:
-            raise ValueError(str(error)) from None
 
 
 class Profile(StrictModel):
-    """One run of the whole chain: model, rows, inference, evaluation and the machine it needs.
+    """One run of the whole chain: which model, data and rows, and the machine it needs.
 
-    `data` replaces keys of the dataset's config: how prompts look is the model's affair, whatever
-    the dataset. `joint_all` adds the evaluator's column of that name to the table: interactions
-    with every turn right. `optional_rows` are made where they are asked for. `quantization` says
-    which row's model becomes GGUF files. `workers` stages run side by side, each on `threads`
-    cores; fewer where the machine lacks `worker_memory_gb` (GiB) for each. An environment ``x`` is
-    the folder ``.venv-x``; where none is named, stages run in the one that runs the command.
+    `model` and `machine` are named by their files, or written out in place. `data` replaces keys of
+    the dataset's config: how prompts look is the model's affair, whatever the dataset. `joint_all`
+    adds the evaluator's column of that name to the table: interactions with every turn right.
+    `optional_rows` are made where they are asked for. `quantization` says which row's model becomes
+    GGUF files.
     """
 
     name: str
-    title: str
-    model: ModelConfig
-    dataset: str
+    model: Annotated[ModelConfig, _part("models", ModelConfig)]
+    title: str = Field(default_factory=lambda values: values["model"].title)
+    machine: Annotated[MachineConfig, _part("machines", MachineConfig)] = MachineConfig()
+    dataset: Annotated[str, _config_of("data")]
     data: dict[str, Any] = {}
-    infer: str
+    infer: InferName
     rows: list[RowConfig] = Field(min_length=1)
     optional_rows: list[RowConfig] = []
     evaluation: EvalConfig = EvalConfig()
     joint_all: bool = False
     quantization: QuantizationConfig | None = None
-    hardware: Hardware = Hardware()
-    workers: int = Field(default=1, ge=1)
-    worker_memory_gb: float = Field(default=0.0, ge=0)
-    threads: int = Field(default=1, ge=1)
-    device: Literal["cpu", "cuda"] = "cpu"
-    train_environment: str | None = None
-    infer_environment: str | None = None
-    rag_environment: str | None = None
 
     @model_validator(mode="after")
     def _rows_are_distinct(self) -> Self:
@@ -119,5 +132,10 @@ class Profile(StrictModel):
 
 
 def load_profile(name: str) -> Profile:
-    """Load `configs/profiles/<name>.yaml` (or a YAML file by path); raise UserError when wrong."""
+    """Load `configs/profiles/<name>.yaml` (or a YAML file by path).
+
+    Raises:
+        UserError: the profile is wrong, or names a model, machine, template or config that is not
+            there or, of the first two, is wrong.
+    """
     return load_config(config_path("profiles", name), Profile)

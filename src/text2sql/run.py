@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from text2sql.config import overrides_label
+from text2sql.config import overrides_label, require_file
 from text2sql.errors import UserError
 from text2sql.files import sha256_text
-from text2sql.paths import build_root, config_name
+from text2sql.paths import build_root, config_name, config_path
 from text2sql.profile import Profile, RowConfig, load_profile
 
 LONGEST_LABEL = 80  # of a recipe's overrides in a folder's name
@@ -38,9 +38,12 @@ class Run:
     recipe: str | None = None
     source: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
-    optional: tuple[str, ...] = ()
+    optional: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        require_file(config_path("data", self.dataset))
+        if self.recipe:
+            require_file(config_path("train", self.recipe))
         known = [row.name for row in self.profile.optional_rows]
         for name in self.optional:
             if name not in (*known, ALL_ROWS):
@@ -62,11 +65,10 @@ class Run:
     @property
     def rows(self) -> list[RowConfig]:
         """The profile's rows, the optional ones asked for, and one for the recipe asked for."""
-        asked = self.optional
-        rows = [
-            *self.profile.rows,
-            *(r for r in self.profile.optional_rows if r.name in asked or ALL_ROWS in asked),
-        ]
+        optional = self.profile.optional_rows
+        if ALL_ROWS not in self.optional:
+            optional = [row for row in optional if row.name in self.optional]
+        rows = [*self.profile.rows, *optional]
         if self.recipe and (self.overrides or all(row.recipe != self.recipe for row in rows)):
             name = self.recipe_name
             rows.append(RowConfig(name=name, label=name, recipe=self.recipe))
@@ -86,13 +88,14 @@ class Run:
     def row(self, name: str) -> RowConfig:
         """Return a row by name; raise UserError, listing the rows, where there is none.
 
-        A row that is there only to draft answers for another's retrieval is found too.
+        A row that is there only to draft answers for another's retrieval is a row as well.
         """
-        drafts = [draft for row in self.rows if (draft := self.draft_of(row)) not in self.rows]
-        for row in (*self.rows, *drafts):
-            if row.name == name:
-                return row
-        raise UserError(f"no row '{name}'; there are: {', '.join(r.name for r in self.rows)}")
+        rows = {row.name: row for row in self.rows}
+        drafts = [self.draft_of(row) for row in self.rows if row.retrieval]
+        by_name = {row.name: row for row in drafts} | rows
+        if name not in by_name:
+            raise UserError(f"no row '{name}'; there are: {', '.join(rows)}")
+        return by_name[name]
 
     def training(self, row: RowConfig) -> tuple[str, dict[str, Any]]:
         """Return the name of a row's training, and the keys that replace those of its recipe."""
@@ -100,52 +103,34 @@ class Run:
             return row.name, self.overrides
         return config_name(row.recipe or ""), {}
 
-    def draft_of(self, row: RowConfig) -> RowConfig:
-        """Return the row with the same model that is asked without examples."""
-        return next(
-            (r for r in self.rows if r.recipe == row.recipe and r.retrieval is None),
-            row.model_copy(update={"name": f"{row.name}-draft", "retrieval": None}),
-        )
-
     def without_examples(self, row: RowConfig) -> str | None:
         """Return the row that differs from one with retrieval in that alone, if there is one."""
         if row.retrieval is None:
             return None
-        same = (row.recipe, row.infer)
-        return next(
-            (r.name for r in self.rows if r.retrieval is None and (r.recipe, r.infer) == same), None
-        )
+        same = (row.recipe, None, row.infer)
+        return next((r.name for r in self.rows if (r.recipe, r.retrieval, r.infer) == same), None)
 
-    def settings(self, environment: str | None) -> dict[str, Any]:
-        """Return what stages need to run in an environment, besides their config."""
-        settings = {"threads": self.profile.threads, "device": self.profile.device}
+    def draft_of(self, row: RowConfig) -> RowConfig:
+        """Return the row whose answers, given without examples, help to find a row's examples."""
+        name = self.without_examples(row) or f"{row.name}-draft"
+        return row.model_copy(update={"name": name, "retrieval": None})
+
+    def settings(self, kind: Literal["train", "infer", "rag"] | None) -> dict[str, Any]:
+        """Return what a kind of work needs to run besides its config: threads, device, environment.
+
+        None stands for work that is done in the environment of the command itself.
+        """
+        machine = self.profile.machine
+        environment = getattr(machine.environments, kind) if kind else None
+        settings = {"threads": machine.threads, "device": machine.device}
         return settings | ({"environment": environment} if environment else {})
 
     def choices(self) -> dict[str, Any]:
         """Return what `load_run` makes this run from, as JSON-able values."""
-        return {
-            "profile": self.source or self.profile.name,
-            "dataset": self.dataset,
-            "limit": self.limit,
-            "recipe": self.recipe,
-            "overrides": self.overrides,
-            "optional": list(self.optional),
-        }
+        choices = {one.name: getattr(self, one.name) for one in fields(self)}
+        return choices | {"profile": choices.pop("source") or self.profile.name}
 
 
-def load_run(
-    profile: str,
-    dataset: str | None = None,
-    limit: int | None = None,
-    recipe: str | None = None,
-    overrides: dict[str, Any] | None = None,
-    optional: Sequence[str] = (),
-) -> Run:
-    """Return a run of the profile with a name or path; for the rest see `Run`.
-
-    Raises:
-        UserError: the profile is missing or wrong, or has no such optional row.
-    """
-    loaded = load_profile(profile)
-    wanted = tuple(dict.fromkeys(optional))
-    return Run(loaded, dataset or loaded.dataset, limit, recipe, profile, overrides or {}, wanted)
+def load_run(profile: str, **choices: Any) -> Run:
+    """Return the run that `Run.choices` told of; raise UserError when its profile is wrong."""
+    return Run(load_profile(profile), source=profile, **choices)

@@ -12,9 +12,10 @@ import yaml
 
 from text2sql.config import load_config
 from text2sql.data.config import DataConfig
+from text2sql.hardware import MachineConfig
 from text2sql.infer.config import load_infer_config
 from text2sql.pipeline.registry import build_graph
-from text2sql.profile import load_profile
+from text2sql.profile import ModelConfig, load_profile
 from text2sql.rag.config import load_knowledge_base_config, load_retrieval_config
 from text2sql.run import Run
 from text2sql.train.recipe import load_recipe
@@ -22,6 +23,8 @@ from text2sql.train.recipe import load_recipe
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 LOADERS: dict[str, Callable[[str], Any]] = {
     "profiles": load_profile,
+    "models": lambda name: load_config(CONFIGS / "models" / f"{name}.yaml", ModelConfig),
+    "machines": lambda name: load_config(CONFIGS / "machines" / f"{name}.yaml", MachineConfig),
     "train": load_recipe,
     "infer": load_infer_config,
     "knowledge-base": load_knowledge_base_config,
@@ -79,6 +82,12 @@ def test_deepspeed_configs_are_json_and_used() -> None:
     for path in (CONFIGS / "deepspeed").glob("*.json"):
         json.loads(path.read_text(encoding="utf-8"))
         assert f"configs/deepspeed/{path.name}" in used
+
+
+def test_models_and_machines_are_used() -> None:
+    profiles = [yaml.safe_load(p.read_text()) for p in (CONFIGS / "profiles").glob("*.yaml")]
+    for kind, folder in (("model", "models"), ("machine", "machines")):
+        assert {p[kind] for p in profiles} == {p.stem for p in (CONFIGS / folder).glob("*.yaml")}
 
 
 def test_no_config_lies_where_nothing_loads_it() -> None:

@@ -95,7 +95,7 @@ def _from_training(graph: Graph, name: str) -> Stage:
             "train": graph.stage(f"train-{recipe.method}", name),
             "model": graph.stage("model"),
         },
-        settings=graph.run.settings(profile.train_environment),
+        settings=graph.run.settings("train"),
     )
 
 
@@ -112,7 +112,7 @@ def _base(graph: Graph, name: str) -> Stage:
         },
         graph.run.folder / "hf2mg" / name,
         inputs={"model": graph.stage("model")},
-        settings=graph.run.settings(graph.run.profile.train_environment),
+        settings=graph.run.settings("train"),
     )
 
 

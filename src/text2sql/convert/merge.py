@@ -67,7 +67,7 @@ def _stage(graph: Graph, name: str) -> Stage:
         {"template": profile.model.template},
         graph.run.folder / "merge" / name,
         inputs={"model": graph.stage("model"), "adapter": trained(graph, name)},
-        settings=graph.run.settings(profile.train_environment),
+        settings=graph.run.settings("train"),
     )
 
 

@@ -88,7 +88,7 @@ def _download(job: Job) -> dict[str, Any]:
 
 def _stage(graph: Graph, key: str) -> Stage:
     model = graph.run.profile.model
-    config = model.model_dump(exclude={"template", "architecture"})
+    config = model.model_dump(include={"name", "path_or_hub_id", "revision", "packaged_gguf"})
     folder = None if model.packaged_gguf else local_model(model.path_or_hub_id)
     output = build_root() / "models" / model.name
     return Stage("model", "model", config, output, weights=(folder,) if folder else ())

@@ -180,7 +180,7 @@ def _stage(graph: Graph, row_name: str) -> Stage:
         graph.run.folder / "infer" / row.name,
         inputs=inputs,
         code=(ENGINES[infer.engine],),
-        settings=graph.run.settings(profile.infer_environment)
+        settings=graph.run.settings("infer")
         | {"databases": str(data_config(graph.run).databases())},
         seed=infer.seed,
     )

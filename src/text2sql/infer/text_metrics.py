@@ -88,7 +88,7 @@ def _stage(graph: Graph, row_name: str) -> Stage:
             "model": model_of(graph, graph.run.row(row_name)),
             "data": graph.stage("data"),
         },
-        settings=graph.run.settings(profile.train_environment),
+        settings=graph.run.settings("train"),
         seed=infer.seed,
     )
 

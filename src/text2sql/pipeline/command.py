@@ -12,7 +12,7 @@ from text2sql.errors import UserError
 from text2sql.pipeline.registry import build_graph, commands
 from text2sql.pipeline.scheduler import Scheduler
 from text2sql.profile import load_profile
-from text2sql.run import ALL_ROWS, Run, load_run
+from text2sql.run import ALL_ROWS, Run
 from text2sql.stage import Graph
 from text2sql.train.recipe import parse_overrides
 
@@ -44,9 +44,11 @@ def select_run(
     if overrides and not recipe:
         raise UserError("--set changes keys of a recipe; name it with --recipe (make: RECIPE=)")
     optional = [name.strip() for name in (rows or "").split(",") if name.strip()]
-    if row in [one.name for one in load_profile(profile).optional_rows]:
+    loaded = load_profile(profile)
+    if row in [one.name for one in loaded.optional_rows]:
         optional.append(str(row))
-    return build_graph(load_run(profile, dataset, limit, recipe, overrides, optional))
+    dataset = dataset or loaded.dataset
+    return build_graph(Run(loaded, dataset, limit, recipe, profile, overrides, tuple(optional)))
 
 
 def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Run:
@@ -61,10 +63,11 @@ def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Run:
     """
     graph = select_run(**options)
     run, stages = graph.run, graph.select(wanted)
-    hardware.require(run.profile.hardware, run.profile.name)
-    workers = hardware.affordable_workers(run.profile.workers, run.profile.worker_memory_gb)
-    if workers < run.profile.workers:
-        click.echo(f"little memory: {workers} stages at a time instead of {run.profile.workers}")
+    machine = run.profile.machine
+    hardware.require(machine, run.profile.name)
+    workers = hardware.affordable_workers(machine.workers, machine.worker_memory_gb)
+    if workers < machine.workers:
+        click.echo(f"little memory: {workers} stages at a time instead of {machine.workers}")
     Scheduler(run, workers).run(stages)
     return run
 

@@ -25,7 +25,7 @@ def describe_plan(graph: Graph, wanted: list[str]) -> str:
     run = graph.run
     lines = [
         f"{run.profile.title}: profile {run.profile.name}, dataset {run.dataset_label}",
-        f"machine: {_machine(run.profile.hardware)}",
+        f"machine: {_machine(run.profile.machine)}",
         "",
     ]
     for number, stage in enumerate(graph.select(wanted), start=1):
@@ -74,7 +74,7 @@ def _state(stage: Stage) -> str:
         return f"cannot run: {error}"
 
 
-def _machine(needed: hardware.Hardware) -> str:
+def _machine(needed: hardware.MachineConfig) -> str:
     if not needed.gpus:
         return "no GPU needed"
     found = len(hardware.visible_gpus())

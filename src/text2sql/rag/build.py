@@ -221,7 +221,7 @@ def _stage(graph: Graph, name: str) -> Stage:
         run.folder / "knowledge-base" / base,
         inputs={"data": graph.stage("data")},
         sources=tuple(data.source_files()),
-        settings=run.settings(run.profile.rag_environment),
+        settings=run.settings("rag"),
     )
 
 

@@ -172,7 +172,7 @@ def _stage(graph: Graph, row_name: str) -> Stage:
         {"retrieval": retrieval.model_dump(mode="json")} | {k: store.config[k] for k in shared},
         run.folder / "retrieve" / name,
         inputs=inputs,
-        settings=run.settings(run.profile.rag_environment),
+        settings=run.settings("rag"),
     )
 
 

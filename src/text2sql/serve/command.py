@@ -78,7 +78,7 @@ def serve_profile(
         model = _profile_model(run, graph, decoding.engine)
     name = decoding.server.model if decoding.server else model.resolve().name
     template = profile.model.template
-    loaded = load_engine(model, decoding, stop_words(template), profile.device)
+    loaded = load_engine(model, decoding, stop_words(template), profile.machine.device)
     asking = Asking(template, data.system, serving.schema_style)
     serve(Service(loaded, decoding, asking, name, serving, database, finder))
 
@@ -192,5 +192,5 @@ def _example_finder(name: str, run: dict[str, Any]) -> ExampleFinder:
         )
     bring_up_to_date([stage.name], **run)
     questions = stage.inputs["data"].output / QUESTIONS
-    device = graph.run.profile.device
+    device = graph.run.profile.machine.device
     return ExampleFinder(config, stage.config, stage.output, questions, device)

@@ -243,13 +243,13 @@ def _architecture(stage: Stage, profile: Profile) -> Architecture:
 def _machine(profile: Profile, gpu: str | None) -> Machine:
     if gpu is not None and gpu not in GPUS:
         raise UserError(f"no GPU '{gpu}' in our table; there are: {', '.join(GPUS)}")
-    if gpu is None and profile.device == "cpu":
+    if gpu is None and profile.machine.device == "cpu":
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return Machine("CPU", memory, _cpu_speed(profile.threads), CPU_UTILIZATION)
+        return Machine("CPU", memory, _cpu_speed(profile.machine.threads), CPU_UTILIZATION)
     if gpu is None:
         gpu = _gpu_here()
     if gpu is None:
-        large = [name for name in GPUS if GPUS[name][1] >= profile.hardware.gpu_memory_gb]
+        large = [name for name in GPUS if GPUS[name][1] >= profile.machine.gpu_memory_gb]
         gpu = min(large, key=lambda name: GPUS[name][1], default="h200")
     peak, memory_gib = GPUS[gpu]
     return Machine(gpu, memory_gib * GIB, peak * 1e12, UTILIZATION)

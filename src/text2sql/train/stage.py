@@ -218,7 +218,7 @@ def _stage(graph: Graph, name: str) -> Stage:
         inputs={"model": graph.stage("model"), "data": graph.stage("data")},
         sources=recipe.source_files(),
         code=("text2sql.train.entry",) if recipe.launch.backend == "megatron" else (),
-        settings=graph.run.settings(profile.train_environment),
+        settings=graph.run.settings("train"),
         seed=recipe.seed,
     )
 
