@@ -63,18 +63,6 @@ def test_same_seed_same_bytes(sources: dict[str, Any], tmp_path: Path) -> None:
     assert prepare(other, tmp_path / "c")["data_hash"] != first
 
 
-def test_split_keeps_databases_apart(sources: dict[str, Any], tmp_path: Path) -> None:
-    for seed in range(20):
-        config = DataConfig(**sources, validation_share=0.5, seed=seed)
-        summary = prepare(config, tmp_path / str(seed))
-        if summary["train_rows"] and summary["validation_rows"]:
-            break
-    texts = {n: (tmp_path / str(seed) / f"{n}.json").read_text() for n in ("train", "validation")}
-    assert summary["train_rows"] == summary["validation_rows"] == 14
-    for name in ("boats", "lamps"):
-        assert sum(f"CREATE TABLE {name}" in text for text in texts.values()) == 1
-
-
 def test_max_rejects_stops(sources: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"train\.json: row 29: empty sql.*max_rejects is 0"):
         prepare(DataConfig(**sources, max_rejects=0), tmp_path / "out")

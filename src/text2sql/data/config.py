@@ -54,12 +54,10 @@ class DataConfig(StrictModel):
     schema_budget: int | None = Field(default=None, ge=16)
     system: str = "p2"
     decontamination: DecontaminationConfig = DecontaminationConfig()
-    validation_share: float = Field(default=0.0, ge=0, lt=1)
     max_train_rows: int | None = Field(default=None, ge=1)
     max_rejects: int | None = Field(default=None, ge=0)
     max_characters: int = Field(default=20_000, ge=100)
     parse_sql: bool = True
-    order: Literal["source", "shuffled"] = "shuffled"
     seed: int = 42
 
     @field_validator("schema_style")

@@ -54,12 +54,11 @@ def prepare(config: DataConfig, output: Path, limit: int | None = None) -> dict[
         judge = Decontaminator(config.decontamination, questions, schemas.names)
         write_evaluation(questions[:limit], config, schemas, output)
         spool = _spool(config, schemas, judge, rejects, output / SPOOL)
-        counts = _write_training(config, output, spool, limit)
+        written = _write_training(config, output, spool, limit)
     (output / SPOOL).unlink()
     write_json(output / "decontamination.json", judge.report())
     summary = {
-        "train_rows": counts["train"],
-        "validation_rows": counts["validation"],
+        "train_rows": written,
         "evaluation_questions": len(questions[:limit]),
         "rows_read": judge.checked + rejects.rows,
         "rejected": rejects.rows,
@@ -190,7 +189,7 @@ def _spool(
                 continue
             messages = render_messages(row.question, text, config.system)
             opening = messages.pop()["content"] if messages[-1]["role"] == "assistant" else ""
-            record = [messages[0]["content"], messages[1]["content"], opening + row.sql, row.db_id]
+            record = [messages[0]["content"], messages[1]["content"], opening + row.sql]
             data = json.dumps(record, ensure_ascii=False).encode() + b"\n"
             starts.append(position)
             position += stream.write(data)
@@ -208,18 +207,11 @@ def _train_rows(config: DataConfig) -> Iterator[Row | Reject]:
         )
 
 
-def _write_training(
-    config: DataConfig, output: Path, starts: array[int], limit: int | None
-) -> dict[str, int]:
-    """Choose, order and split the spooled rows; write them in both of LLaMA-Factory's formats."""
-    chooser = random.Random(config.seed)
-    wanted = min(filter(None, (config.max_train_rows, limit, len(starts))), default=0)
-    if config.order == "shuffled" or wanted < len(starts):
-        chooser.shuffle(starts)
-    starts = starts[:wanted]
-    if config.order == "source":
-        starts = array("Q", sorted(starts))
+def _write_training(config: DataConfig, output: Path, starts: array[int], limit: int | None) -> int:
+    """Shuffle and choose spooled rows; write them in both of LLaMA-Factory's formats."""
+    count = min(filter(None, (config.max_train_rows, limit, len(starts))), default=0)
+    random.Random(config.seed).shuffle(starts)
     with (output / SPOOL).open("rb") as spool:
-        counts = write_rows(spool, starts, output, config.validation_share, config.seed)
-    write_dataset_info(output, validation=config.validation_share > 0)
-    return counts
+        write_rows(spool, starts[:count], output)
+    write_dataset_info(output)
+    return count

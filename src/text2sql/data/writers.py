@@ -3,88 +3,57 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from text2sql.files import atomic_open, sha256_text, write_json
+from text2sql.files import atomic_open, write_json
 
 
-class JsonArray:
-    """Writes a JSON array whose items need not be in memory together."""
+@contextmanager
+def json_array(path: Path) -> Iterator[Callable[[Any], None]]:
+    """Open a JSON array whose items, one a line, need not be in memory together; yield its add."""
+    with atomic_open(path) as stream:
+        opening = before = "[\n"
 
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-        self.rows = 0
+        def add(value: Any) -> None:
+            nonlocal before
+            stream.write(before + json.dumps(value, ensure_ascii=False))
+            before = ",\n"
 
-    def add(self, value: Any) -> None:
-        """Write one item on a line of its own."""
-        self._stream.write(",\n" if self.rows else "[\n")
-        self._stream.write(json.dumps(value, ensure_ascii=False))
-        self.rows += 1
-
-    def close(self) -> None:
-        """End the array."""
-        self._stream.write("\n]\n" if self.rows else "[]\n")
+        yield add
+        stream.write("[]\n" if before == opening else "\n]\n")
 
 
-def write_rows(
-    spool: IO[bytes], starts: Iterable[int], output: Path, validation_share: float, seed: int
-) -> dict[str, int]:
-    """Write ``train.json`` (ShareGPT), ``train_alpaca.json`` and, if wanted, ``validation.json``.
+def write_rows(spool: IO[bytes], starts: Iterable[int], output: Path) -> None:
+    """Write ``train.json`` (ShareGPT) and ``train_alpaca.json``.
 
     Args:
-        spool: lines of JSON ``[system, user, answer, db_id]``.
+        spool: lines of JSON ``[system, user, answer]``.
         starts: where each row's line starts, in the order to write.
         output: folder to write into.
-        validation_share: share of the databases whose rows go to validation; rows without a
-            database id are split by their prompt.
-        seed: decides which.
-
-    Returns:
-        Number of rows in ``train`` and in ``validation``.
     """
-    with ExitStack() as stack:
-
-        def array_file(name: str) -> JsonArray:
-            made = JsonArray(stack.enter_context(atomic_open(output / name)))
-            stack.callback(made.close)
-            return made
-
-        train, alpaca = array_file("train.json"), array_file("train_alpaca.json")
-        validation = array_file("validation.json") if validation_share else None
+    with (
+        json_array(output / "train.json") as add_sharegpt,
+        json_array(output / "train_alpaca.json") as add_alpaca,
+    ):
         for start in starts:
             spool.seek(start)
-            system, user, answer, db_id = json.loads(spool.readline())
-            record = {
-                "conversations": [
-                    {"from": "human", "value": user},
-                    {"from": "gpt", "value": answer},
-                ],
-                "system": system,
-            }
-            if validation and _share(f"{seed} {db_id or user}") < validation_share:
-                validation.add(record)
-                continue
-            train.add(record)
-            alpaca.add({"instruction": user, "input": "", "output": answer, "system": system})
-    return {"train": train.rows, "validation": validation.rows if validation else 0}
+            system, user, answer = json.loads(spool.readline())
+            turns = [{"from": "human", "value": user}, {"from": "gpt", "value": answer}]
+            add_sharegpt({"conversations": turns, "system": system})
+            add_alpaca({"instruction": user, "input": "", "output": answer, "system": system})
 
 
-def _share(key: str) -> float:
-    """A number in [0, 1) that depends on nothing but the key."""
-    return int(sha256_text(key)[:8], 16) / 0x1_0000_0000
-
-
-def write_dataset_info(output: Path, validation: bool) -> None:
+def write_dataset_info(output: Path) -> None:
     """Write the ``dataset_info.json`` that tells LLaMA-Factory what the files hold."""
-    sharegpt = {
-        "formatting": "sharegpt",
-        "columns": {"messages": "conversations", "system": "system"},
-    }
     info: dict[str, Any] = {
-        "train": {"file_name": "train.json", **sharegpt},
+        "train": {
+            "file_name": "train.json",
+            "formatting": "sharegpt",
+            "columns": {"messages": "conversations", "system": "system"},
+        },
         "train_alpaca": {
             "file_name": "train_alpaca.json",
             "columns": {
@@ -95,6 +64,4 @@ def write_dataset_info(output: Path, validation: bool) -> None:
             },
         },
     }
-    if validation:
-        info["validation"] = {"file_name": "validation.json", **sharegpt}
     write_json(output / "dataset_info.json", info)
