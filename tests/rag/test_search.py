@@ -88,11 +88,19 @@ def test_a_draft_answer_lifts_examples_of_its_shape(filled: Path) -> None:
     drafted = replace(asked, draft="SELECT name FROM items WHERE kind = 7")
     with Store(filled, "kb") as store:
         found = search(store, config, [asked, drafted], guard())
-    shapes = [
-        [example.skeleton for example in one.candidates[:20]].count("select _ from _ where _ = ?")
-        for one in found
-    ]
-    assert shapes[1] > shapes[0]
+    plain, lifted = (
+        {example.id: place for place, example in enumerate(one.candidates)} for one in found
+    )
+    of_its_shape = {
+        example.id
+        for example in found[0].candidates
+        if example.skeleton == "select _ from _ where _ = ?"
+    }
+    assert plain.keys() == lifted.keys()
+    assert 0 < len(of_its_shape) < len(plain)
+    assert all(lifted[key] <= plain[key] for key in of_its_shape)
+    assert any(lifted[key] < plain[key] for key in of_its_shape)
+    assert all(lifted[key] >= plain[key] for key in plain.keys() - of_its_shape)
 
 
 def test_rerank_by_sql_reads_the_sql_and_decides_the_order(filled: Path) -> None:

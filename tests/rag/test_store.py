@@ -193,7 +193,8 @@ def test_a_build_killed_again_and_again_while_it_writes_ends_whole(
         store.load()
         assert store.ids() == {entry.id for entry in make_entries(400)}
         query = WordEmbedder().queries(["how many items of kind 399 are there"])
-        assert store.search("question_vector", query, 1)[0][0][0] == "shop000399"
+        hits = dict(store.search("question_vector", query, 400)[0])
+        assert hits["shop000399"] == max(hits.values())  # some words share a place in the vectors
 
 
 def test_one_who_waits_for_the_file_gets_it_when_the_other_is_done(place: Path) -> None:

@@ -12,13 +12,12 @@ from text2sql.errors import UserError
 from text2sql.rag.collection import BM25
 from text2sql.rag.config import RetrievalConfig
 from text2sql.rag.embed import Embedder
-from text2sql.rag.rank import diversify, fuse, shape_similarity
+from text2sql.rag.rank import diversify, fuse, ordered, shape_similarity
 from text2sql.rag.rerank import Reranker
-from text2sql.rag.store import Store
+from text2sql.rag.store import MOST, Store
 
 BATCH = 128  # questions searched and reranked together
 OVERFETCH = 10  # more than the candidates wanted, for the leaks among them
-MOST = 16_384  # Milvus gives no more for a question
 FIELDS = ("question", "sql", "skeleton", "db_id")
 
 
@@ -145,6 +144,7 @@ class Retriever:
         clean = [[key for key in keys if not self._guard.leaks(rows[key])] for keys in lists]
         if "skeleton" in self._config.channels and asked.draft:
             shape = skeleton(asked.draft)
+            # Those of equal shape keep the order of the other channels: few shapes, many rows.
             pool = list(fuse(clean))
             clean.append(sorted(pool, key=lambda k: -shape_similarity(shape, rows[k].skeleton)))
         scores = fuse(clean)
@@ -189,13 +189,20 @@ class Retriever:
             return candidates
         key = self._config.rerank.key
         pairs = [
-            (asked.question, getattr(found, key))
+            [(asked.question, getattr(found, key)) for found in rows]
             for asked, rows in zip(batch, candidates, strict=True)
-            for found in rows
         ]
-        scores = iter(self._reranker.score(pairs)) if pairs else iter(())
-        scored = [[_scored(found, next(scores)) for found in rows] for rows in candidates]
-        return [sorted(rows, key=lambda f: -f.score) for rows in scored]
+        # Each pair once: beside texts of other lengths the same one gets another score.
+        distinct = list(dict.fromkeys(pair for row in pairs for pair in row))
+        scores = (
+            dict(zip(distinct, self._reranker.score(distinct), strict=True)) if distinct else {}
+        )
+        reranked = []
+        for rows, read in zip(candidates, pairs, strict=True):
+            by_id = {found.id: found for found in rows}
+            scored = ordered(zip(by_id, (scores[pair] for pair in read), strict=True))
+            reranked.append([_scored(by_id[name], score) for name, score in scored])
+        return reranked
 
     def _choose(self, ranked: list[Found]) -> list[Found]:
         if self._config.mmr is None or not ranked:

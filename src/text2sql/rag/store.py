@@ -13,8 +13,11 @@ from text2sql.rag.collection import BM25, create_collection, read_fingerprint
 from text2sql.rag.config import IndexType
 from text2sql.rag.embed import Array
 from text2sql.rag.milvus import Milvus
+from text2sql.rag.rank import ordered
 
 ID_BATCH = 8_192  # ids in one answer
+MOST = 16_384  # Milvus gives no more rows for a query
+DEEPER = 4  # how many times as many rows are asked for where equal scores run on
 
 
 class Store:
@@ -118,7 +121,7 @@ class Store:
         return found
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Store rows: `layout.TEXTS`, ``id`` and the vectors; one with a known id replaces it."""
+        """Store rows: `collection.TEXTS`, ``id`` and the vectors; one with a known id replaces it."""
         with self._milvus.explained("did not take new rows"):
             self._client.upsert(self.collection, list(rows), timeout=self._timeout)
 
@@ -140,6 +143,10 @@ class Store:
     ) -> list[list[tuple[str, float]]]:
         """Return for each query the (id, score) pairs of the nearest rows, best first.
 
+        Rows of equal score come by id, also where the limit cuts through them: which of them Milvus
+        gives hangs on the order they were stored in and on the processor, so a query whose limit
+        falls among equals is asked again for more, up to `MOST`, until all of them are there.
+
         Args:
             field: a vector field, or ``bm25``.
             queries: vectors, or texts for ``bm25``.
@@ -147,6 +154,22 @@ class Store:
             where: Milvus filter expression.
         """
         data = list(queries) if field != BM25 else [str(text) for text in queries]
+        found: list[list[tuple[str, float]]] = [[] for _ in data]
+        waiting = list(range(len(data)))
+        depth = min(limit + 1, MOST)  # one more shows whether the limit falls among equals
+        while waiting:
+            answers = self._nearest(field, [data[i] for i in waiting], depth, where)
+            for number, hits in zip(waiting, answers, strict=True):
+                found[number] = ordered(hits)
+            if depth == MOST:
+                break
+            waiting = [i for i in waiting if _runs_on(found[i], limit, depth)]
+            depth = min(depth * DEEPER, MOST)
+        return [hits[:limit] for hits in found]
+
+    def _nearest(
+        self, field: str, data: list[Any], limit: int, where: str
+    ) -> list[list[tuple[str, float]]]:
         with self._milvus.explained("cannot be searched"):
             found = self._client.search(
                 self.collection,
@@ -179,3 +202,8 @@ class Store:
                         for name in fields
                     }
         return found
+
+
+def _runs_on(hits: Sequence[tuple[str, float]], limit: int, depth: int) -> bool:
+    """Whether rows equal to the last within the limit may follow after those that were given."""
+    return len(hits) == depth and hits[limit - 1][1] == hits[-1][1]
