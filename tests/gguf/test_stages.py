@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from text2sql.pipeline.plan import launch_line
 from text2sql.pipeline.registry import build_graph
 from text2sql.profile import Profile, load_profile
 from text2sql.progress import Progress
-from text2sql.report.doc_blocks import inference_block, publish_quantization
+from text2sql.report import publish
+from text2sql.report.doc_blocks import inference_block
 from text2sql.report.quantization import run as make_table
-from text2sql.report.storage import storage_text
+from text2sql.report.quantization import storage_text
 from text2sql.run import Run
 from text2sql.stage import Job, Stage
 
@@ -148,8 +150,9 @@ def test_the_table_says_what_the_records_say(made_table: Path) -> None:
 def test_it_says_which_matrices_a_k_quant_does_not_take(made_table: Path) -> None:
     text = (made_table / "quantization.md").read_text()
     assert "6 of 9 matrices, 50 % of their values, have rows of 576 values" in text
-    assert "| ffn_up, attn_k |  576 |      50 % |           Q5_0 |" in text
-    assert "| ffn_down       | 1536 |      50 % | 2 Q4_K, 1 Q6_K |" in text
+    text = re.sub(" +", " ", text)
+    assert "| ffn_up, attn_k | 576 | 50 % | Q5_0 |" in text
+    assert "| ffn_down | 1536 | 50 % | 2 Q4_K, 1 Q6_K |" in text
 
 
 def test_nothing_is_said_where_every_row_divides() -> None:
@@ -160,21 +163,38 @@ def test_nothing_is_said_where_every_row_divides() -> None:
     assert storage_text({"rows": [{"type": "Q8_0", "matrices": odd}]}) == ""
 
 
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout whose pages hold nothing but the marks."""
+    folder = tmp_path / "checkout"
+    for name in publish.PAGES:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"{publish.BEGIN}\n{publish.END}\n", encoding="utf-8")
+    (folder / "configs").mkdir()
+    monkeypatch.setenv("TEXT2SQL_ROOT", str(folder))
+    return folder
+
+
 def test_a_published_table_stands_on_the_page(
-    made_table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made_table: Path, tmp_path: Path, checkout: Path
 ) -> None:
-    (tmp_path / "configs").mkdir()
-    monkeypatch.setenv("TEXT2SQL_ROOT", str(tmp_path))
-    found = publish_quantization(tmp_path / "run")
-    assert found == tmp_path / "results" / "quantization" / "p_sample.json"
+    published = publish.publish_run(tmp_path / "run")
+    assert published == [checkout / "results" / "quantization" / "p_sample.json"]
     assert (made_table / "quantization.md").read_text() in inference_block()
-    assert publish_quantization(tmp_path / "no-run") is None
+    assert (made_table / "quantization.md").read_text() in (
+        checkout / "docs" / "inference.md"
+    ).read_text(encoding="utf-8")
+    with pytest.raises(UserError, match="run 'make reproduce' first"):
+        publish.publish_run(tmp_path / "no-run")
 
 
-def test_a_table_from_uncommitted_code_is_not_published(made_table: Path, tmp_path: Path) -> None:
+def test_a_table_from_uncommitted_code_is_not_published(
+    made_table: Path, tmp_path: Path, checkout: Path
+) -> None:
     path = made_table / "quantization.json"
     record = read_json(path)
     record["stages"]["infer:F16"]["git"]["dirty"] = True
     write_json(path, record)
     with pytest.raises(UserError, match="changes that are not committed"):
-        publish_quantization(tmp_path / "run")
+        publish.publish_run(tmp_path / "run")
+    assert not (checkout / "results").exists()

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from text2sql.errors import UserError
-from text2sql.report.compare import compare
-from text2sql.report.error_analysis import error_report, sql_features
-from text2sql.report.ledger import append_to_ledger
+from text2sql.report.error_analysis import compare, error_report, sql_features
+from text2sql.report.record import append_to_ledger
 from text2sql.report.rescore import rescore
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from text2sql.report.statistics import best_and_ties, discordant, holm, mcnemar, standard_error
+from text2sql.report.uncertainty import best_and_ties, discordant, holm, mcnemar, standard_error
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 0), (1, 0), (5, 5), (10, 2), (0, 8), (59, 6)])

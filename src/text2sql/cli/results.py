@@ -11,7 +11,7 @@ from text2sql.cli.options import PATH, run_options
 from text2sql.data.config import spider_folder
 from text2sql.paths import repository_root, shown
 from text2sql.pipeline.command import select_run
-from text2sql.report import compare as comparing
+from text2sql.report import error_analysis
 from text2sql.report.publish import check_readmes, publish_run, update_readmes
 from text2sql.report.rescore import rescore as judge
 
@@ -48,8 +48,8 @@ def publish(**options: Any) -> None:
 @click.argument("after", type=PATH)
 def compare(before: Path, after: Path) -> None:
     """Show which questions AFTER fixed and broke (verdict files, or folders of eval stages)."""
-    verdicts = [comparing.load_verdicts(path) for path in (before, after)]
-    click.echo(comparing.compare(*verdicts))
+    verdicts = [error_analysis.load_verdicts(path) for path in (before, after)]
+    click.echo(error_analysis.compare(*verdicts))
 
 
 @results.command()

@@ -1,14 +1,14 @@
-"""What every engine asks of a model folder before it loads it."""
+"""What is asked of a model folder before the model is loaded: is it whole, does it fit."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from text2sql.errors import UserError
 from text2sql.files import read_json
-from text2sql.models.weights import tensor_shapes
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 OVERHEAD_BYTES = 600_000_000  # Python with torch, and the activations of a small batch
@@ -20,13 +20,40 @@ def require_model(folder: Path) -> None:
         raise UserError(f"{folder}: no such model folder")
     if not (folder / "config.json").is_file():
         what = (
-            "a LoRA adapter, not a model; merge it (make merge) or set adapter: true with vllm"
+            "a LoRA adapter, not a model; merge it first (make merge), or set adapter: true with"
+            " vllm"
             if (folder / "adapter_config.json").is_file()
             else "no config.json; this is not a Hugging Face model folder"
         )
         raise UserError(f"{folder}: {what}")
     if not any(folder.glob("*.safetensors")):
         raise UserError(f"{folder}: no *.safetensors in it")
+
+
+def tensor_shapes(folder: Path) -> dict[str, list[int]]:
+    """Return the shape of each tensor in a folder's safetensors files, from their headers alone.
+
+    Raises:
+        UserError: a file is cut short or no safetensors file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    shapes: dict[str, list[int]] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, "numpy") as weights:
+                names = weights.keys()  # what it gives is no dict: it cannot be iterated over
+                shapes |= {name: weights.get_slice(name).get_shape() for name in names}
+        except SafetensorError:
+            raise UserError(
+                f"{path}: broken or incomplete safetensors file; copy or make it anew"
+            ) from None
+    return shapes
+
+
+def count_parameters(folder: Path) -> int:
+    """Return the number of values in a folder's safetensors files."""
+    return sum(map(prod, tensor_shapes(folder).values()))
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -65,11 +92,7 @@ def wrong_template(source: Path, stop: str) -> UserError:
 
 def weight_bytes(folder: Path, dtype: str) -> int:
     """Return how much memory a model's weights take in a data type, from the files' headers."""
-    from math import prod
-
-    files = sorted(folder.glob("*.safetensors"))
-    shapes = [shape for file in files for shape in tensor_shapes(file).values()]
-    return BYTES[dtype] * sum(map(prod, shapes))
+    return BYTES[dtype] * count_parameters(folder)
 
 
 def cache_bytes(folder: Path, tokens: int, dtype: str) -> int:
@@ -87,19 +110,15 @@ def cache_bytes(folder: Path, tokens: int, dtype: str) -> int:
 def require_memory(needed: int, what: str, fix: str) -> None:
     """Raise UserError, with the estimate, when this machine has less memory free than needed."""
     free = available_bytes()
-    if free is not None and needed > free:
+    if needed > free:
         raise UserError(
             f"{what} needs about {needed / 2**30:.1f} GiB of memory, {free / 2**30:.1f} GiB are"
             f" free; {fix}"
         )
 
 
-def available_bytes() -> int | None:
-    """Return the memory that programs can still take, None where the system does not say."""
-    path = Path("/proc/meminfo")
-    if not path.is_file():
-        return None
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return None
+def available_bytes() -> int:
+    """Return the memory that programs can still take."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)

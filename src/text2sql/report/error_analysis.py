@@ -1,15 +1,20 @@
-"""Error analysis of a row: classes of errors, accuracy by what a question asks of SQL, examples."""
+"""Verdicts for readers: the error analysis of a row, and what a second row fixed and broke."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
 
+from text2sql.artifacts import VERDICTS
+from text2sql.errors import UserError
+from text2sql.files import read_jsonl
 from text2sql.report.formats import Table, markdown_text
+from text2sql.report.uncertainty import mcnemar, p_text
 
 EXAMPLES_PER_CLASS = 3
 FORGIVEN_EXAMPLES = 10
@@ -128,4 +133,40 @@ def _example(verdict: dict[str, Any], question: str) -> str:
     return (
         f"Question {verdict['index']} ({verdict['db_id']}, {verdict['hardness']}): {question}\n\n"
         f"```sql\n-- gold\n{verdict['gold']}\n-- prediction\n{verdict['pred']}{message}\n```"
+    )
+
+
+def load_verdicts(path: Path) -> list[dict[str, Any]]:
+    """Read a verdicts file, or that in the folder of an eval stage."""
+    return list(read_jsonl(path / VERDICTS if path.is_dir() else path))
+
+
+def compare(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]]) -> str:
+    """Return as Markdown which questions only one of two runs has right, and the exact p-value.
+
+    Raises:
+        UserError: the verdicts are not about the same questions.
+    """
+    if [(v["db_id"], v["gold"]) for v in first] != [(v["db_id"], v["gold"]) for v in second]:
+        raise UserError("the two files are not about the same questions in the same order")
+    pairs = list(zip(first, second, strict=True))
+    fixed = [_change(old, new) for old, new in pairs if new["exec"] > old["exec"]]
+    broken = [_change(old, new) for old, new in pairs if old["exec"] > new["exec"]]
+    right = [sum(v["exec"] for v in verdicts) for verdicts in (first, second)]
+    parts = [
+        f"{len(pairs)} questions; right: {right[0]} before, {right[1]} after;"
+        f" fixed {len(fixed)}, broken {len(broken)};"
+        f" exact McNemar p {p_text(mcnemar(len(broken), len(fixed)))}.",
+        "## Fixed",
+        *fixed,
+        "## Broken",
+        *broken,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _change(before: dict[str, Any], after: dict[str, Any]) -> str:
+    return (
+        f"{before['index']} ({before['db_id']}, {before['hardness']})\n\n```sql\n"
+        f"-- gold\n{before['gold']}\n-- before\n{before['pred']}\n-- after\n{after['pred']}\n```"
     )

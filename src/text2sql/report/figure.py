@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from text2sql.artifacts import RECORD
-from text2sql.files import atomic_open
+from text2sql.files import atomic_open, read_json
 from text2sql.paths import repository_root, shown
 from text2sql.report import table
-from text2sql.report.record import LEVEL_TITLES, LEVELS, load_record
+from text2sql.report.record import LEVEL_TITLES, LEVELS
 from text2sql.run import Run
 from text2sql.stage import Graph, Job, Stage, StageKind
 
@@ -27,7 +27,7 @@ MANY_ROWS = 5  # with more, a legend among the bars would cover some
 
 def run(job: Job) -> dict[str, Any]:
     """Draw the charts of the run's record."""
-    record = load_record(job.inputs["table"] / RECORD)
+    record = read_json(job.inputs["table"] / RECORD)
     draw_accuracy(record, job.output / CHART)
     draw_errors(record, job.output / "error_classes.png")
     draw_speed(record, job.output / "accuracy_speed.png")

@@ -5,9 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
-LATEX_SPECIAL = {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "≈": r"$\approx$", "±": r"$\pm$"}
+from tabulate import tabulate
+
+# What is left of Markdown and signs in a table that tabulate escaped for LaTeX.
+LATEX_MARKS = (
+    (r"\*\*(.+?)\*\*", r"\\textbf{\1}"),
+    (r"\*(.+?)\*", r"\\emph{\1}"),
+    ("≈", r"$\\approx$"),
+    ("±", r"$\\pm$"),
+)
 
 
 @dataclass(frozen=True)
@@ -17,19 +27,16 @@ class Table:
     header: list[str]
     rows: list[list[str]]
 
+    @classmethod
+    def of(cls, columns: Mapping[str, str], records: Iterable[Mapping[str, Any]]) -> Self:
+        """Return a table of records: for each heading the format string of its cells."""
+        rows = [[cell.format_map(record) for cell in columns.values()] for record in records]
+        return cls(list(columns), rows)
+
 
 def markdown_text(table: Table) -> str:
     """Return the table in Markdown, columns lined up."""
-    lines = [table.header, *table.rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(table.header))]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "\n".join(_markdown_line(line, widths) for line in [table.header, rule, *table.rows])
-
-
-def _markdown_line(cells: list[str], widths: list[int]) -> str:
-    first = cells[0].ljust(widths[0])
-    rest = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
-    return f"| {' | '.join([first, *rest])} |"
+    return _tabulated(table, "pipe")
 
 
 def csv_text(table: Table) -> str:
@@ -44,21 +51,13 @@ def csv_text(table: Table) -> str:
 
 def latex_text(table: Table, caption: str) -> str:
     """Return the table as a LaTeX `table` that needs the package booktabs."""
-    body = "\n".join(f"    {_latex_line(row)}" for row in table.rows)
-    return (
-        "\\begin{table}\n  \\centering\n"
-        f"  \\caption{{{_latex(caption)}}}\n"
-        f"  \\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}\n    \\toprule\n"
-        f"    {_latex_line(table.header)}\n    \\midrule\n{body}\n"
-        "    \\bottomrule\n  \\end{tabular}\n\\end{table}\n"
-    )
+    body = _tabulated(table, "latex_booktabs")
+    for mark, latex in LATEX_MARKS:
+        body = re.sub(mark, latex, body)
+    escaped = re.sub(r"([&%#_])", r"\\\1", caption)
+    return f"\\begin{{table}}\n\\centering\n\\caption{{{escaped}}}\n{body}\n\\end{{table}}\n"
 
 
-def _latex_line(cells: list[str]) -> str:
-    return " & ".join(_latex(cell) for cell in cells) + r" \\"
-
-
-def _latex(text: str) -> str:
-    escaped = "".join(LATEX_SPECIAL.get(character, character) for character in text)
-    bold = re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", escaped)
-    return re.sub(r"\*(.+?)\*", r"\\emph{\1}", bold)
+def _tabulated(table: Table, form: str) -> str:
+    alignment = ["left", *["right"] * (len(table.header) - 1)]
+    return tabulate(table.rows, table.header, form, disable_numparse=True, colalign=alignment)

@@ -9,15 +9,15 @@ from text2sql.artifacts import RECORD
 from text2sql.errors import UserError
 from text2sql.files import read_json, write_json, write_text
 from text2sql.paths import repository_root
-from text2sql.report.benchmarks import retrieval_block, training_block
-from text2sql.report.doc_blocks import inference_block, publish_quantization, require_committed
+from text2sql.report import quantization
+from text2sql.report.doc_blocks import inference_block, retrieval_block, training_block
 from text2sql.report.figure import CHART, chart_name, copy_chart, draw_sizes
 from text2sql.report.formats import Table, markdown_text
-from text2sql.report.ledger import append_to_ledger
-from text2sql.report.record import LEVEL_TITLES, LEVELS, load_record
+from text2sql.report.record import LEVEL_TITLES, LEVELS, append_to_ledger, commits
 from text2sql.report.table import render_table
 from text2sql.report.text import published_metrics, text_table
 
+RESULTS, QUANTIZED = "results", "results/quantization"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
@@ -36,28 +36,36 @@ def publish_run(run_folder: Path) -> list[Path]:
         UserError: the run is not finished, or a stage ran from a checkout with changes that are not
             committed, so that nobody could repeat it.
     """
-    path = run_folder / "table" / RECORD
-    quantization = publish_quantization(run_folder)
-    if not path.is_file() and quantization is None:
-        raise UserError(f"{path}: no such record; run 'make reproduce' first")
-    targets = [_publish_results(path, run_folder)] if path.is_file() else []
+    results = run_folder / "table" / RECORD
+    tables = [results, *run_folder.glob(f"gguf/*/table/{quantization.RECORD}")]
+    records = {path: read_json(path) for path in tables if path.is_file()}
+    if not records:
+        raise UserError(f"{results}: no such record; run 'make reproduce' first")
+    for path, record in records.items():
+        if any(commit.endswith("+") for commit in commits(record)):
+            raise UserError(
+                f"{path}: made with changes that are not committed; commit, then run again"
+            )
+    published = []
+    for path, record in records.items():
+        folder = repository_root() / (RESULTS if path == results else QUANTIZED)
+        if path == results:
+            _publish_results(record, run_folder)
+        published.append(folder / record_name(record))
+        write_json(published[-1], record)
+    _draw_sizes()
     update_readmes()
-    return targets + ([quantization] if quantization else [])
+    return published
 
 
-def _publish_results(path: Path, run_folder: Path) -> Path:
-    record = load_record(path)
+def _publish_results(record: dict[str, Any], run_folder: Path) -> None:
+    """Add a run's text metrics to its record, a line to the ledger and its chart to figs/."""
     text_metrics = published_metrics(run_folder)
     if text_metrics is not None:
         record["text_metrics"] = text_metrics
-    require_committed(path, record)
-    target = repository_root() / "results" / record_name(record)
-    write_json(target, record)
-    append_to_ledger(target.parent, record)
+    append_to_ledger(repository_root() / RESULTS, record)
     if (run_folder / "figures" / CHART).is_file():
         copy_chart(run_folder, record["profile"], record["dataset"])
-    _draw_sizes()
-    return target
 
 
 def _draw_sizes() -> None:
@@ -69,7 +77,7 @@ def _draw_sizes() -> None:
 
 
 def _published() -> list[dict[str, Any]]:
-    return [load_record(path) for path in sorted((repository_root() / "results").glob("*.json"))]
+    return [read_json(path) for path in sorted((repository_root() / "results").glob("*.json"))]
 
 
 def results_block() -> str:

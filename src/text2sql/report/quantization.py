@@ -1,4 +1,9 @@
-"""The quantization-table stage: what each type of a model costs and keeps, from run records."""
+"""The quantization-table stage: what each type of a model costs and keeps, from run records.
+
+A k-quant keeps one scale for 256 values, so it takes only matrices whose rows are a multiple of
+that long (https://github.com/ggml-org/llama.cpp/blob/master/src/llama-quant.cpp). llama.cpp puts
+the others into a type with blocks of 32, which a second table shows.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +12,15 @@ from typing import Any
 
 from text2sql.artifacts import PREDICTIONS, SCORES, VERDICTS
 from text2sql.files import read_json, read_jsonl, write_json, write_text
-from text2sql.models.gguf_types import F16
+from text2sql.models.gguf_types import F16, K_BLOCK, block_of
 from text2sql.records import read_manifest
 from text2sql.report.formats import Table, csv_text, markdown_text
 from text2sql.report.record import LEVEL_TITLES, LEVELS, commits, per_cent
-from text2sql.report.statistics import discordant, mcnemar
-from text2sql.report.storage import storage_text
-from text2sql.report.uncertainty import p_text
+from text2sql.report.uncertainty import chance
 from text2sql.run import Run
 from text2sql.stage import Graph, Job, Stage, StageKind
 
 RECORD, TABLE = "quantization.json", "quantization.md"
-HEADINGS = (
-    "Type", "MB", "bits/weight", *LEVEL_TITLES, "p", "same SQL as F16", "perplexity",
-    "prompt tokens/s", "generation tokens/s", "peak MB",
-)  # fmt: skip
 SPEEDS = (
     "prompt_tokens_per_second", "generation_tokens_per_second",
     "prompt_tokens_per_cpu_second", "generation_tokens_per_cpu_second",
@@ -91,31 +90,32 @@ def _manifest(folder: Path) -> dict[str, Any]:
 def table(record: dict[str, Any]) -> Table:
     """Return the record as a table, a row a type."""
     reference = next(row for row in record["rows"] if row["type"] == F16)
-    rows = []
-    for row in record["rows"]:
-        rows.append(
-            [
-                row["type"],
-                f"{row['megabytes']:.0f}",
-                f"{row['bits_per_weight']:.2f}",
-                *(
-                    f"{row['accuracy'][level]:.1f}" if row["questions"][level] else "none"
-                    for level in LEVELS
-                ),
-                "" if row is reference else chance(reference["outcomes"], row["outcomes"]),
-                f"{row['same_sql_as_f16']:.1f} %",
-                f"{row['perplexity']:.3f}",
-                _number(row["prompt_tokens_per_cpu_second"]),
-                _number(row["generation_tokens_per_cpu_second"]),
-                str(row["peak_memory_mb"]),
-            ]
-        )
-    return Table(list(HEADINGS), rows)
-
-
-def chance(reference: str, outcomes: str) -> str:
-    """Return, as text, the p-value of the difference between two rows' outcomes (McNemar)."""
-    return p_text(mcnemar(*discordant([*map(int, reference)], [*map(int, outcomes)])))
+    columns = {
+        "Type": "{type}",
+        "MB": "{megabytes:.0f}",
+        "bits/weight": "{bits_per_weight:.2f}",
+        **{title: f"{{{level}}}" for title, level in zip(LEVEL_TITLES, LEVELS, strict=True)},
+        "p": "{p}",
+        "same SQL as F16": "{same_sql_as_f16:.1f} %",
+        "perplexity": "{perplexity:.3f}",
+        "prompt tokens/s": "{reading}",
+        "generation tokens/s": "{writing}",
+        "peak MB": "{peak_memory_mb}",
+    }
+    shown = [
+        row
+        | {
+            level: f"{share:.1f}" if row["questions"][level] else "none"
+            for level, share in row["accuracy"].items()
+        }
+        | {
+            "p": "" if row is reference else chance(reference["outcomes"], row["outcomes"]),
+            "reading": _number(row["prompt_tokens_per_cpu_second"]),
+            "writing": _number(row["generation_tokens_per_cpu_second"]),
+        }
+        for row in record["rows"]
+    ]
+    return Table.of(columns, shown)
 
 
 def _number(value: float | None) -> str:
@@ -138,6 +138,63 @@ def render(record: dict[str, Any]) -> str:
         f"Threads: {record['threads']} of {machine['cpu']}; commit {', '.join(commits(record))};"
         f" model SHA-256 {record['model_sha256'][:12]}.\n"
     )
+
+
+def storage_text(record: dict[str, Any]) -> str:
+    """Return, for the record of a quantization table, a second table and what it means.
+
+    Args:
+        record: ``rows`` with ``type`` and ``matrices``, as `Header.matrices` has them.
+
+    Returns:
+        Markdown with a line for each kind of matrix and a column for each type; empty where no type
+        needs blocks of 256 or every row of the model divides by them.
+    """
+    rows = [row for row in record["rows"] if row["type"] != F16]
+    if not any(block_of(row["type"]) == K_BLOCK for row in rows):
+        return ""
+    kinds = rows[0]["matrices"]
+    odd = [kind for kind in kinds if kind["row"] % K_BLOCK]
+    if not odd:
+        return ""
+    share = sum(kind["values"] for kind in odd) / sum(kind["values"] for kind in kinds)
+    count = sum(sum(kind["types"].values()) for kind in odd)
+    whole = sum(sum(kind["types"].values()) for kind in kinds)
+    lengths = " and ".join(str(length) for length in sorted({kind["row"] for kind in odd}))
+    return (
+        f"Types as stored. {count} of {whole} matrices, {100 * share:.0f} % of their values, have"
+        f" rows of {lengths} values, no multiple of the {K_BLOCK} that share a scale in a k-quant;"
+        " llama.cpp put those into types with blocks of 32.\n\n"
+        f"{markdown_text(storage_table(rows))}\n\n"
+    )
+
+
+def storage_table(rows: list[dict[str, Any]]) -> Table:
+    """Return which type each kind of matrix is stored in, kinds that are treated alike together."""
+    kinds = rows[0]["matrices"]
+    values = sum(kind["values"] for kind in kinds)
+    groups: dict[tuple[int, tuple[str, ...]], list[dict[str, Any]]] = {}
+    for kind in kinds:
+        stored = tuple(_stored(row, kind["kind"]) for row in rows)
+        groups.setdefault((kind["row"], stored), []).append(kind)
+    cells = [
+        [
+            ", ".join(kind["kind"] for kind in members),
+            str(length),
+            f"{100 * sum(kind['values'] for kind in members) / values:.0f} %",
+            *stored,
+        ]
+        for (length, stored), members in groups.items()
+    ]
+    return Table(["Matrices", "row", "of values", *(row["type"] for row in rows)], cells)
+
+
+def _stored(row: dict[str, Any], name: str) -> str:
+    """Return the types of one kind's matrices, with their number where there are several."""
+    (types,) = (kind["types"] for kind in row["matrices"] if kind["kind"] == name)
+    if len(types) == 1:
+        return str(next(iter(types)))
+    return ", ".join(f"{count} {stored}" for stored, count in types.items())
 
 
 def table_folder(run: Run) -> Path:

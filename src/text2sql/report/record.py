@@ -1,20 +1,21 @@
-"""The record of a whole run: scores of every row and the manifests of all stages behind them."""
+"""The record of a whole run: scores of every row, the manifests of all stages, its ledger line."""
 
 from __future__ import annotations
 
-from math import prod
+import json
 from pathlib import Path
 from typing import Any
 
 from text2sql.artifacts import PREDICTIONS, SCORES, TRAINER_LOG, VERDICTS
 from text2sql.files import read_json, read_jsonl
-from text2sql.models.weights import tensor_shapes
-from text2sql.records import read_manifest
+from text2sql.models.folder import count_parameters
+from text2sql.records import canonical_hash, read_manifest
 from text2sql.stage import Stage, upstream
 
 LEVELS = ("easy", "medium", "hard", "extra", "all")
 LEVEL_TITLES = ("Easy", "Medium", "Hard", "Extra", "All")
 JOINT = "joint_all"
+LEDGER = "ledger.jsonl"  # a line for each run that ended in a table, good or bad; never edited
 
 
 def build_record(table: Stage) -> dict[str, Any]:
@@ -66,13 +67,7 @@ def build_record(table: Stage) -> dict[str, Any]:
 def _parameters(table: Stage) -> int | None:
     """Number of parameters of the base model, from the headers of its weight files."""
     models = [stage for stage in upstream(table) if stage.kind == "model"]
-    files = sorted(models[0].output.glob("*.safetensors")) if models else []
-    return sum(map(count_parameters, files)) or None
-
-
-def count_parameters(path: Path) -> int:
-    """Return the number of values in a safetensors file."""
-    return sum(map(prod, tensor_shapes(path).values()))
+    return (count_parameters(models[0].output) or None) if models else None
 
 
 def _losses(training: Stage) -> list[tuple[int, float]]:
@@ -169,7 +164,36 @@ def total_seconds(record: dict[str, Any]) -> float:
     return float(sum(manifest["seconds"] for manifest in record["stages"].values()))
 
 
-def load_record(path: Path) -> dict[str, Any]:
-    """Read a record file."""
-    record: dict[str, Any] = read_json(path)
-    return record
+def append_to_ledger(folder: Path, record: dict[str, Any]) -> bool:
+    """Append a run to the ledger in a folder, unless it is there already.
+
+    Returns:
+        Whether a line was added.
+    """
+    path = folder / LEDGER
+    line = (json.dumps(_ledger_entry(record), ensure_ascii=False) + "\n").encode("utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    if path.is_file() and line in path.read_bytes().splitlines(keepends=True):
+        return False
+    # One write of one line to an unbuffered file opened for appending is whole or not there at all.
+    with path.open("ab", buffering=0) as stream:
+        stream.write(line)
+    return True
+
+
+def _ledger_entry(record: dict[str, Any]) -> dict[str, Any]:
+    stages = record["stages"]
+    return {
+        "finished": max(manifest["finished"] for manifest in stages.values()),
+        "profile": record["profile"],
+        "dataset": record["dataset"],
+        "metric": record["metric"],
+        "accuracy": {row["name"]: row["accuracy"]["all"] for row in record["rows"]},
+        "questions": len(record["levels"]),
+        "config_hash": canonical_hash({name: m["config_hash"] for name, m in stages.items()}),
+        "data_hash": stages["data"]["output_hash"],
+        "database_set": record["database_set"]["sha256"],
+        "commits": commits(record),
+        "dirty": any(manifest["git"]["dirty"] for manifest in stages.values()),
+        "hardware": stages["data"]["hardware"],
+    }

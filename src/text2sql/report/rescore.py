@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,10 @@ from text2sql.files import read_json
 from text2sql.report.formats import Table, markdown_text
 from text2sql.report.record import LEVEL_TITLES, LEVELS
 
-MODES: dict[str, Callable[[float], Settings]] = {
-    "EX": lambda timeout: Settings(timeout=timeout, extra=True),
-    "EX + keep_distinct": lambda timeout: Settings(timeout=timeout, keep_distinct=True),
-    "EX + plug_value": lambda timeout: Settings(timeout=timeout, plug_value=True),
+MODES: dict[str, dict[str, Any]] = {
+    "EX": {"extra": True},
+    "EX + keep_distinct": {"keep_distinct": True},
+    "EX + plug_value": {"plug_value": True},
 }
 
 
@@ -48,11 +47,30 @@ def rescore(
     files = sorted(path for path in predictions.glob("*.txt") if path.name != gold.name)
     if not files:
         raise UserError(f"{predictions}: no prediction files (*.txt) here")
-    rows = [
-        row
-        for file in files
-        for row in _rows(file, gold, databases, tables, reference, timeout, suites)
-    ]
+
+    def judge(file: Path, folder: Path, **mode: Any) -> Report:
+        settings = Settings(timeout=timeout, **mode)
+        try:
+            return evaluate(str(gold), str(file), str(folder), str(tables), settings)
+        except InputError as error:
+            raise UserError(str(error).splitlines()[0]) from None
+
+    rows = []
+    for file in files:
+        lines: dict[str, list[str]] = {}
+        for name, mode in MODES.items():
+            report = judge(file, databases, **mode)
+            lines[name] = _per_cent(report, "exec")
+            if name == "EX":
+                lines["strict EX"] = _strict(report)
+        if suites:
+            lines["TS"] = _per_cent(judge(file, suites), "exec")
+            lines["TS + plug_value"] = _per_cent(judge(file, suites, plug_value=True), "exec")
+        lines["EM"] = _per_cent(judge(file, databases, etype="match"), "exact")
+        if file.stem in reference["rows"]:
+            scores = reference["rows"][file.stem]["scores"]
+            lines["published"] = [f"{scores[level]:.1f}" for level in LEVELS]
+        rows += [[file.stem, name, *cells] for name, cells in lines.items()]
     on_suites = f" (TS: on {suites.name}/)" if suites else ""
     return "\n\n".join(
         [
@@ -64,41 +82,8 @@ def rescore(
     )
 
 
-def _rows(
-    file: Path,
-    gold: Path,
-    databases: Path,
-    tables: Path,
-    reference: dict[str, Any],
-    timeout: float,
-    suites: Path | None,
-) -> Iterator[list[str]]:
-    for name, settings in MODES.items():
-        report = _evaluate(file, gold, databases, tables, settings(timeout))
-        yield [file.stem, name, *(_percent(report, level, "exec") for level in LEVELS)]
-        if name == "EX":
-            yield [file.stem, "strict EX", *_strict(report)]
-    if suites:
-        for name, plug_value in (("TS", False), ("TS + plug_value", True)):
-            on_suites = Settings(timeout=timeout, plug_value=plug_value)
-            report = _evaluate(file, gold, suites, tables, on_suites)
-            yield [file.stem, name, *(_percent(report, level, "exec") for level in LEVELS)]
-    report = _evaluate(file, gold, databases, tables, Settings(etype="match", timeout=timeout))
-    yield [file.stem, "EM", *(_percent(report, level, "exact") for level in LEVELS)]
-    known = reference["rows"].get(file.stem)
-    if known:
-        yield [file.stem, "published", *(f"{known['scores'][level]:.1f}" for level in LEVELS)]
-
-
-def _evaluate(file: Path, gold: Path, databases: Path, tables: Path, settings: Settings) -> Report:
-    try:
-        return evaluate(str(gold), str(file), str(databases), str(tables), settings)
-    except InputError as error:
-        raise UserError(str(error).splitlines()[0]) from None
-
-
-def _percent(report: Report, level: str, metric: str) -> str:
-    return f"{100 * report.scores[level][metric]:.1f}"
+def _per_cent(report: Report, metric: str) -> list[str]:
+    return [f"{100 * report.scores[level][metric]:.1f}" for level in LEVELS]
 
 
 def _strict(report: Report) -> list[str]:

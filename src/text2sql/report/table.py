@@ -9,11 +9,11 @@ from text2sql.files import read_json, read_jsonl, write_json, write_text
 from text2sql.paths import build_root
 from text2sql.report.error_analysis import error_report
 from text2sql.report.formats import Table, csv_text, latex_text, markdown_text
-from text2sql.report.ledger import append_to_ledger
 from text2sql.report.record import (
     JOINT,
     LEVEL_TITLES,
     LEVELS,
+    append_to_ledger,
     build_record,
     commits,
     total_seconds,
