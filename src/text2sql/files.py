@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ from text2sql.errors import UserError
 # What keeps a file from being written that is no mistake of the program.
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 PARTIAL = ".partial"  # suffix of what is still being written
+LOCK_POLL_SECONDS = 0.2
 
 
 @contextmanager
@@ -111,6 +114,32 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     if path.exists():
         shutil.rmtree(path)
     partial.rename(path)
+
+
+@contextmanager
+def exclusive(lock: Path, taken: str, wait: float = 0.0) -> Iterator[None]:
+    """Hold a lock file for this process alone while the block runs.
+
+    Args:
+        lock: the file; it is made, and its folder.
+        taken: what to tell the user when another process holds it.
+        wait: seconds to wait for that one.
+
+    Raises:
+        UserError: another process still holds the lock.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + wait
+    with lock.open("w") as stream:
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise UserError(taken) from None
+                time.sleep(LOCK_POLL_SECONDS)
+        yield
 
 
 def sha256_text(text: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from text2sql.errors import UserError
 from text2sql.files import read_jsonl
-from text2sql.gguf.quantize_folder import quantize_folder
+from text2sql.gguf.make import quantize_folder
 from text2sql.models.gguf_types import QUANTIZATION_TYPES
 from text2sql.models.llama_cpp import converter_folder
 from text2sql.prompt import render_messages, render_text

@@ -13,9 +13,8 @@ import pytest
 from text2sql.errors import UserError
 from text2sql.files import read_json
 from text2sql.gguf.checks import check_logits
-from text2sql.gguf.convert import convert_to_f16
-from text2sql.gguf.quantize import quantize
-from text2sql.gguf.quantize_folder import quantize_folder
+from text2sql.gguf.convert import convert_to_f16, quantize
+from text2sql.gguf.make import quantize_folder
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Prompt
 from text2sql.infer.llamacpp import open_llama

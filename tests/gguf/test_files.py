@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import jinja2
 import numpy as np
 import pytest
 from gguf import GGUFWriter
+from safetensors.numpy import save_file
 
 from text2sql.config import check_config
 from text2sql.errors import UserError
@@ -41,15 +43,11 @@ def write_gguf(path: Path, architecture: str = "llama") -> Path:
 
 
 def write_model(folder: Path, **config: Any) -> Path:
-    """A model folder as `check_model` looks at it: headers of weights, no weights."""
+    """A model folder as `check_model` looks at it."""
     folder.mkdir(exist_ok=True)
-    header = {
-        "a.weight": {"dtype": "F32", "shape": [4, 576], "data_offsets": [0, 0]},
-        "b.weight": {"dtype": "F32", "shape": [4, 512], "data_offsets": [0, 0]},
-        "norm.weight": {"dtype": "F32", "shape": [5], "data_offsets": [0, 0]},
-    }
-    data = json.dumps(header).encode()
-    (folder / "model.safetensors").write_bytes(len(data).to_bytes(8, "little") + data)
+    shapes = {"a.weight": (4, 576), "b.weight": (4, 512), "norm.weight": (5,)}
+    weights = {name: np.zeros(shape, dtype=np.float32) for name, shape in shapes.items()}
+    save_file(weights, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps({"architectures": ["X"], **config}))
     (folder / "tokenizer.json").write_text("{}")
     (folder / "chat_template.jinja").write_text("{{ messages }}")
@@ -133,9 +131,11 @@ def test_broken_weights_are_said(tmp_path: Path) -> None:
 def test_too_little_disk_is_said_with_the_estimate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("text2sql.gguf.convert._free_bytes", lambda folder: 10)
+    folder = write_model(tmp_path / "m")
+    full = shutil.disk_usage(tmp_path)._replace(free=10)
+    monkeypatch.setattr("text2sql.gguf.convert.shutil.disk_usage", lambda _: full)
     with pytest.raises(UserError, match=r"may take 0\.0 GB, the disk has 0\.0 GB free"):
-        check_model(write_model(tmp_path / "m"))
+        check_model(folder)
 
 
 def test_no_converter_and_a_wrong_checkout_are_said(

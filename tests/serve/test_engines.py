@@ -20,7 +20,7 @@ from tests.serve.test_command import free_port
 from tests.serve.test_stream import answers, open_socket
 from tests.serve.tiny import ANSWERS, PRESET, TABLES, TEMPLATE
 from text2sql.errors import UserError
-from text2sql.gguf.quantize_folder import quantize_folder
+from text2sql.gguf.make import quantize_folder
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Prompt
 from text2sql.infer.load import load_engine

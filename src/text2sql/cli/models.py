@@ -10,7 +10,7 @@ import click
 
 from text2sql.artifacts import QUESTIONS
 from text2sql.cli.options import PATH, run_options
-from text2sql.gguf.quantize_folder import quantize_folder, summary
+from text2sql.gguf.make import quantize_folder, summary
 from text2sql.infer.openai_server import serve as serve_with_openai_api
 from text2sql.models.gguf_types import DEFAULT_TYPE, check_type
 from text2sql.paths import build_root, shown
@@ -40,8 +40,8 @@ def quantize(
     folder = output or build_root() / "gguf" / model.resolve().name
     questions = run.folder / "data" / QUESTIONS
     template = run.profile.model.template
-    wanted = types or (DEFAULT_TYPE,)
-    click.echo(summary(quantize_folder(model, folder, wanted, template, questions, pretokenizer)))
+    types = types or (DEFAULT_TYPE,)
+    click.echo(summary(quantize_folder(model, folder, types, template, questions, pretokenizer)))
     click.echo(f"files: {shown(folder)}")
 
 

@@ -8,8 +8,7 @@ from typing import Any
 from text2sql.convert.gguf_to_hf import convert, packaged_gguf
 from text2sql.errors import UserError
 from text2sql.files import sha256_file
-from text2sql.models.folder import require_model
-from text2sql.models.weights import tensor_shapes
+from text2sql.models.folder import require_model, tensor_shapes
 from text2sql.paths import build_root, local_model
 from text2sql.records import UNHASHED
 from text2sql.stage import Graph, Job, Stage, StageKind
@@ -49,8 +48,7 @@ def link_model(source: Path, output: Path) -> int:
         UserError: there is no model in `source`, or its weights are cut short.
     """
     require_model(source)
-    for weights in source.glob("*.safetensors"):
-        tensor_shapes(weights)  # a file cut short is told here, not an hour into a training
+    tensor_shapes(source)  # a file cut short is told here, not an hour into a training
     files = [path for path in sorted(source.iterdir()) if path.is_file()]
     files = [path for path in files if path.name not in UNHASHED]
     for path in files:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from math import exp
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from text2sql.errors import UserError
 from text2sql.gguf.probes import Probe
 from text2sql.infer.llamacpp import open_llama
-from text2sql.models.gguf_header import Header
+from text2sql.models.folder import load_tokenizer
+from text2sql.models.gguf_header import read_header
 
 Report = Callable[[int, int, str], None]
 
@@ -21,7 +21,7 @@ LEAST_AGREEMENT = 0.98
 
 
 def check_tokenizer(model: Path, gguf: Path, strings: Sequence[str]) -> dict[str, int]:
-    """Compare token ids of strings between the Hugging Face tokenizer and the GGUF file's.
+    """Compare chat template, and token ids of strings, between a Hugging Face model and its file.
 
     Returns:
         How many strings and tokens were compared.
@@ -29,30 +29,21 @@ def check_tokenizer(model: Path, gguf: Path, strings: Sequence[str]) -> dict[str
     Raises:
         UserError: they differ; the message shows the first string that does.
     """
-    from transformers import AutoTokenizer
-
-    tokenizer: Any = AutoTokenizer.from_pretrained(model)
+    tokenizer = load_tokenizer(model)
+    if read_header(gguf).chat_template != tokenizer.chat_template:
+        raise UserError(f"{gguf}: its chat template is not the model's; convert the model anew")
     llama = open_llama(gguf, vocab_only=True)
     tokens = 0
     for text in strings:
         expected = tokenizer.encode(text, add_special_tokens=False)
-        found = llama.tokenize(text.encode("utf-8"), add_bos=False, special=True)
-        if found != expected:
+        written = llama.tokenize(text.encode("utf-8"), add_bos=False, special=True)
+        if written != expected:
             raise UserError(
                 f"{gguf}: its tokenizer is another one than the model's: {text[:60]!r} gives"
-                f" {found[:8]}, the model's {expected[:8]}"
+                f" {written[:8]}, the model's {expected[:8]}"
             )
         tokens += len(expected)
     return {"strings": len(strings), "tokens": tokens}
-
-
-def check_chat_template(model: Path, gguf: Path, header: Header) -> None:
-    """Raise UserError unless the GGUF file carries the model's chat template, text for text."""
-    from transformers import AutoTokenizer
-
-    tokenizer: Any = AutoTokenizer.from_pretrained(model)
-    if header.chat_template != tokenizer.chat_template:
-        raise UserError(f"{gguf}: its chat template is not the model's; convert the model anew")
 
 
 def check_logits(model: Path, gguf: Path, texts: Sequence[str]) -> dict[str, float]:
@@ -71,37 +62,40 @@ def check_logits(model: Path, gguf: Path, texts: Sequence[str]) -> dict[str, flo
         UserError: they differ by more than rounding can explain.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from torch.nn.functional import kl_div
+    from transformers import AutoModelForCausalLM
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(model)
+    tokenizer = load_tokenizer(model)
     loaded: Any = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
     rows = [tokenizer.encode(text, add_special_tokens=False) for text in texts]
     llama = open_llama(gguf, context=max(map(len, rows)) + 1, logits_all=True)
     same, places, divergence, largest = 0, 0, 0.0, 0.0
     for tokens in rows:
         with torch.inference_mode():
-            expected = loaded(input_ids=torch.tensor([tokens])).logits[0].numpy()
+            expected = loaded(input_ids=torch.tensor([tokens])).logits[0].double()
         llama.reset()
         llama.eval(tokens)
-        found = np.asarray(llama.scores[: len(tokens), : expected.shape[1]])
-        same += int((found.argmax(1) == expected.argmax(1)).sum())
-        largest = max(largest, float(np.abs(found - expected).max()))
-        known, guessed = _log_softmax(expected), _log_softmax(found)
-        divergence += float((np.exp(known) * (known - guessed)).sum())
+        computed = torch.from_numpy(llama.scores[: len(tokens), : expected.shape[1]]).double()
+        same += int((computed.argmax(1) == expected.argmax(1)).sum())
+        largest = max(largest, float((computed - expected).abs().max()))
+        divergence += float(
+            kl_div(
+                computed.log_softmax(1), expected.log_softmax(1), reduction="sum", log_target=True
+            )
+        )
         places += len(tokens)
-    result = {
-        "places": places,
-        "same_first_token": round(same / places, 5),
-        "divergence": round(divergence / places, 7),
-        "largest_difference": round(largest, 4),
-    }
     if same / places < LEAST_AGREEMENT or divergence / places > MOST_DIVERGENCE:
         raise UserError(
             f"{gguf}: computes something else than {model}: same first token at"
             f" {same / places:.1%} of {places} places, divergence {divergence / places:.4f};"
             " the architecture was not carried over as it should be"
         )
-    return result
+    return {
+        "places": places,
+        "same_first_token": round(same / places, 5),
+        "divergence": round(divergence / places, 7),
+        "largest_difference": round(largest, 4),
+    }
 
 
 def perplexity(
@@ -115,6 +109,9 @@ def perplexity(
         threads: how many threads may work.
         report: told of the progress: done, total, unit.
     """
+    import torch
+    from torch.nn.functional import cross_entropy
+
     scout = open_llama(gguf, vocab_only=True)
 
     def tokens_of(text: str) -> list[int]:
@@ -129,23 +126,12 @@ def perplexity(
             report(done, len(pairs), "questions")
         row = [*prompt, *answer]
         # Prompts about one database begin alike; what is already in the cache is not read again.
-        kept = _common_prefix(before, prompt[:-1])
+        kept = llama.longest_token_prefix(before, prompt[:-1])
         llama.n_tokens = kept
         llama.eval(row[kept:])
         start = len(prompt) - 1
-        scores = _log_softmax(np.asarray(llama.scores[start : start + len(answer)]))
-        surprise -= float(scores[np.arange(len(answer)), answer].sum())
+        scores = torch.from_numpy(llama.scores[start : start + len(answer)]).double()
+        surprise += float(cross_entropy(scores, torch.tensor(answer), reduction="sum"))
         count += len(answer)
         before = row
-    return float(np.exp(surprise / count))
-
-
-def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
-    length = min(len(one), len(other))
-    return next((i for i in range(length) if one[i] != other[i]), length)
-
-
-def _log_softmax(scores: np.ndarray) -> np.ndarray:
-    shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
-    result: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return result
+    return exp(surprise / count)

@@ -1,30 +1,32 @@
-"""A Hugging Face folder as an F16 GGUF file, by llama.cpp's own converter."""
+"""A Hugging Face folder as an F16 GGUF file, and that one quantized, by llama.cpp's own code."""
 
 from __future__ import annotations
 
+import importlib
 import os
-import subprocess
+import runpy
+import shutil
 import sys
+from collections.abc import Callable
 from math import prod
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from text2sql.errors import UserError
 from text2sql.files import PARTIAL, read_json
-from text2sql.models.gguf_types import block_of
-from text2sql.models.llama_cpp import converter_folder
-from text2sql.models.weights import tensor_shapes
+from text2sql.models.folder import require_model, tensor_shapes
+from text2sql.models.gguf_types import QUANTIZATION_TYPES, block_of, check_type
+from text2sql.models.llama_cpp import CONVERTER, converter_folder, require_llama_cpp
 
-CONVERTER_LOG = "convert.log"
-# Beginnings of the converter's last lines, and what they mean to the user.
-EXPLANATIONS = (
-    (
-        "BPE pre-tokenizer was not recognized",
+# Parts of what the converter prints, and what they mean to the user.
+EXPLANATIONS = {
+    "BPE pre-tokenizer was not recognized": (
         "llama.cpp does not know this tokenizer; if it splits text as a known one does, name that"
-        " with --pretokenizer (such as qwen2); the check of token ids then says whether it fits",
+        " with --pretokenizer (such as qwen2); the check of token ids then says whether it fits"
     ),
-    ("is not supported", "llama.cpp's converter does not know this architecture"),
-)
+    "is not supported": "llama.cpp's converter does not know this architecture",
+}
 
 
 def check_model(folder: Path, types: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -43,21 +45,22 @@ def check_model(folder: Path, types: tuple[str, ...] = ()) -> dict[str, Any]:
         UserError: no model there, an adapter instead of a model, no weights, no tokenizer, no chat
             template, or too little room on the disk.
     """
-    shapes = _shapes(folder)
+    require_model(folder)
+    shapes = tensor_shapes(folder).values()
     config = read_json(folder / "config.json")
-    if not (folder / "tokenizer.json").is_file() and not (folder / "tokenizer.model").is_file():
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model")):
         raise UserError(f"{folder}: no tokenizer.json or tokenizer.model; copy the base model's")
     if not _has_chat_template(folder):
         raise UserError(f"{folder}: no chat template; copy chat_template.jinja of the base model")
-    parameters = sum(prod(shape) for shape in shapes.values())
+    parameters = sum(map(prod, shapes))
     needed = int(2.1 * parameters * (1 + len(types)))
-    free = _free_bytes(folder)
+    free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
             f"{folder}: GGUF files may take {needed / 1e9:.1f} GB, the disk has"
             f" {free / 1e9:.1f} GB free"
         )
-    matrices = [shape for shape in shapes.values() if len(shape) > 1]
+    matrices = [shape for shape in shapes if len(shape) > 1]
     return {
         "architecture": config.get("architectures", ["unknown"])[0],
         "parameters": parameters,
@@ -68,19 +71,6 @@ def check_model(folder: Path, types: tuple[str, ...] = ()) -> dict[str, Any]:
     }
 
 
-def _shapes(folder: Path) -> dict[str, list[int]]:
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such model folder")
-    if not (folder / "config.json").is_file():
-        if (folder / "adapter_config.json").is_file():
-            raise UserError(f"{folder}: a LoRA adapter, not a model; merge it first: make merge")
-        raise UserError(f"{folder}: no config.json; this is not a Hugging Face model folder")
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise UserError(f"{folder}: no *.safetensors in it")
-    return {name: shape for file in files for name, shape in tensor_shapes(file).items()}
-
-
 def _has_chat_template(folder: Path) -> bool:
     if (folder / "chat_template.jinja").is_file():
         return True
@@ -88,42 +78,111 @@ def _has_chat_template(folder: Path) -> bool:
     return path.is_file() and bool(read_json(path).get("chat_template"))
 
 
-def _free_bytes(folder: Path) -> int:
-    status = os.statvfs(folder)
-    return status.f_bavail * status.f_frsize
-
-
 def convert_to_f16(model: Path, output: Path, pretokenizer: str | None = None) -> None:
     """Write a model folder as an F16 GGUF file; the file appears whole or not at all.
 
     Args:
         model: Hugging Face model folder.
-        output: the file to make. After a failure ``convert.log`` beside it has the whole story.
+        output: the file to make.
         pretokenizer: llama.cpp's name of the pre-tokenizer, where it does not know the tokenizer.
 
     Raises:
         UserError: the converter is not installed or refuses the model.
     """
+    _write_apart(output, model, "conversion", _convert, converter_folder(), pretokenizer)
+
+
+def quantize(source: Path, target: Path, name: str, threads: int = 1) -> None:
+    """Write a quantized copy of an F16 GGUF file; it appears whole or not at all.
+
+    Args:
+        source: the F16 file.
+        target: the file to make.
+        name: a type of `QUANTIZATION_TYPES`.
+        threads: how many threads may work.
+
+    Raises:
+        UserError: llama.cpp is not installed, there is no such type, or llama.cpp failed.
+    """
+    require_llama_cpp()
+    _write_apart(target, source, check_type(name), _quantize, check_type(name), threads)
+
+
+def _write_apart(
+    output: Path, source: Path, what: str, work: Callable[..., None], *arguments: Any
+) -> None:
+    """Let `work(source, file, *arguments)` write a file in a process of its own.
+
+    llama.cpp ends the whole process where something is wrong with a file, and its converter brings
+    its own version of the package `gguf`. What they print stays in a log when they fail.
+    """
     partial = output.with_name(output.name + PARTIAL)
-    log = output.parent / CONVERTER_LOG
-    command = [sys.executable, "-m", "text2sql.gguf.convert_main", str(converter_folder())]
-    command += [pretokenizer or "", str(model), "--outtype", "f16", "--outfile", str(partial)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    with log.open("wb") as stream:
-        status = subprocess.run(
-            command, stdout=stream, stderr=subprocess.STDOUT, env=environment, check=False
-        ).returncode
-    if status != 0 or not partial.is_file():
+    log = output.parent / f"{what}.log"
+    process = get_context("spawn").Process(
+        target=_logged, args=(log, work, source, partial, *arguments)
+    )
+    process.start()
+    process.join()
+    if process.exitcode != 0 or not partial.is_file():
         partial.unlink(missing_ok=True)
-        raise UserError(f"{model}: {_explain(log, status)}; full log: {log}")
+        reason = _explain(log, f"{what} failed (status {process.exitcode})")
+        raise UserError(f"{source}: {reason}; full log: {log}")
     partial.replace(output)
     log.unlink()
 
 
-def _explain(log: Path, status: int) -> str:
-    text = log.read_text(encoding="utf-8", errors="replace")
-    for sign, meaning in EXPLANATIONS:
+def _logged(log: Path, work: Callable[..., None], *arguments: Any) -> None:
+    with log.open("wb") as stream:
+        for descriptor in (1, 2):
+            os.dup2(stream.fileno(), descriptor)
+    work(*arguments)
+
+
+def _explain(log: Path, failure: str) -> str:
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    for sign, meaning in EXPLANATIONS.items():
         if sign in text:
             return meaning
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return f"conversion failed (status {status}): {lines[-1] if lines else 'no output'}"
+    return f"{failure}: {lines[-1] if lines else 'no output'}"
+
+
+def _convert(model: Path, output: Path, folder: Path, pretokenizer: str | None) -> None:
+    script = str(folder / CONVERTER)
+    sys.argv = [script, str(model), "--outtype", "f16", "--outfile", str(output)]
+    sys.path[:0] = [str(folder), str(folder / "gguf-py")]
+    if pretokenizer:
+        _name_unknown_pretokenizer(pretokenizer)
+    runpy.run_path(script, run_name="__main__")
+
+
+def _name_unknown_pretokenizer(name: str) -> None:
+    """Have a pre-tokenizer written where the converter knows none for the model's tokenizer."""
+    try:
+        model: Any = importlib.import_module("conversion.base").TextModel
+    except ModuleNotFoundError:
+        sys.exit("this checkout of llama.cpp is too old to name a pre-tokenizer; take a later one")
+    recognize = model.get_vocab_base_pre
+
+    def named(self: Any, tokenizer: Any) -> str:
+        try:
+            return str(recognize(self, tokenizer))
+        except NotImplementedError:
+            return name
+
+    model.get_vocab_base_pre = named
+
+
+def _quantize(source: Path, target: Path, name: str, threads: int) -> None:
+    import ctypes
+
+    import llama_cpp
+
+    parameters = llama_cpp.llama_model_quantize_default_params()
+    parameters.ftype = QUANTIZATION_TYPES[name]
+    parameters.nthread = threads
+    sys.exit(
+        llama_cpp.llama_model_quantize(
+            str(source).encode(), str(target).encode(), ctypes.byref(parameters)
+        )
+    )

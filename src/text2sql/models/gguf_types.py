@@ -28,6 +28,6 @@ def block_of(name: str) -> int:
     return LEGACY_BLOCK if name == "Q8_0" else K_BLOCK
 
 
-def f16_name(stem: str) -> str:
-    """Return the file name of a model's F16 GGUF."""
-    return f"{stem}-{F16}.gguf"
+def gguf_name(stem: str, kind: str) -> str:
+    """Return the file name of a model's GGUF file of a type."""
+    return f"{stem}-{kind}.gguf"
