@@ -1,21 +1,20 @@
-"""The one client of OpenAI-compatible chat endpoints: retries, token counts, cost."""
+"""The one client of OpenAI-compatible endpoints: retries, streaming, token counts, cost."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+from pydantic import AnyHttpUrl, ValidationError
 
 from text2sql.errors import UserError
 from text2sql.prompt import Message
 
-RETRIES = 3
-RETRIED_STATUS = frozenset({408, 409, 429, 500, 502, 503, 504})
-SECONDS_A_REPLY = 120
+RETRIES = 3  # after connection errors, time-outs, 408, 409, 429 and 5xx, each after a longer wait
+NO_KEY = "there-is-no-key"  # a local server asks for none, but the client wants one
 
 
 class EndpointError(UserError):
@@ -26,73 +25,133 @@ class EndpointError(UserError):
         self.status = status
 
 
+@dataclass(frozen=True)
+class Reply:
+    """What a model wrote; tokens read and written are None where the endpoint does not count."""
+
+    text: str
+    finish_reason: str
+    tokens_in: int | None
+    tokens_out: int | None
+
+
 @dataclass
 class ChatClient:
-    """Asks an endpoint such as ``http://localhost:8000/v1`` for chat completions.
+    """Asks a model behind an endpoint such as ``http://localhost:8000/v1``; `model` is its name.
 
-    The key is read from the environment variable OPENAI_API_KEY. Prices are per million tokens, in
-    whatever money. `wait` is the seconds before the first retry; each further one waits twice as
-    long.
+    Prices are per million tokens, in whatever money. The key is read from the environment variable
+    `key_variable`. A reply may take `seconds`.
+
+    Raises:
+        UserError: the URL is none, or the key cannot be sent.
     """
 
     url: str
     model: str
     price_in: float = 0.0
     price_out: float = 0.0
-    wait: float = 1.0
+    key_variable: str = "OPENAI_API_KEY"
+    seconds: float = 120.0
     tokens_in: int = 0
     tokens_out: int = 0
 
+    def __post_init__(self) -> None:
+        import openai  # here, because it takes a second
+
+        key = os.environ.get(self.key_variable, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise UserError(f"{self.key_variable}: a key is one line of ASCII characters")
+        try:
+            AnyHttpUrl(self.url)
+        except ValidationError:
+            raise UserError(f"{self.url}: not a URL; one looks like http://host:8000/v1") from None
+        self._openai = openai.OpenAI(
+            base_url=self.url, api_key=key or NO_KEY, timeout=self.seconds, max_retries=RETRIES
+        )
+
     @property
     def cost(self) -> float:
-        """What the calls of this client cost."""
+        """What the questions of `ask` cost."""
         return (self.tokens_in * self.price_in + self.tokens_out * self.price_out) / 1e6
 
+    def models(self) -> list[str]:
+        """Return the names of the models that are served; raise EndpointError as `complete`."""
+        with self._explained():
+            return [model.id for model in self._openai.models.list()]
+
     def ask(self, messages: Sequence[Message], **settings: Any) -> str:
-        """Return the text of the reply.
+        """Return the text of the reply to a conversation; for the rest see `complete`."""
+        reply = self.complete(messages=list(messages), **settings)
+        self.tokens_in += reply.tokens_in or 0
+        self.tokens_out += reply.tokens_out or 0
+        return reply.text
+
+    def complete(self, listener: Callable[[str], None] | None = None, **request: Any) -> Reply:
+        """Return the reply to a request.
 
         Args:
-            messages: the conversation.
-            settings: further keys of the request, such as ``temperature``.
+            listener: is told the text so far, as it grows.
+            request: ``messages``, for the chat endpoint, or ``prompt``, for that of completions;
+                and further keys of the protocol, such as ``temperature``.
 
         Raises:
-            EndpointError: unreachable after retries, a refused request, or no chat completion.
+            EndpointError: unreachable after retries, a refused request, or no completion.
         """
-        answer = self._post({"model": self.model, **settings, "messages": list(messages)})
-        try:
-            usage = answer.get("usage") or {}
-            self.tokens_in += usage.get("prompt_tokens", 0)
-            self.tokens_out += usage.get("completion_tokens", 0)
-            return str(answer["choices"][0]["message"]["content"])
-        except (KeyError, IndexError, TypeError, AttributeError):
-            raise EndpointError(
-                f"{self.url}: the answer is not an OpenAI chat completion"
-            ) from None
+        chat = "messages" in request
+        create: Any = (self._openai.chat if chat else self._openai).completions.create
+        request["model"] = self.model
+        with self._explained():
+            if listener and (reply := _streamed(create, request, listener)):
+                return reply
+            answer = create(**request)
+            return _reply(_text(answer.choices[0], "message"), answer.choices[0], answer.usage)
 
-    def _post(self, body: dict[str, Any]) -> Any:
-        key = os.environ.get("OPENAI_API_KEY", "")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        reason, status = "", None
-        for attempt in range(RETRIES + 1):
-            if attempt:
-                time.sleep(self.wait * 2 ** (attempt - 1))
-            try:
-                reply = httpx.post(
-                    f"{self.url.rstrip('/')}/chat/completions",
-                    json=body,
-                    headers=headers,
-                    timeout=SECONDS_A_REPLY,
-                )
-                if reply.status_code == 200:
-                    return reply.json()
-            except httpx.TransportError as error:
-                reason, status = str(error), None
-                continue
-            except ValueError:
-                raise EndpointError(f"{self.url}: the answer is not JSON") from None
-            except httpx.InvalidURL:
-                raise EndpointError(f"{self.url}: not a URL") from None
-            reason, status = f"status {reply.status_code}", reply.status_code
-            if status not in RETRIED_STATUS:
-                break
-        raise EndpointError(f"{self.url}: the endpoint does not answer: {reason}", status)
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what goes wrong into an error of one line, without the key."""
+        import openai
+
+        status = None
+        try:
+            yield
+            return
+        except openai.APIStatusError as error:
+            status = error.status_code
+            reason = f"the endpoint refuses: status {status}: {error.message}"
+        except openai.OpenAIError as error:
+            reason = f"{error} {error.__cause__ or ''}; the endpoint does not answer"
+            reason += "; is the server running there?"
+        except ValueError as error:
+            reason = f"the answer is not JSON: {error}"
+        except (AttributeError, IndexError, TypeError):
+            reason = "the answer is not an OpenAI completion"
+        reason = " ".join(reason.split()).replace(self._openai.api_key, "***")
+        raise EndpointError(f"{self.url}: {reason}", status)
+
+
+def _streamed(create: Any, request: dict[str, Any], listen: Callable[[str], None]) -> Reply | None:
+    """Ask for a reply in pieces and tell the listener of each; None if it broke off.
+
+    Servers of llama-cpp-python end a stream, without a word, when the next request comes in.
+    """
+    text, last, usage = "", None, None
+    with create(stream=True, stream_options={"include_usage": True}, **request) as pieces:
+        for piece in pieces:
+            usage = piece.usage or usage
+            for choice in piece.choices[:1]:  # the last piece may hold the usage alone
+                last = choice if choice.finish_reason else last
+                if added := _text(choice, "delta"):
+                    text += added
+                    listen(text)
+    return _reply(text, last, usage) if last else None
+
+
+def _reply(text: str, choice: Any, usage: Any) -> Reply:
+    counts = (usage.prompt_tokens, usage.completion_tokens) if usage else (None, None)
+    return Reply(text, choice.finish_reason or "stop", *counts)
+
+
+def _text(choice: Any, name: str) -> str:
+    """The text in a choice of either endpoint: in its message or delta, or in itself."""
+    message = getattr(choice, name, None)
+    return (message.content if message else getattr(choice, "text", "")) or ""

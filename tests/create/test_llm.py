@@ -103,7 +103,7 @@ def writer(
 ) -> Iterator[LlmWriter]:
     from text2sql.sql.database import Database
 
-    options = LlmOptions(url_of(server), "m", price_in=1, price_out=2, wait=0.01)
+    options = LlmOptions(url_of(server), "m", price_in=1, price_out=2)
     with Database(shop_sqlite) as database:
         validator = Validator(snapshot.schema, "sqlite", database)
         with LlmWriter(options, snapshot, validator, tmp_path / "log.jsonl") as made:
@@ -179,7 +179,7 @@ def test_a_model_that_gives_nothing_ends(server: Server, writer: LlmWriter) -> N
 def test_a_broken_off_run_goes_on_from_its_log(
     server: Server, snapshot: Snapshot, tmp_path: Path
 ) -> None:
-    options = LlmOptions(url_of(server), "m", wait=0.01)
+    options = LlmOptions(url_of(server), "m")
     topics = [Topic("a", ("customer", "orders"), 5)]
     log = tmp_path / "log.jsonl"
 
@@ -228,7 +228,7 @@ def test_the_command_prints_cost(server: Server, shop_sqlite: str, build_folder:
 
 
 def test_no_endpoint_is_one_line(snapshot: Snapshot, tmp_path: Path) -> None:
-    options = LlmOptions("http://127.0.0.1:9/v1", "m", wait=0.001)
+    options = LlmOptions("http://127.0.0.1:9/v1", "m")
     validator = Validator(snapshot.schema, "sqlite")
     with (
         LlmWriter(options, snapshot, validator, tmp_path / "log.jsonl") as writer,

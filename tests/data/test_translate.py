@@ -64,7 +64,7 @@ def server() -> Iterator[Server]:
 
 def translator(server: Server, tmp_path: Path) -> Translator:
     url = f"http://127.0.0.1:{server.server_port}/v1"
-    return Translator(url, "m", tmp_path / "log.jsonl", price_in=1, price_out=2, wait=0.01)
+    return Translator(url, "m", tmp_path / "log.jsonl", price_in=1, price_out=2)
 
 
 def test_prose_and_back() -> None:
@@ -78,8 +78,8 @@ def test_errors_are_retried_and_answers_logged(server: Server, tmp_path: Path) -
     assert check_ddl(ddl, SCHEMA) == []
     assert asked.translate(PROSE) == ddl
     assert server.calls == 3
-    assert (asked.tokens_in, asked.tokens_out, asked.replaced) == (200, 100, 0)
-    assert asked.cost == pytest.approx(400e-6)
+    assert (asked.client.tokens_in, asked.client.tokens_out, asked.replaced) == (200, 100, 0)
+    assert asked.client.cost == pytest.approx(400e-6)
     assert translator(server, tmp_path).translate(PROSE) == ddl  # from the log
     assert server.calls == 3
 

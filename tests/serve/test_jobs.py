@@ -101,7 +101,7 @@ def test_create_data_training_inference_and_eval_are_seen_as_they_go(
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(profile))
     shop = make_sqlite(tmp_path / "shop.sqlite")
     with watching(start()) as seen:
-        text2sql(build_folder, "create-data", "--total", "400", DB_URL=shop)
+        text2sql(build_folder, "database", "create-data", "--total", "400", DB_URL=shop)
         text2sql(build_folder, "stage", "eval", "--profile", str(tmp_path / "tiny.yaml"))
     stages = {stage.partition(":")[0] for _, stage in seen}
     assert stages >= {"create-data", "train", "infer", "eval"}, dict(seen)

@@ -198,8 +198,9 @@ def translate_command(
                 raise UserError(f"{source}: row {number}: no prose schema: {error}") from None
             stream.write(json.dumps(row | {"table_creating": ddl}, ensure_ascii=False) + "\n")
     if asked:
+        client = asked.client
         click.echo(
-            f"{asked.tokens_in} + {asked.tokens_out} tokens, cost {asked.cost:.4f};"
+            f"{client.tokens_in} + {client.tokens_out} tokens, cost {client.cost:.4f};"
             f" {asked.replaced} schemas replaced by the rule"
         )
 

@@ -59,7 +59,6 @@ class LlmOptions:
     price_out: float = 0.0
     temperature: float = 0.7
     max_tokens: int = 4096
-    wait: float = 1.0
 
 
 class LlmWriter:
@@ -86,9 +85,7 @@ class LlmWriter:
     ) -> None:
         self._options, self._snapshot, self._validator = options, snapshot, validator
         self._languages = tuple(languages)
-        self._client = ChatClient(
-            options.url, options.model, options.price_in, options.price_out, options.wait
-        )
+        self._client = ChatClient(options.url, options.model, options.price_in, options.price_out)
         self._structured = True
         self._answers = (
             {row["key"]: row["answer"] for row in read_jsonl(log)} if log.is_file() else {}

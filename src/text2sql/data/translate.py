@@ -108,8 +108,8 @@ def _made(connection: sqlite3.Connection) -> dict[str, set[str]]:
 class Translator:
     """Asks an OpenAI-compatible endpoint, once per distinct schema, and checks each answer.
 
-    `log` is a JSONL file of every answer; what it holds is not asked again. Prices are per million
-    tokens, in whatever money. The key is read from the environment variable OPENAI_API_KEY.
+    `log` is a JSONL file of every answer; what it holds is not asked again. `client` counts tokens
+    and what they cost (see `ChatClient`).
     """
 
     url: str
@@ -119,29 +119,13 @@ class Translator:
     price_out: float = 0.0
     temperature: float = 0.15
     max_tokens: int = 1024
-    wait: float = 1.0
     replaced: int = 0
     _done: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._client = ChatClient(self.url, self.model, self.price_in, self.price_out, self.wait)
+        self.client = ChatClient(self.url, self.model, self.price_in, self.price_out)
         if self.log.is_file():
             self._done = {r["key"]: r["ddl"] for r in read_jsonl(self.log) if r["accepted"]}
-
-    @property
-    def tokens_in(self) -> int:
-        """Tokens sent in this run."""
-        return self._client.tokens_in
-
-    @property
-    def tokens_out(self) -> int:
-        """Tokens received in this run."""
-        return self._client.tokens_out
-
-    @property
-    def cost(self) -> float:
-        """What the calls of this run cost."""
-        return self._client.cost
 
     def translate(self, prose: str) -> str:
         """Return checked DDL for a prose schema.
@@ -186,4 +170,4 @@ class Translator:
             {"role": "system", "content": SYSTEM},
             {"role": "user", "content": prose},
         ]
-        return self._client.ask(messages, temperature=self.temperature, max_tokens=self.max_tokens)
+        return self.client.ask(messages, temperature=self.temperature, max_tokens=self.max_tokens)

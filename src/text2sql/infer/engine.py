@@ -44,7 +44,7 @@ class Completion:
 
 
 class Engine(Protocol):
-    """A loaded model."""
+    """A loaded model; see `text2sql.infer.load.load_engine` for what each is made from."""
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids of a rendered prompt; nothing is added to them."""
@@ -54,3 +54,15 @@ class Engine(Protocol):
 
     def measurements(self) -> dict[str, Any]:
         """Return what the engine measured of its own work, for the run record."""
+        return {}
+
+
+class TokenizerEngine(Engine):
+    """An engine with a Hugging Face tokenizer."""
+
+    _tokenizer: Any
+
+    def encode(self, text: str) -> list[int]:
+        """Return the token ids of a rendered prompt; nothing is added to them."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        return ids
