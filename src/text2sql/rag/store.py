@@ -121,7 +121,7 @@ class Store:
         return found
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Store rows: `collection.TEXTS`, ``id`` and the vectors; one with a known id replaces it."""
+        """Store rows (`collection.TEXTS`, ``id``, vectors); one with a known id replaces it."""
         with self._milvus.explained("did not take new rows"):
             self._client.upsert(self.collection, list(rows), timeout=self._timeout)
 
