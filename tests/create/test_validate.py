@@ -12,7 +12,7 @@ import yaml
 from text2sql.schema import read_schema
 from text2sql.schema.quoting import quote_name
 from text2sql.sql.database import Database
-from text2sql.sql.validate import Rejected, Validator, limited_sql
+from text2sql.sql.validate import Rejected, Validator, find_fault, limited_sql
 
 GROUPS: list[dict[str, Any]] = yaml.safe_load(
     (Path(__file__).parent / "corpus.yaml").read_text(encoding="utf-8")
@@ -58,6 +58,16 @@ def test_no_bad_statement_passes_the_first_two_layers(dialect: str, shop_sqlite:
         if found != expected:
             wrong.append((sql, f"expected {expected}, got {found}"))
     assert wrong == []
+
+
+@pytest.mark.parametrize("dialect", [*DIALECTS, None])
+def test_the_service_refuses_what_training_data_may_not_hold(dialect: str | None) -> None:
+    for sql, layer in corpus(dialect or "postgres"):
+        fault = find_fault(sql, None, dialect)
+        if layer == "syntax":
+            assert fault, sql
+        elif dialect:
+            assert fault is None, sql
 
 
 @pytest.mark.parametrize("shop_url", ["sqlite", "duckdb", *SERVERS], indirect=True)

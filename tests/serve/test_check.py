@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from text2sql.schema import ForeignKey, read_schema, render_schema
-from text2sql.serve.check import find_fault, parse_schema
+from text2sql.schema.text import parse_schema
 from text2sql.serve.config import is_loopback
 from text2sql.serve.fair_queue import FairQueue, QueueFullError
+from text2sql.sql.validate import find_fault
 
 SCHEMA = parse_schema(
     "CREATE TABLE shop (shop_id INTEGER PRIMARY KEY, name TEXT);"

@@ -37,7 +37,7 @@ def judge_files(
     """Run gold queries and predictions on a database and compare.
 
     Both run read-only over one connection, with a LIMIT and a time limit. Only single statements
-    that read are sent at all (`create.validate`, first layer).
+    that read are sent at all (`sql.validate`, first layer).
 
     Args:
         url: the live database.

@@ -17,8 +17,8 @@ from starlette.exceptions import HTTPException
 
 from text2sql import __version__
 from text2sql.schema import Schema, render_schema
+from text2sql.schema.text import parse_schema
 from text2sql.serve import results
-from text2sql.serve.check import parse_schema
 from text2sql.serve.guard import Guard
 from text2sql.serve.jobs import watch_jobs
 from text2sql.serve.messages import Answer, Ask

@@ -20,7 +20,7 @@ class RemoteDatabase:
     """A database that is not SQLite's; safe to share between threads.
 
     There, other than with SQLite, a session that may only read can still call functions that
-    sleep, read files or write. So nothing is run but what `create.allowed` knows to only read,
+    sleep, read files or write. So nothing is run but what `sql.allowlist` knows to only read,
     over tables and columns of the schema, and a LIMIT is put on it.
 
     Args:

@@ -14,8 +14,8 @@ from text2sql.errors import UserError
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Engine
 from text2sql.schema import Schema, render_schema
+from text2sql.schema.text import parse_schema
 from text2sql.serve.batcher import Asking, Batcher, Question
-from text2sql.serve.check import find_fault, parse_schema
 from text2sql.serve.config import ServeConfig
 from text2sql.serve.control_words import CONTROL, disarm, disarm_schema
 from text2sql.serve.database import LiveDatabase
@@ -25,6 +25,7 @@ from text2sql.serve.json_rows import json_rows
 from text2sql.serve.messages import Answer, Ask, Rows, SolvedQuestion
 from text2sql.serve.metrics import Metrics
 from text2sql.serve.refusal import Refusal
+from text2sql.sql.validate import find_fault
 
 CUT = "the answer reached its length limit; the SQL may be incomplete"
 PRUNED = "the schema was too long; the model saw only what seemed relevant to the question"
@@ -226,7 +227,8 @@ class Service:
         explains = database is not None and database.executes
         dialect = database.dialect if database else None
         schema = None if explains else target.schema
-        fault = await asyncio.to_thread(find_fault, sql, schema, dialect)
+        trusted = self.config.trusted_functions
+        fault = await asyncio.to_thread(find_fault, sql, schema, dialect, trusted)
         return await database.fault(sql) if database and explains and not fault else fault
 
     async def _rows(self, sql: str, wanted: int | None) -> tuple[Rows, list[str]]:

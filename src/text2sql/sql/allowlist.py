@@ -52,7 +52,7 @@ _FUNCTION_NAMES = """
     local_time localtime localtimestamp locate log log10 log2 logical_and logical_or lower lpad
     ltrim make_date max md5 median mid min minute mod mode month monthname months_between
     nth_value ntile null_if now nullif nvl octet_length overlay pad percent_rank percentile_cont
-    percentile_disc pi position pow power printf quantile quarter quote radians rank
+    percentile_disc pi position pow power printf quantile quarter quote radians rand rank
     regexp_extract regexp_ilike regexp_like regexp_matches regexp_replace replace reverse right
     round row_number rpad rtrim safe_divide second sign sin split_part sqrt starts_with
     ends_with stddev stddev_pop stddev_samp str_position str_to_date str_to_time strftime strpos
@@ -77,7 +77,7 @@ def refusal(tree: exp.Expr, functions: frozenset[str] = frozenset()) -> str | No
         functions: names of further functions to trust, in lower case.
     """
     if not isinstance(tree, exp.Query):
-        return f"not a SELECT but {_said(tree)}"
+        return f"{_said(tree)} is not a query that only reads"
     for node in tree.walk():
         if isinstance(node, exp.Select) and not node.expressions:
             return "SELECT of nothing"
@@ -92,7 +92,7 @@ def refusal(tree: exp.Expr, functions: frozenset[str] = frozenset()) -> str | No
             if name not in FUNCTIONS and name not in functions and not _is_operator(node):
                 return f"function {name}() is not known to only read"
         elif isinstance(node, REFUSED_NODES) or not isinstance(node, NODES):
-            return f"{_said(node)} is not allowed"
+            return f"not a query that only reads: {_said(node)} is not allowed"
     return None
 
 

@@ -37,7 +37,7 @@ class Database:
     """A live database that is only read.
 
     SQLite queries run in the evaluator's sandbox. The others share one connection, opened again
-    when it was lost. Statements reach the database as given: have `create.validate` check what a
+    when it was lost. Statements reach the database as given: have `sql.validate` check what a
     model wrote first.
 
     Args:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import sqlglot
 from sqlglot import exp
@@ -28,7 +29,9 @@ Layer = Literal["syntax", "schema", "execution"]
 MAX_CHARACTERS = 20_000
 # Schema names under which a table may be called in each dialect.
 HOME_SCHEMAS = {"sqlite": "main", "duckdb": "main", "postgres": "public", "tsql": "dbo"}
-SQLITE_ROW_NAMES = frozenset({"rowid", "oid", "_rowid_"})
+ROW_IDS = frozenset({"rowid", "oid", "_rowid_"})
+NO_SQL = "the model's answer holds no SQL query"
+UNRESOLVED = re.compile(r"Column '(.+?)' could not be resolved|Unknown column: (.+)")
 
 
 class Rejected(Exception):
@@ -69,13 +72,14 @@ class Validator:
     ) -> None:
         self._dialect, self._database, self._max_rows = dialect, database, max_rows
         self._functions = frozenset(name.lower() for name in functions)
-        self._home = HOME_SCHEMAS.get(dialect, schema.db_id)
+        # Where the dialect is not known, neither is the schema.
+        self._home = HOME_SCHEMAS.get(dialect, schema.db_id) if dialect else None
         # MySQL's sqlglot strategy keeps letter case, but its columns ignore it.
         self._names = (
             "mysql, normalization_strategy=case_insensitive" if dialect == "mysql" else (dialect)
         )
         fold = (lambda name: name) if dialect == "postgres" else str.lower
-        self._tables: dict[str, object] = {
+        self._tables: dict[str, Any] = {
             fold(t.name): {fold(c.name): _simple_type(c.type) for c in t.columns}
             for t in schema.tables
         }
@@ -101,21 +105,22 @@ class Validator:
             tokens = sqlglot.tokenize(sql, read=self._dialect)
             if any(token.comments for token in tokens):
                 raise Rejected("syntax", "holds a comment")
-            found = [tree for tree in sqlglot.parse(sql, read=self._dialect) if tree is not None]
+            trees = [tree for tree in sqlglot.parse(sql, read=self._dialect) if tree is not None]
         except SqlglotError as error:
-            raise Rejected("syntax", _first_line(error)) from None
+            raise Rejected("syntax", f"the SQL does not parse: {_first_line(error)}") from None
         except RecursionError:
-            raise Rejected("syntax", "too deeply nested") from None
-        if len(found) != 1:
-            raise Rejected("syntax", f"expected one statement, found {len(found)}")
-        reason = refusal(found[0], self._functions)
+            raise Rejected("syntax", "the SQL does not parse: it is nested too deeply") from None
+        if len(trees) != 1:
+            count = "several statements" if trees else "no statement"
+            raise Rejected("syntax", f"the answer holds {count}; one may run")
+        reason = refusal(trees[0], self._functions)
         if reason:
             raise Rejected("syntax", reason)
-        tree = found[0]
+        tree = trees[0]
         assert isinstance(tree, exp.Query)
         return tree
 
-    def check_schema(self, tree: exp.Query) -> None:
+    def check_schema(self, tree: exp.Expr) -> None:
         """Raise Rejected where a table or column is unknown or ambiguous."""
         try:
             copy = normalize_identifiers(tree.copy(), dialect=self._names)
@@ -133,9 +138,18 @@ class Validator:
                 _check_outer_columns(scope)
                 _check_bare_columns(scope)
         except SqlglotError as error:
-            raise Rejected("schema", _first_line(error)) from None
+            raise Rejected("schema", self._unresolved(_first_line(error))) from None
         except RecursionError:
             raise Rejected("schema", "too deeply nested") from None
+
+    def _unresolved(self, message: str) -> str:
+        """What sqlglot says of a column, in the words of the databases."""
+        match = UNRESOLVED.match(message)
+        if not match:
+            return message
+        name = match[1] or match[2]
+        known = any(name in columns for columns in self._tables.values())
+        return f"no such column{' here, or more than one' if known else ''}: {name}"
 
     def _check_tables(self, tree: exp.Expr) -> None:
         for scope in traverse_scope(tree):
@@ -147,7 +161,8 @@ class Validator:
             table.set("db", None)
 
     def _check_table(self, table: exp.Table) -> None:
-        if table.catalog or (table.db and table.db.lower() != self._home.lower()):
+        home = self._home
+        if table.catalog or (table.db and home is not None and table.db.lower() != home.lower()):
             raise Rejected("schema", f"no schema {table.db} here")
         if table.name not in self._tables:
             raise Rejected("schema", f"no such table: {table.name}")
@@ -159,6 +174,47 @@ class Validator:
         if result.error is not None:
             raise Rejected("execution", result.error)
         return result
+
+
+def find_fault(
+    sql: str, schema: Schema | None, dialect: str | None, functions: Iterable[str] = ()
+) -> str | None:
+    """Return why a query must not or cannot run, None when nothing speaks against it.
+
+    Args:
+        sql: what the model wrote.
+        schema: the tables it may name; None when they are not known.
+        dialect: sqlglot's name of the SQL dialect; None for its general one.
+        functions: names of functions to trust besides the known ones.
+    """
+    if not sql:
+        return NO_SQL
+    validator = Validator(schema or Schema("", ()), dialect or "", functions=functions)
+    try:
+        tree: exp.Expr = validator.check_syntax(sql)
+        if schema and dialect in (None, "sqlite"):
+            tree = _without_sqlite_extras(tree, schema)
+        if schema:
+            validator.check_schema(tree)
+    except Rejected as reject:
+        return reject.reason
+    return None
+
+
+def _without_sqlite_extras(tree: exp.Expr, schema: Schema) -> exp.Expr:
+    """Put a text where SQLite reads one for want of a column, or finds the number of a row."""
+    columns = {column for _, column in schema.names()}
+    columns |= {alias.alias.casefold() for alias in tree.find_all(exp.Alias)}
+    columns |= {c.name.casefold() for alias in tree.find_all(exp.TableAlias) for c in alias.columns}
+
+    def replace(node: exp.Expr) -> exp.Expr:
+        if not isinstance(node, exp.Column) or node.is_star or node.name.casefold() in columns:
+            return node
+        text = node.this.args.get("quoted") and not node.table
+        row_id = node.name.casefold() in ROW_IDS
+        return exp.Literal.string(node.name) if text or row_id else node
+
+    return tree.transform(replace)
 
 
 def limited_sql(sql: str, tree: exp.Query, dialect: str, rows: int) -> str:

@@ -1,4 +1,4 @@
-"""Is this SQL one query that only reads, over names that exist?"""
+"""Read a schema from text: CREATE TABLE statements of any dialect, or M-Schema."""
 
 from __future__ import annotations
 
@@ -8,75 +8,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from text2sql.schema import Column, ForeignKey, Schema, Table
-
-NO_SQL = "the model's answer holds no SQL query"
-WRITES = (
-    exp.Insert,
-    exp.Update,
-    exp.Delete,
-    exp.Merge,
-    exp.DDL,
-    exp.Create,
-    exp.Drop,
-    exp.Alter,
-    exp.Into,
-    exp.Lock,
-    exp.Command,
-)
-ROW_IDS = frozenset({"rowid", "oid", "_rowid_"})
-
-
-def find_fault(sql: str, schema: Schema | None, dialect: str | None) -> str | None:
-    """Return why a query must not or cannot run, None when nothing speaks against it.
-
-    Args:
-        sql: what the model wrote.
-        schema: the tables it may name; None when they are not known.
-        dialect: sqlglot's name of the SQL dialect; None for its general one.
-    """
-    if not sql:
-        return NO_SQL
-    try:
-        statements = [one for one in sqlglot.parse(sql, read=dialect) if one is not None]
-    except (SqlglotError, RecursionError) as error:
-        return f"the SQL does not parse: {_reason(error)}"
-    except ValueError:
-        return f"no parser for the dialect '{dialect}'"
-    if len(statements) != 1:
-        return "the answer holds several statements; only one may run"
-    tree = statements[0]
-    if not isinstance(tree, exp.Query) or any(tree.find(kind) for kind in WRITES):
-        return "the answer is no query that only reads"
-    return _unknown_name(tree, schema) if schema else None
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    first = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return re.sub(r"\x1b\[[0-9;]*m", "", first)
-
-
-def _unknown_name(tree: exp.Query, schema: Schema) -> str | None:
-    """Return a fault when a table or column is in neither the schema nor the query itself."""
-    own = {one.alias_or_name.casefold() for one in tree.find_all(exp.CTE)}
-    for table in tree.find_all(exp.Table):
-        name = table.name.casefold()
-        if name and name not in own and schema.table(name) is None:
-            return f"no such table: {table.name}"
-    columns = {column for _, column in schema.names()} | ROW_IDS
-    columns |= {one.alias.casefold() for one in tree.find_all(exp.Alias)}
-    columns |= {
-        name.name.casefold() for one in tree.find_all(exp.TableAlias) for name in one.columns
-    }
-    for column in tree.find_all(exp.Column):
-        # SQLite takes an unknown name in double quotes as a text.
-        quoted = isinstance(column.this, exp.Identifier) and column.this.args.get("quoted")
-        if not quoted and not column.is_star and column.name.casefold() not in columns:
-            return f"no such column: {column.sql()}"
-    return None
-
+from text2sql.schema.model import Column, ForeignKey, Schema, Table
 
 M_TABLE = re.compile(r"^# Table: ([^\n]+?)\s*\n\[\n(.*?)\n\]", re.MULTILINE | re.DOTALL)
 M_COLUMN = re.compile(r"^\(([^:\n]+):([^,)\n]+(?:\([^)\n]*\))?)([^\n]*)\)?,?$", re.MULTILINE)
