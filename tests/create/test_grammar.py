@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 from test_suite_sql_eval.api import Settings, evaluate
 
-from text2sql.create.generator import DEFAULT_MIX, Grammar, Pair, quotas
+from text2sql.create.generator import DEFAULT_MIX, PATTERNS, Grammar, Pair, quotas
 from text2sql.create.nouns import noun, split_name
-from text2sql.create.patterns import PATTERNS
-from text2sql.create.question_templates import WORDINGS
 from text2sql.create.split import split_pairs, without_values
 from text2sql.create.stage import CreateOptions, create_data
 from text2sql.create.topics import Topic, plan_offline, scale_counts
@@ -58,8 +56,8 @@ def test_same_seed_same_pairs(shop_sqlite: str) -> None:
 
 
 def test_every_pattern_has_questions_in_both_languages() -> None:
-    assert PATTERNS.keys() == WORDINGS.keys()
-    assert all(WORDINGS[name][lang] for name in WORDINGS for lang in ("en", "zh"))
+    assert len(PATTERNS) == 39
+    assert all(each.wordings[lang] for each in PATTERNS.values() for lang in ("en", "zh"))
 
 
 def test_answers_do_not_hang_on_ties(tmp_path: Path) -> None:

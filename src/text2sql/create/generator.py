@@ -7,17 +7,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from text2sql.create.draft import Draft
 from text2sql.create.nouns import Language
-from text2sql.create.patterns import PATTERNS
+from text2sql.create.patterns import Draft
+from text2sql.create.patterns_join import JOIN
+from text2sql.create.patterns_nested import NESTED
+from text2sql.create.patterns_table import TABLE
 from text2sql.create.picker import NoMatch, Picker
-from text2sql.create.question_templates import WORDINGS
 from text2sql.create.topics import Topic
 from text2sql.errors import UserError
 from text2sql.schema import Schema
 from text2sql.sql.hardness import LEVELS, eval_schema, hardness_of
 from text2sql.sql.validate import Rejected, Validator
 
+PATTERNS = TABLE | NESTED | JOIN
 DIALECTS = ("sqlite", "duckdb", "postgres", "mysql")
 DEFAULT_MIX = {"easy": 0.25, "medium": 0.4, "hard": 0.2, "extra": 0.15}
 ATTEMPTS = 40  # drafts made for each pair wanted before a topic is given up as exhausted
@@ -111,7 +113,7 @@ class Grammar:
             attempts -= 1
             name = self._pattern(need)
             try:
-                draft = PATTERNS[name](picker)
+                draft = PATTERNS[name].draft(picker)
             except NoMatch:
                 continue
             pair = self._finish(name, draft, topic, need)
@@ -149,7 +151,7 @@ class Grammar:
             self.counts["unwanted"] += 1
             return None
         language = self._rng.choice(self._languages)
-        template = self._rng.choice(WORDINGS[name][language])
+        template = self._rng.choice(PATTERNS[name].wordings[language])
         question = _sentence(template.format(**draft.slots[language]))
         self._seen.add(draft.sql)
         if question in self._seen:

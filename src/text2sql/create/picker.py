@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from text2sql.create.nouns import LANGUAGES, Entity, Field, Language, Role, entities, value_words
+from text2sql.create.nouns import Entity, Field, Language, Role, entities, value_words
 from text2sql.schema import Schema
 from text2sql.schema.model import Value
 from text2sql.schema.quoting import quote_name, quote_value
@@ -27,6 +28,7 @@ COMPARISONS = {
 }
 LONGEST_VALUE = 40
 LONG_WORD = 4  # letters of a word worth searching for
+Option = TypeVar("Option")
 
 
 class NoMatch(Exception):
@@ -49,6 +51,11 @@ class Condition:
 
     sql: str
     words: dict[Language, str]
+
+    @property
+    def where(self) -> str:
+        """The WHERE clause, with a space before it, or nothing."""
+        return f" WHERE {self.sql}" if self.sql else ""
 
 
 NO_CONDITION = Condition("", {"en": "", "zh": ""})
@@ -87,32 +94,34 @@ class Picker:
             if one.child is other.child and one.parent is not other.parent
         ]
 
+    def choose(self, options: Iterable[Option]) -> Option:
+        """Choose one; raise NoMatch where there is none."""
+        options = list(options)
+        if not options:
+            raise NoMatch
+        return self.rng.choice(options)
+
     def entity(self) -> Entity:
         """Choose a table."""
-        if not self.entities:
-            raise NoMatch
-        return self.rng.choice(list(self.entities.values()))
+        return self.choose(self.entities.values())
 
     def join(self) -> Join:
         """Choose two tables that one foreign key joins."""
-        if not self.joins:
-            raise NoMatch
-        return self.rng.choice(self.joins)
+        return self.choose(self.joins)
 
     def chain(self) -> tuple[Join, Join]:
         """Choose a table that refers to two others."""
-        if not self.chains:
-            raise NoMatch
-        return self.rng.choice(self.chains)
+        return self.choose(self.chains)
 
     def field(self, entity: Entity, *roles: Role, other_than: Sequence[Field] = ()) -> Field:
         """Choose a column of one of the roles, by default of any but keys."""
-        found = [
-            f for f in entity.of(*(roles or ("number", "date", "text"))) if f not in other_than
-        ]
-        if not found:
-            raise NoMatch
-        return self.rng.choice(found)
+        fields = entity.of(*(roles or ("number", "date", "text")))
+        return self.choose(field for field in fields if field not in other_than)
+
+    def selection(self, entity: Entity, *roles: Role, most: int = 2) -> tuple[Field, Condition]:
+        """Choose a column of a table, and conditions on others."""
+        field = self.field(entity, *roles)
+        return field, self.conditions(entity, most=most, other_than=[field])
 
     def label(self, entity: Entity) -> Field:
         """The column that names the table's rows."""
@@ -127,6 +136,10 @@ class Picker:
     def column(self, field: Field, alias: str = "") -> str:
         """A column as SQL, qualified where there is an alias."""
         return f"{alias}.{self.name(field.name)}" if alias else self.name(field.name)
+
+    def source(self, entity: Entity, condition: Condition = NO_CONDITION) -> str:
+        """A table's FROM clause, with the WHERE clause of a condition."""
+        return f"FROM {self.name(entity.name)}{condition.where}"
 
     def condition(
         self, entity: Entity, alias: str = "", other_than: Sequence[Field] = ()
@@ -193,35 +206,30 @@ class Picker:
         two = self.condition(entity, alias, other_than)
         if two.sql.split()[0] == one.sql.split()[0]:
             return one
-        if self.rng.random() < 0.25:
-            return Condition(
-                f"{one.sql} OR {two.sql}",
-                {
-                    "en": f"{one.words['en']} or {two.words['en']}",
-                    "zh": f"{one.words['zh'].removesuffix('的')}或者{two.words['zh']}",
-                },
-            )
+        english, chinese = ("or", "或者") if self.rng.random() < 0.25 else ("and", "并且")
         return Condition(
-            f"{one.sql} AND {two.sql}",
+            f"{one.sql} {english.upper()} {two.sql}",
             {
-                "en": f"{one.words['en']} and {two.words['en']}",
-                "zh": f"{one.words['zh'].removesuffix('的')}并且{two.words['zh']}",
+                "en": f"{one.words['en']} {english} {two.words['en']}",
+                "zh": f"{one.words['zh'].removesuffix('的')}{chinese}{two.words['zh']}",
             },
         )
 
 
+def bare(entity: Entity, condition: Condition) -> dict[Language, str]:
+    """The rows that a condition leaves, as words without an article."""
+    english = f"{entity.noun.plural} {condition.words['en']}".strip()
+    return {"en": english, "zh": f"{condition.words['zh']}{entity.noun.zh}"}
+
+
 def who(entity: Entity, condition: Condition) -> dict[Language, dict[str, str]]:
     """The slots that name the rows asked about: ``who`` and ``bare``."""
-    slots: dict[Language, dict[str, str]] = {}
-    for language in LANGUAGES:
-        words = condition.words[language]
-        if language == "zh":
-            bare = f"{words}{entity.noun.zh}"
-            slots[language] = {"bare": bare, "who": bare if words else f"所有{bare}"}
-        else:
-            bare = f"{entity.noun.plural} {words}".strip()
-            slots[language] = {"bare": bare, "who": f"{'the' if words else 'all'} {bare}"}
-    return slots
+    words = bare(entity, condition)
+    article, every = ("the ", "") if condition.sql else ("all ", "所有")
+    return {
+        "en": {"bare": words["en"], "who": article + words["en"]},
+        "zh": {"bare": words["zh"], "who": every + words["zh"]},
+    }
 
 
 def _order(value: Value) -> tuple[bool, float | str]:
