@@ -17,6 +17,7 @@ import yaml
 from text2sql import hardware
 from text2sql.errors import UserError
 from text2sql.files import read_json
+from text2sql.models.hub import hub_config
 from text2sql.paths import local_model, shown
 from text2sql.profile import Profile
 from text2sql.records import read_manifest
@@ -234,9 +235,12 @@ def _architecture(stage: Stage, profile: Profile) -> Architecture:
     folder = local_model(profile.model.path_or_hub_id)
     if folder and (folder / "config.json").is_file():
         return Architecture.from_config(read_json(folder / "config.json"))
+    from_hub = hub_config(profile.model.path_or_hub_id, profile.model.revision)
+    if from_hub:
+        return Architecture.from_config(from_hub)
     raise UserError(
-        f"the size of model '{profile.model.name}' is not known before it is downloaded; run:"
-        " make model, or set model.architecture in the profile"
+        f"the size of model '{profile.model.name}' is not known: neither the model nor the hub is"
+        " at hand; run: make model, or set the model's architecture"
     )
 
 
