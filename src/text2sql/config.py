@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -118,18 +118,15 @@ def _sibling_keys(keys: list[str], model: type[BaseModel]) -> list[str]:
     for key in keys[:-1]:
         if current is None or key not in current.model_fields:
             continue  # list index or union tag: stays in the same model
-        current = _nested_model(current.model_fields[key].annotation)
+        current = nested_model(current.model_fields[key].annotation)
     return list(current.model_fields) if current else []
 
 
-def _nested_model(annotation: Any) -> type[BaseModel] | None:
+def nested_model(annotation: Any) -> type[BaseModel] | None:
+    """Return the config model that a key's type holds, as ``Model | None`` does; else None."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        found = _nested_model(inner)
-        if found:
-            return found
-    return None
+    return next(filter(None, map(nested_model, get_args(annotation))), None)
 
 
 def overrides_label(overrides: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from text2sql.pipeline.command import select_run
 from text2sql.pipeline.registry import build_graph
 from text2sql.pipeline.scheduler import Scheduler
 from text2sql.profile import load_profile
-from text2sql.run import Run
+from text2sql.run import Run, load_run
 from text2sql.stage import Graph
 
 PROFILE = "smollm2-135m"
@@ -57,6 +57,47 @@ def test_the_table_knows_each_row_of_the_same_model_without_examples() -> None:
     assert rows["rag_best"] == rows["rag_embedding"] == "baseline"
     assert rows["rag_best_lora"] == "lora"
     assert rows["lora"] is rows["baseline"] is None
+
+
+def test_a_row_with_retrieval_alone_gets_answers_of_its_own_as_drafts() -> None:
+    profile = load_profile(PROFILE)
+    best = next(row for row in profile.optional_rows if row.name == "rag_best_lora")
+    run = Run(profile.model_copy(update={"rows": [best], "quantization": None}), "sample")
+    draft = run.row("rag_best_lora-draft")
+    assert (draft.recipe, draft.retrieval) == (best.recipe, None)
+    with pytest.raises(UserError, match="no row 'lora'; there are: rag_best_lora"):
+        run.row("lora")
+    examples = build_graph(run)["infer:rag_best_lora"].inputs["examples"]
+    assert examples.inputs["draft"].name == "infer:rag_best_lora-draft"
+
+
+def test_the_worker_makes_the_same_run() -> None:
+    overrides = {"learning_rate": 1e-4}
+    run = Run(
+        load_profile(PROFILE),
+        "spider",
+        5,
+        "smollm2-135m_lora_cpu",
+        PROFILE,
+        overrides,
+        ("rag_best",),
+    )
+    again = load_run(**json.loads(json.dumps(run.choices())))
+    assert (again.profile, again.folder, again.rows) == (run.profile, run.folder, run.rows)
+    assert again.training(again.rows[-1]) == (run.recipe_name, overrides)
+
+
+@pytest.mark.parametrize(("option", "kind"), [("dataset", "data"), ("recipe", "train")])
+def test_an_option_that_names_no_config(option: str, kind: str) -> None:
+    names = {"dataset": "sample"} | {option: "nonesuch"}
+    with pytest.raises(UserError, match=rf"configs/{kind}/nonesuch\.yaml: no such config file"):
+        Run(load_profile(PROFILE), **names)
+
+
+def test_a_wrong_key_for_the_data_set_names_the_profile_too() -> None:
+    profile = load_profile(PROFILE).model_copy(update={"data": {"schema_stile": "ddl"}})
+    with pytest.raises(UserError, match=r"'data' of profile smollm2-135m: .*mean 'schema_style'"):
+        build_graph(Run(profile, "sample"))
 
 
 def test_an_unknown_row_is_refused_with_what_there_is() -> None:

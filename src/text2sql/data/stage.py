@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from text2sql.config import check_config, load_config
+from text2sql.config import check_config, read_yaml
 from text2sql.data.config import DataConfig
 from text2sql.data.prepare import prepare
 from text2sql.paths import config_path
@@ -22,7 +22,9 @@ def run(job: Job) -> dict[str, Any]:
 def data_config(run: Run) -> DataConfig:
     """Return the dataset of a run, its prompts as the profile wants them."""
     path = config_path("data", run.dataset)
-    return load_config(path, DataConfig, run.profile.data)
+    own = run.profile.data
+    source = f"{path} with the key 'data' of profile {run.profile.name}" if own else str(path)
+    return check_config(read_yaml(path) | own, DataConfig, source)
 
 
 def _stage(graph: Graph, key: str) -> Stage:
