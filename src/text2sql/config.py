@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from text2sql.errors import UserError
 
@@ -20,6 +21,19 @@ class StrictModel(BaseModel):
     """Base of every config model: unknown keys are refused, values never change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_the_keys(cls, values: Any) -> Any:
+        unknown = (
+            [k for k in values if k not in cls.model_fields] if isinstance(values, dict) else []
+        )
+        if not unknown:
+            return values
+        close = difflib.get_close_matches(str(unknown[0]), cls.model_fields, n=1)
+        known = ", ".join(sorted(cls.model_fields))
+        fix = f"did you mean '{close[0]}'?" if close else f"known keys: {known}"
+        raise PydanticCustomError("unknown_key", "{fix}", {"key": unknown[0], "fix": fix})
 
 
 Config = TypeVar("Config", bound=StrictModel)
@@ -87,46 +101,33 @@ def key_check(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return checked
 
 
+def one_of(names: Collection[str], what: str) -> AfterValidator:
+    """Return pydantic's check that a key's value is one of some names."""
+
+    def check(name: str) -> str:
+        if name not in names:
+            raise ValueError(f"there is no such {what}; there are: {', '.join(names)}")
+        return name
+
+    return AfterValidator(check)
+
+
 def check_config(values: dict[str, Any], model: type[Config], source: str) -> Config:
     """Validate a mapping against a config model; `source` names it in the error."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        # A misspelt key shows twice, as unknown and as missing; the first says more.
-        found = error.errors()
-        first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
-        keys = [str(part) for part in first["loc"]]
-        raise UserError(f"{source}: {_explain(keys, first, model)}") from None
+        raise UserError(f"{source}: {_explain(error.errors()[0])}") from None
 
 
-def _explain(keys: list[str], error: Any, model: type[BaseModel]) -> str:
-    key = ".".join(keys)
-    if error["type"] == "extra_forbidden":
-        known = _sibling_keys(keys, model)
-        close = difflib.get_close_matches(keys[-1], known, n=1)
-        fix = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(sorted(known))}"
-        return f"unknown key '{key}'; {fix}"
+def _explain(error: Any) -> str:
+    place = [str(part) for part in error["loc"]]
+    key, message = ".".join(place), error["msg"].removeprefix("Value error, ")
+    if error["type"] == "unknown_key":
+        return f"unknown key '{'.'.join([*place, str(error['ctx']['key'])])}'; {message}"
     if error["type"] == "missing":
         return f"missing key '{key}'; add it"
-    message = error["msg"].removeprefix("Value error, ")
     return f"key '{key}': {message} (got {error['input']!r})" if key else message
-
-
-def _sibling_keys(keys: list[str], model: type[BaseModel]) -> list[str]:
-    """Keys allowed where the unknown one stands, found by asking each nested model in turn."""
-    current: type[BaseModel] | None = model
-    for key in keys[:-1]:
-        if current is None or key not in current.model_fields:
-            continue  # list index or union tag: stays in the same model
-        current = nested_model(current.model_fields[key].annotation)
-    return list(current.model_fields) if current else []
-
-
-def nested_model(annotation: Any) -> type[BaseModel] | None:
-    """Return the config model that a key's type holds, as ``Model | None`` does; else None."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(nested_model, get_args(annotation))), None)
 
 
 def overrides_label(overrides: Mapping[str, Any]) -> str:

@@ -36,26 +36,25 @@ class ModelConfig(StrictModel):
     architecture: dict[str, Any] = {}
 
 
-def _config_of(kind: str) -> AfterValidator:
-    """Return the check that a key names a file in `configs/<kind>/`, or a YAML file by path."""
+def _file_of(kind: str, model: type[StrictModel] | None = None) -> BeforeValidator:
+    """Return the check that a key names a file in `configs/<kind>/`, or a YAML file by path.
 
-    def require(name: str) -> str:
-        require_file(config_path(kind, name))
+    With a model, what is in the file takes the place of its name.
+    """
+
+    def check(name: Any) -> Any:
+        if not isinstance(name, str):
+            return name
+        path = config_path(kind, name)
+        if model:
+            return load_config(path, model)
+        require_file(path)
         return name
 
-    return AfterValidator(key_check(require))
+    return BeforeValidator(key_check(check))
 
 
-def _part(kind: str, model: type[StrictModel]) -> BeforeValidator:
-    """Return what puts a file of `configs/<kind>/` in the place of its name."""
-
-    def load(value: Any) -> Any:
-        return load_config(config_path(kind, value), model) if isinstance(value, str) else value
-
-    return BeforeValidator(key_check(load))
-
-
-InferName = Annotated[str, _config_of("infer")]
+InferName = Annotated[str, _file_of("infer")]
 
 
 class RowConfig(StrictModel):
@@ -63,8 +62,8 @@ class RowConfig(StrictModel):
 
     name: str
     label: str
-    recipe: Annotated[str, _config_of("train")] | None = None
-    retrieval: Annotated[str, _config_of("rag")] | None = None
+    recipe: Annotated[str, _file_of("train")] | None = None
+    retrieval: Annotated[str, _file_of("rag")] | None = None
     infer: InferName | None = None
 
 
@@ -106,10 +105,10 @@ class Profile(StrictModel):
     """
 
     name: str
-    model: Annotated[ModelConfig, _part("models", ModelConfig)]
+    model: Annotated[ModelConfig, _file_of("models", ModelConfig)]
     title: str = Field(default_factory=lambda values: values["model"].title)
-    machine: Annotated[MachineConfig, _part("machines", MachineConfig)] = MachineConfig()
-    dataset: Annotated[str, _config_of("data")]
+    machine: Annotated[MachineConfig, _file_of("machines", MachineConfig)] = MachineConfig()
+    dataset: Annotated[str, _file_of("data")]
     data: dict[str, Any] = {}
     infer: InferName
     rows: list[RowConfig] = Field(min_length=1)

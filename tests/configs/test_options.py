@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 from pydantic import BaseModel
 
-from text2sql.config import check_config, nested_model
+from text2sql.config import check_config
 from text2sql.data.config import DataConfig
 from text2sql.hardware import MachineConfig
 from text2sql.infer.config import InferConfig
@@ -35,6 +35,13 @@ MODELS: dict[str, type[Any]] = {
 DOCS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
 EXAMPLE = re.compile(r"```yaml\n# configs/([a-z-]+)/([\w.-]+)\.yaml(.*?)```", re.DOTALL)
 EXAMPLES = {f"{found[1]}/{found[2]}": found for found in EXAMPLE.finditer(DOCS["configs.md"])}
+
+
+def nested_model(annotation: Any) -> type[BaseModel] | None:
+    """The config model that a key's type holds, as ``Model | None`` does."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(nested_model, get_args(annotation))), None)
 
 
 def keys_set(values: Any, model: type[BaseModel] | None) -> Iterator[tuple[str, str]]:

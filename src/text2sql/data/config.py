@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from text2sql.config import StrictModel
+from text2sql.config import StrictModel, one_of
 from text2sql.errors import UserError
 from text2sql.paths import build_root, repository_root
 from text2sql.prompt import SYSTEM_PRESETS
@@ -48,31 +48,17 @@ class DataConfig(StrictModel):
     database: str
     database_form: Literal["sqlite", "sql"] = "sqlite"
     fields: dict[str, str] | None = None
-    schema_style: str = "ddl"
+    schema_style: Annotated[str, one_of(STYLES, "schema style")] = "ddl"
     samples: int = Field(default=0, ge=0)
     personal_data: bool = True
     schema_budget: int | None = Field(default=None, ge=16)
-    system: str = "p2"
+    system: Annotated[str, one_of(SYSTEM_PRESETS, "preset")] = "p2"
     decontamination: DecontaminationConfig = DecontaminationConfig()
     max_train_rows: int | None = Field(default=None, ge=1)
     max_rejects: int | None = Field(default=None, ge=0)
     max_characters: int = Field(default=20_000, ge=100)
     parse_sql: bool = True
     seed: int = 42
-
-    @field_validator("schema_style")
-    @classmethod
-    def _known_style(cls, value: str) -> str:
-        if value not in STYLES:
-            raise ValueError(f"there is no such schema style; there are: {', '.join(STYLES)}")
-        return value
-
-    @field_validator("system")
-    @classmethod
-    def _known_system(cls, value: str) -> str:
-        if value not in SYSTEM_PRESETS:
-            raise ValueError(f"no such preset; there are: {', '.join(SYSTEM_PRESETS)}")
-        return value
 
     def source_files(self) -> list[Path]:
         """Return the files and folders whose content decides the result."""

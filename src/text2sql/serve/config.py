@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from text2sql.config import StrictModel
+from text2sql.config import StrictModel, one_of
 from text2sql.schema import STYLES
 
 TOKEN_VARIABLE = "TEXT2SQL_TOKEN"  # the name of a variable, not a secret
@@ -30,7 +30,7 @@ class ServeConfig(StrictModel):
     port: int = Field(default=4060, ge=0, le=65535)
     token: SecretStr | None = None
     db_url: SecretStr | None = None
-    schema_style: str = "m-schema"
+    schema_style: Annotated[str, one_of(STYLES, "schema style")] = "m-schema"
     retrieval: str | None = None
     samples: int = Field(default=0, ge=0, le=20)
     personal_data: bool = False
@@ -46,13 +46,6 @@ class ServeConfig(StrictModel):
     max_rows: int = Field(default=1000, ge=1, le=100_000)
     schema_seconds: float = Field(default=60.0, ge=0)
     shutdown_seconds: int = Field(default=30, ge=1)
-
-    @field_validator("schema_style")
-    @classmethod
-    def _known_style(cls, value: str) -> str:
-        if value not in STYLES:
-            raise ValueError(f"there is no such schema style; there are: {', '.join(STYLES)}")
-        return value
 
     @model_validator(mode="after")
     def _reachable_only_with_token(self) -> Self:
