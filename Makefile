@@ -28,9 +28,9 @@ DATABASE ?= data/sample/database
 SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge test test-slow test-megatron check data-report \
-	decontaminate quantize serve serve-openai test-suite create-data eval-private reproduce plan publish \
-	results clean $(STAGES)
+.PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge setup-test test test-all test-elsewhere \
+	test-slow test-megatron test-pages test-services check data-report decontaminate quantize serve \
+	serve-openai test-suite create-data eval-private reproduce plan publish results clean $(STAGES)
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 22
@@ -54,22 +54,37 @@ setup-gguf: setup ## add llama.cpp to .venv for GGUF files (compiles, minutes)
 	@scripts/setup_gguf.sh
 
 setup-bge: setup ## add FlagEmbedding to .venv for BGE embedding models and rerankers
-	@$(PYTHON) -m pip --disable-pip-version-check install --quiet --requirement requirements/bge.txt
+	@scripts/setup_extra.sh bge
 
-test: setup ## run the tests
+setup-test: setup ## add to .venv what the tests need besides
+	@scripts/setup_extra.sh bge test
+
+test: setup-test ## run the tests
 	@$(PYTHON) -m pytest
 
-test-slow: setup ## run the tests that train and convert real models (minutes)
+# llama.cpp wants a C++ compiler, the pages Chromium, some tests servers; what a machine does not have
+# is skipped and said why.
+test-all: setup-test setup-gguf ## run all tests (first: apt-get install g++ chromium postgresql mariadb-server)
+	@$(RUN) model --profile smollm2-135m
+	@$(PYTHON) -m pytest -m ''
+
+# What differs between machines, all at once: order, threads, instruction sets, time zone, locale,
+# hashes, and who may read new files.
+test-elsewhere: setup-test ## run the tests as on another machine, in random order (SEED=)
+	@umask 077; OMP_NUM_THREADS=1 ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 \
+		OPENBLAS_CORETYPE=Haswell TZ=Asia/Shanghai LC_ALL=C PYTHONHASHSEED=1 \
+		$(PYTHON) -m pytest -p randomly --randomly-seed=$(or $(SEED),1)
+
+test-slow: setup-test ## run the tests that train and convert real models (minutes)
 	@$(PYTHON) -m pytest -m slow
 
-test-megatron: setup ## run the tests of Megatron training (make setup-megatron VENV=.venv first)
+test-megatron: setup-test ## run the tests of Megatron training (make setup-megatron VENV=.venv first)
 	@$(PYTHON) -m pytest -m megatron
 
-test-pages: setup ## run the tests of the web page in Chromium (first: apt-get install chromium)
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check playwright==1.65.2
+test-pages: setup-test ## run the tests of the web page in Chromium (first: apt-get install chromium)
 	@$(PYTHON) -m pytest tests/serve/test_pages.py
 
-test-services: setup ## run the tests that start PostgreSQL and MariaDB servers (Debian packages)
+test-services: setup-test ## run the tests that start PostgreSQL and MariaDB servers (Debian packages)
 	@$(PYTHON) -m pytest -m services
 
 check: setup ## lint, types, direction of imports, sample data and README tables in step

@@ -14,6 +14,27 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent
+OPTIONAL = ("slow", "gpu", "megatron", "services")  # markers that pyproject.toml leaves out
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Say how many tests were left out, in a line after pytest's own closing one."""
+    yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return
+    skipped = len(reporter.stats.get("skipped", []))
+    # Those that -k leaves out are not meant to run.
+    deselected = sum(
+        any(test.get_closest_marker(name) for name in OPTIONAL)
+        for test in reporter.stats.get("deselected", [])
+    )
+    if skipped + deselected:
+        reporter.write_line(
+            f"left out: {skipped + deselected} tests ({skipped} skipped, {deselected} by their"
+            " markers); to run them all, as far as this machine can: make test-all"
+        )
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def test_makefile_has_a_documented_target_for_every_command(repository: Path) ->
     documented = targets(repository)
     promised = "setup test check data decontaminate train-lora train-qlora train-full mg2hf hf2mg"
     promised += " merge quantize knowledge-base retrieve infer eval table figures create-data serve"
-    promised += " reproduce plan clean"
+    promised += " reproduce plan clean test-all test-elsewhere"
     assert set(promised.split()) <= documented.keys()
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from text2sql.paths import build_root
 from text2sql.profile import load_profile
 from text2sql.prompt import (
     TEMPLATES,
@@ -149,6 +148,14 @@ def smollm2_tokenizer() -> Any:
     return build_tokenizer(path, GGUFReader(path).fields)
 
 
+@pytest.fixture(scope="module")
+def smollm2_folder(smollm2_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as `make model` leaves it."""
+    folder = tmp_path_factory.mktemp("smollm2")
+    smollm2_tokenizer.save_pretrained(folder)
+    return folder
+
+
 def test_smollm2_trains_on_the_tokens_it_is_asked_with(smollm2_tokenizer: Any) -> None:
     messages = render_messages(QUESTION, SCHEMA, "short")
     sent = render_text(messages, "smollm2")
@@ -170,14 +177,11 @@ def test_only_qwen3_trains_on_the_think_block(qwen_tokenizer: Any) -> None:
 
 
 @pytest.mark.parametrize("preset", ["p1", "p2", "p3", "short"])
-def test_real_smollm2(preset: str) -> None:
+def test_real_smollm2(preset: str, smollm2_folder: Path) -> None:
     """The published tokenizer: its own ids, and the text of its own chat template."""
     from transformers import AutoTokenizer
 
-    folder = build_root() / "models" / "smollm2-135m-instruct"
-    if not (folder / "tokenizer.json").is_file():
-        pytest.skip(f"no tokenizer at {folder}; 'make model' gets it, TEXT2SQL_BUILD moves build/")
-    real = AutoTokenizer.from_pretrained(folder)
+    real = AutoTokenizer.from_pretrained(smollm2_folder)
     messages = render_messages(QUESTION, SCHEMA, preset)
     sent = render_text(messages, "smollm2")
     opening = messages[2]["content"] if preset == "p3" else ""
