@@ -65,14 +65,14 @@ test: setup-test ## run the tests
 # llama.cpp wants a C++ compiler, the pages Chromium, some tests servers; what a machine does not have
 # is skipped and said why.
 test-all: setup-test setup-gguf ## run all tests (first: apt-get install g++ chromium postgresql mariadb-server)
-	@$(RUN) model --profile smollm2-135m
+	@$(RUN) stage model --profile smollm2-135m
 	@$(PYTHON) -m pytest -m ''
 
 # What differs between machines, all at once: order, threads, instruction sets, time zone, locale,
 # hashes, and who may read new files.
 test-elsewhere: setup-test ## run the tests as on another machine, in random order (SEED=)
 	@umask 077; OMP_NUM_THREADS=1 ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 \
-		OPENBLAS_CORETYPE=Haswell TZ=Asia/Shanghai LC_ALL=C PYTHONHASHSEED=1 \
+		TZ=Asia/Shanghai LC_ALL=C PYTHONHASHSEED=1 \
 		$(PYTHON) -m pytest -p randomly --randomly-seed=$(or $(SEED),1)
 
 test-slow: setup-test ## run the tests that train and convert real models (minutes)
