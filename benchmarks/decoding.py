@@ -29,7 +29,7 @@ from text2sql.infer.load import load_engine
 from text2sql.infer.shrink_prompt import SchemaFitter
 from text2sql.infer.stage import PREDICT_FILE, decoding_counts, write_predictions
 from text2sql.infer.vote_and_repair import Databases
-from text2sql.prompt import render_text, stop_words
+from text2sql.prompt import load_template, render_text
 from text2sql.records import git_state, package_versions
 from text2sql.report.record import per_cent
 
@@ -51,7 +51,7 @@ def measure(
     """Answer the questions in one way and judge the answers."""
     common = {"engine": "llama.cpp", "max_new_tokens": 128, "max_model_len": 2048}
     config = InferConfig.model_validate(common | way)
-    engine = load_engine(model, config, stop_words(around.template), "cpu")
+    engine = load_engine(model, config, around.template.stop_words, "cpu")
     started = time.process_time()
     rows = sorted(answer(engine, questions, config, around), key=lambda row: int(row["id"]))
     seconds = time.process_time() - started
@@ -86,19 +86,18 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every n-th question")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
+    template = load_template(options.template, options.model)
     questions = [
-        row | {"prompt": render_text(row["messages"], options.template)}
+        row | {"prompt": render_text(row["messages"], template)}
         for row in list(read_jsonl(options.data / "questions.jsonl"))[:: options.every]
     ]
     values = read_json(options.data / "manifest.json")["config"]
     values.pop("limit", None)
-    fitter = SchemaFitter(
-        check_config(values, DataConfig, "data"), options.databases, options.template
-    )
+    fitter = SchemaFitter(check_config(values, DataConfig, "data"), options.databases, template)
     results: dict[str, Any] = {}
     with SqlExecutor() as executor:
         databases = Databases(options.databases, executor, 10.0)
-        around = Surroundings(options.template, fitter, databases)
+        around = Surroundings(template, fitter, databases)
         for name, way in WAYS.items():
             results[name] = measure(options.model, way, questions, around, databases)
             write_record(options, len(questions), results)

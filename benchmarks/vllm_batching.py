@@ -22,7 +22,7 @@ from text2sql.files import read_jsonl, write_json
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
 from text2sql.infer.vllm import VllmEngine
-from text2sql.prompt import render_text, stop_words
+from text2sql.prompt import load_template, render_text
 from text2sql.records import git_state, package_versions
 
 GROUP = 8
@@ -60,9 +60,10 @@ def main() -> None:
             "max_model_len": 2048,
         }
     )
-    engine = VllmEngine(options.model, config, stop_words(options.template))
+    template = load_template(options.template, options.model)
+    engine = VllmEngine(options.model, config, template.stop_words)
     prompts = [
-        Prompt(row["id"], engine.encode(render_text(row["messages"], options.template)))
+        Prompt(row["id"], engine.encode(render_text(row["messages"], template)))
         for row in list(read_jsonl(options.questions))[: options.limit]
     ]
     seconds: dict[str, list[float]] = {"at_once": [], "in_groups": []}

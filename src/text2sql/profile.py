@@ -10,12 +10,7 @@ from text2sql.config import StrictModel, key_check, load_config, require_file
 from text2sql.hardware import MachineConfig
 from text2sql.models.gguf_types import QUANTIZATION_TYPES, check_type
 from text2sql.paths import config_path
-from text2sql.prompt import stop_words
-
-
-def _known_template(name: str) -> str:
-    stop_words(name)
-    return name
+from text2sql.prompt import require_template
 
 
 class ModelConfig(StrictModel):
@@ -32,7 +27,7 @@ class ModelConfig(StrictModel):
     path_or_hub_id: str
     revision: str | None = None
     packaged_gguf: str | None = None
-    template: Annotated[str, AfterValidator(key_check(_known_template))]
+    template: Annotated[str, AfterValidator(key_check(require_template))]
     architecture: dict[str, Any] = {}
 
 

@@ -16,7 +16,7 @@ pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 from text2sql.data.report import data_report
 from text2sql.data.statistics import hardness_of, keywords_of, tables_of
 from text2sql.errors import UserError
-from text2sql.prompt import render_messages, render_text
+from text2sql.prompt import load_template, render_messages, render_text
 
 DDL = (
     "CREATE TABLE owl (id INTEGER PRIMARY KEY, name TEXT, weight REAL, nest_id INT);\n"
@@ -93,7 +93,7 @@ def test_lengths_are_those_of_the_tokenizer(prepared: Path, tmp_path: Path) -> N
     made.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
     made.save(str(model / "tokenizer.json"))
     text = data_report(prepared, prepared, 100, template="qwen3", tokenizer=str(model))
-    sent = render_text(render_messages("All owls?", DDL, "short"), "qwen3") + EASY
+    sent = render_text(render_messages("All owls?", DDL, "short"), load_template("qwen3")) + EASY
     words = len(sent.split())
     assert "estimated" not in text and "tokens of `model`" in text
     assert f"| evaluation | {words} | {words} |" in text

@@ -13,9 +13,9 @@ from text2sql.files import read_jsonl
 from text2sql.gguf.make import quantize_folder
 from text2sql.models.gguf_types import QUANTIZATION_TYPES
 from text2sql.models.llama_cpp import converter_folder
-from text2sql.prompt import render_messages, render_text
+from text2sql.prompt import load_template, render_messages, render_text
 
-TEMPLATE = "qwen3_nothink"
+TEMPLATE = load_template("qwen3_nothink")
 SCHEMA_TEXT = "CREATE TABLE singer (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);"
 QUESTIONS = [
     ("How many singers are there?", "SELECT COUNT(*) FROM singer"),

@@ -23,11 +23,11 @@ from text2sql.infer.sql_gbnf import schema_grammar
 from text2sql.models.gguf_header import read_header
 from text2sql.models.gguf_types import QUANTIZATION_TYPES
 from text2sql.models.llama_cpp import CONVERTER, converter_folder
-from text2sql.prompt import stop_words
+from text2sql.prompt import load_template
 from text2sql.schema import Column, Schema, Table
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("gguf_folder")]  # skips without llama.cpp
-TEMPLATE = "qwen3_nothink"
+TEMPLATE = load_template("qwen3_nothink")
 
 
 def f16(folder: Path) -> Path:
@@ -143,7 +143,7 @@ def prompts(engine: Any, texts: list[str], **values: Any) -> list[Prompt]:
 def test_llama_cpp_is_sent_the_tokens_of_transformers_and_answers_alike(
     gguf_folder: Path, tiny_qwen3: Path, gguf_texts: list[str]
 ) -> None:
-    stops = stop_words(TEMPLATE)
+    stops = TEMPLATE.stop_words
     one = load_engine(tiny_qwen3, settings("transformers"), stops, "cpu")
     other = load_engine(f16(gguf_folder), settings("llama.cpp"), stops, "cpu")
     assert prompts(one, gguf_texts) == prompts(other, gguf_texts)
@@ -158,7 +158,7 @@ def test_llama_cpp_is_sent_the_tokens_of_transformers_and_answers_alike(
 
 def test_a_seed_repeats_and_another_one_does_not(gguf_folder: Path, gguf_texts: list[str]) -> None:
     config = settings("llama.cpp", temperature=1.0)
-    engine = load_engine(f16(gguf_folder), config, stop_words(TEMPLATE), "cpu")
+    engine = load_engine(f16(gguf_folder), config, TEMPLATE.stop_words, "cpu")
     texts = [
         next(iter(engine.generate([prompts(engine, gguf_texts, sample=sample)[0]]))).text
         for sample in (0, 1, 0)
@@ -169,7 +169,7 @@ def test_a_seed_repeats_and_another_one_does_not(gguf_folder: Path, gguf_texts: 
 def test_a_grammar_binds_even_a_random_model(gguf_folder: Path, gguf_texts: list[str]) -> None:
     schema = Schema("d", (Table("singer", (Column("name", "TEXT"), Column("age", "INTEGER"))),), ())
     config = settings("llama.cpp", temperature=1.0)
-    engine = load_engine(f16(gguf_folder), config, stop_words(TEMPLATE), "cpu")
+    engine = load_engine(f16(gguf_folder), config, TEMPLATE.stop_words, "cpu")
     for done in engine.generate(prompts(engine, gguf_texts, grammar=schema_grammar(schema))):
         assert done.text.upper().startswith("SELECT ")
 
@@ -181,7 +181,7 @@ def test_greedy_decoding_under_a_grammar_writes_what_llama_cpps_own_sampler_does
 
     schema = Schema("d", (Table("singer", (Column("name", "TEXT"), Column("age", "INTEGER"))),), ())
     grammar = schema_grammar(schema)
-    engine = load_engine(f16(gguf_folder), settings("llama.cpp"), stop_words(TEMPLATE), "cpu")
+    engine = load_engine(f16(gguf_folder), settings("llama.cpp"), TEMPLATE.stop_words, "cpu")
     bound = prompts(engine, gguf_texts, grammar=grammar)
     found = {done.id: done.text for done in engine.generate(bound)}
     llama = open_llama(f16(gguf_folder), 512)

@@ -22,7 +22,8 @@ from text2sql.models.gguf_header import Matrices, find_gguf, read_header
 from text2sql.models.gguf_types import QUANTIZATION_TYPES, check_type
 from text2sql.models.llama_cpp import converter_folder
 from text2sql.profile import QuantizationConfig
-from text2sql.prompt import TEMPLATES, render_messages, render_text, stop_words
+from text2sql.prompt import load_template, render_messages, render_text
+from text2sql.prompt.template import template_names
 
 
 def write_gguf(path: Path, architecture: str = "llama") -> Path:
@@ -177,9 +178,13 @@ def as_jinja(modelfile: str) -> str:
     """The Go template of a Modelfile in Jinja's words; only what ours uses is translated."""
     go = modelfile.split('TEMPLATE """', 1)[1].split('"""', 1)[0]
     for old, new in (
+        (" $.System", " .System"),
         ("{{ if not .System }}", "{% if not System %}"),
         ("{{ if .System }}", "{% if System %}"),
         ("{{ .System }}", "{{ System }}"),
+        ("{{ $first := true }}", "{% set now = namespace(first=true) %}"),
+        ("{{ if $first }}", "{% if now.first %}"),
+        ("{{ $first = false }}", "{% set now.first = false %}"),
         ("{{ range $i, $m := .Messages }}", "{% for m in Messages %}"),
         ('{{ if eq $m.Role "user" }}', "{% if m.role == 'user' %}"),
         ('{{ if eq $m.Role "assistant" }}', "{% if m.role == 'assistant' %}"),
@@ -191,23 +196,29 @@ def as_jinja(modelfile: str) -> str:
     return go
 
 
-@pytest.mark.parametrize("template", sorted(TEMPLATES))
+@pytest.mark.parametrize("name", template_names())
 @pytest.mark.parametrize("with_system", [True, False])
-def test_ollama_renders_the_prompt_that_was_trained_on(template: str, with_system: bool) -> None:
+def test_ollama_renders_the_prompt_that_was_trained_on(
+    name: str, with_system: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("text2sql.prompt.template.special_tokens", lambda model: ("<s>", "</s>"))
+    template = load_template(name, Path("model"))
     messages = render_messages("How many?", "CREATE TABLE t (a INT);", "short")
     messages = messages if with_system else messages[1:]
     made = jinja2.Environment(keep_trailing_newline=True).from_string(
         as_jinja(ollama_modelfile("m.gguf", template, 4096))
     )
     system = messages[0]["content"] if with_system else ""
-    expected = render_text(messages, template).removeprefix(TEMPLATES[template].first)
+    begin = "<s>" if template.prefix else ""  # Ollama puts it there itself
+    expected = render_text(messages, template).removeprefix(begin)
     assert made.render(System=system, Messages=messages) == expected
 
 
 def test_deployment_files_hold_stop_words_and_context() -> None:
-    text = ollama_modelfile("m-Q4_K_M.gguf", "chatml", 2048)
+    template = load_template("chatml")
+    text = ollama_modelfile("m-Q4_K_M.gguf", template, 2048)
     assert "FROM ./m-Q4_K_M.gguf\n" in text
     assert "PARAMETER num_ctx 2048\n" in text
-    for word in stop_words("chatml"):
+    for word in template.stop_words:
         assert f'PARAMETER stop "{word}"\n' in text
-        assert f"`{word}`" in lm_studio_notes("m.gguf", "chatml", 2048)
+        assert f"`{word}`" in lm_studio_notes("m.gguf", template, 2048)

@@ -17,10 +17,10 @@ from text2sql.errors import UserError
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Prompt
 from text2sql.infer.load import load_engine
-from text2sql.prompt import stop_words
+from text2sql.prompt import load_template
 
 pytestmark = pytest.mark.slow
-TEMPLATE = "qwen3_nothink"
+TEMPLATE = load_template("qwen3_nothink")
 NAME = "tiny-qwen3-F16"
 START_SECONDS = 200
 
@@ -81,7 +81,7 @@ def test_the_openai_client_gets_models_completions_and_chat(
 def test_the_server_reads_our_tokens_and_answers_as_the_engine_does(
     base_url: str, gguf_folder: Path, tiny_qwen3: Path, gguf_texts: list[str]
 ) -> None:
-    stops = stop_words(TEMPLATE)
+    stops = TEMPLATE.stop_words
     server = config("openai", server={"model": NAME, "base_url": base_url})
     remote = load_engine(tiny_qwen3, server, stops, "cpu")
     local = load_engine(gguf_folder / f"{NAME}.gguf", config("llama.cpp"), stops, "cpu")
@@ -98,7 +98,7 @@ def test_a_server_that_reads_other_tokens_is_found_out(
     base_url: str, tiny_qwen3: Path, gguf_texts: list[str]
 ) -> None:
     server = config("openai", server={"model": NAME, "base_url": base_url})
-    engine = load_engine(tiny_qwen3, server, stop_words(TEMPLATE), "cpu")
+    engine = load_engine(tiny_qwen3, server, TEMPLATE.stop_words, "cpu")
     prompt = Prompt(0, engine.encode(gguf_texts[0])[1:], gguf_texts[0])
     with pytest.raises(UserError, match=r"the server read \d+ tokens where the prompt has \d+"):
         list(engine.generate([prompt]))
@@ -107,7 +107,7 @@ def test_a_server_that_reads_other_tokens_is_found_out(
 def test_a_model_that_is_not_served_is_named(base_url: str, tiny_qwen3: Path) -> None:
     server = config("openai", server={"model": "gpt", "base_url": base_url})
     with pytest.raises(UserError, match=f"serves no model 'gpt'; it serves: {NAME}"):
-        load_engine(tiny_qwen3, server, stop_words(TEMPLATE), "cpu")
+        load_engine(tiny_qwen3, server, TEMPLATE.stop_words, "cpu")
 
 
 def test_plain_clients_get_no_repetition_penalty(
@@ -120,7 +120,7 @@ def test_plain_clients_get_no_repetition_penalty(
         model=NAME, prompt=gguf_texts[0], max_tokens=16, temperature=0, stop=["<|im_end|>"]
     )
     local = load_engine(
-        gguf_folder / f"{NAME}.gguf", config("llama.cpp"), stop_words(TEMPLATE), "cpu"
+        gguf_folder / f"{NAME}.gguf", config("llama.cpp"), TEMPLATE.stop_words, "cpu"
     )
     (done,) = local.generate([Prompt(0, local.encode(gguf_texts[0]))])
     assert answer.choices[0].text == done.text.replace("\ufffd", "")
@@ -141,7 +141,7 @@ def test_plain_chat_clients_get_none_either(
     )
     file = gguf_folder / f"{NAME}.gguf"
     plain, penalized = (
-        load_engine(file, config("llama.cpp", **values), stop_words(TEMPLATE), "cpu")
+        load_engine(file, config("llama.cpp", **values), TEMPLATE.stop_words, "cpu")
         for values in ({}, {"repetition_penalty": 1.1})
     )
     (done,) = plain.generate([Prompt(0, plain.encode(text))])

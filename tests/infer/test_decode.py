@@ -17,10 +17,10 @@ from text2sql.infer.engine import Completion, Prompt
 from text2sql.infer.shrink_prompt import SchemaFitter
 from text2sql.infer.stage import read_journal, summarize
 from text2sql.infer.vote_and_repair import Databases, result_key, vote
-from text2sql.prompt import render_messages, render_text
+from text2sql.prompt import load_template, render_messages, render_text
 from text2sql.schema import read_schema, render_schema
 
-TEMPLATE = "smollm2"
+TEMPLATE = load_template("smollm2")
 
 
 class ScriptedEngine:

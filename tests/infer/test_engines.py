@@ -16,9 +16,10 @@ from text2sql.infer.load import load_engine
 from text2sql.infer.transformers import align, arrange, shared_prefix
 from text2sql.models.folder import load_tokenizer
 from text2sql.paths import build_root
-from text2sql.prompt import render_messages, render_text, stop_words
+from text2sql.prompt import load_template, render_messages, render_text
 
 SCHEMA = "CREATE TABLE singer (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);"
+SMOLLM2 = load_template("smollm2")
 QUESTIONS = ["How many singers are there?", "List all names.", "Who is oldest?", "Mean age?"]
 
 
@@ -74,12 +75,12 @@ def answers(engine: Engine, settings: InferConfig) -> Iterator[str]:
         {
             "id": number,
             "db_id": "d",
-            "prompt": render_text(render_messages(question, SCHEMA, "short"), "smollm2"),
+            "prompt": render_text(render_messages(question, SCHEMA, "short"), SMOLLM2),
         }
         for number, question in enumerate(QUESTIONS)
     ]
     records = sorted(
-        answer(engine, rows, settings, Surroundings("smollm2")), key=lambda record: record["id"]
+        answer(engine, rows, settings, Surroundings(SMOLLM2)), key=lambda record: record["id"]
     )
     assert [record["id"] for record in records] == list(range(len(QUESTIONS)))
     return (record["raw"] for record in records)
@@ -89,21 +90,21 @@ def answers(engine: Engine, settings: InferConfig) -> Iterator[str]:
 def alone(model: Path) -> list[str]:
     """What transformers answers when each question is asked by itself."""
     settings = config("transformers", 1)
-    engine = load_engine(model, settings, stop_words("smollm2"), "cpu")
+    engine = load_engine(model, settings, SMOLLM2.stop_words, "cpu")
     return list(answers(engine, settings))
 
 
 @pytest.mark.slow
 def test_batches_change_no_answer(model: Path, alone: list[str]) -> None:
     settings = config("transformers", 3)
-    engine = load_engine(model, settings, stop_words("smollm2"), "cpu")
+    engine = load_engine(model, settings, SMOLLM2.stop_words, "cpu")
     assert list(answers(engine, settings)) == alone
 
 
 @pytest.mark.slow
 def test_nothing_is_added_to_the_prompt_and_the_stop_word_ends_the_answer(model: Path) -> None:
     settings = config("transformers", 2)
-    engine = load_engine(model, settings, stop_words("smollm2"), "cpu")
+    engine = load_engine(model, settings, SMOLLM2.stop_words, "cpu")
     text = "<|im_start|>user\nSay: yes<|im_end|>\n<|im_start|>assistant\n"
     tokens = engine.encode(text)
     assert tokens.count(engine.encode("<|im_start|>")[0]) == 2
@@ -123,8 +124,8 @@ def vllm(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.timeout(1200)
 def test_vllm_answers_as_transformers_does(model: Path, alone: list[str], vllm: None) -> None:
     settings = config("vllm", 1)
-    engine = load_engine(model, settings, stop_words("smollm2"), "cpu")
-    text = render_text(render_messages(QUESTIONS[0], SCHEMA, "short"), "smollm2")
+    engine = load_engine(model, settings, SMOLLM2.stop_words, "cpu")
+    text = render_text(render_messages(QUESTIONS[0], SCHEMA, "short"), SMOLLM2)
     assert engine.encode(text) == load_tokenizer(model).encode(text, add_special_tokens=False)
     assert list(answers(engine, settings)) == alone
 
@@ -136,10 +137,10 @@ def test_vllm_with_an_adapter_by_request_answers_as_the_merged_model_does(
 ) -> None:
     adapter, merged = make_adapter(model, tmp_path)
     plain = config("transformers", 1)
-    expected = list(answers(load_engine(merged, plain, stop_words("smollm2"), "cpu"), plain))
+    expected = list(answers(load_engine(merged, plain, SMOLLM2.stop_words, "cpu"), plain))
     assert expected != alone  # else the adapter would do nothing
     settings = config("vllm", 1).model_copy(update={"adapter": True, "max_lora_rank": 8})
-    engine = load_engine(model, settings, stop_words("smollm2"), "cpu", adapter)
+    engine = load_engine(model, settings, SMOLLM2.stop_words, "cpu", adapter)
     assert list(answers(engine, settings)) == expected
 
 
@@ -178,7 +179,7 @@ def make_adapter(model: Path, folder: Path) -> tuple[Path, Path]:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_vllm_tells_listeners_of_the_text_as_it_grows(model: Path, vllm: None) -> None:
-    engine = load_engine(model, config("vllm", 1), stop_words("smollm2"), "cpu")
+    engine = load_engine(model, config("vllm", 1), SMOLLM2.stop_words, "cpu")
     tokens = engine.encode("<|im_start|>user\nCount to ten.<|im_end|>\n<|im_start|>assistant\n")
     heard: list[str] = []
     done = {one.id: one for one in engine.generate([Prompt(0, tokens, listener=heard.append)])}

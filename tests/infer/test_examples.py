@@ -10,8 +10,9 @@ import pytest
 from text2sql.errors import UserError
 from text2sql.files import write_text
 from text2sql.infer.examples import add_found_examples, read_examples
-from text2sql.prompt import Example, add_examples, render_messages, render_text
+from text2sql.prompt import Example, add_examples, load_template, render_messages, render_text
 
+QWEN3 = load_template("qwen3")
 EXAMPLES = [Example("How many tracks?", "SELECT count(*) FROM track"), Example("B?", "SELECT 2")]
 
 
@@ -32,14 +33,14 @@ def asked() -> dict[int, dict[str, Any]]:
 def add(room: int, order: str = "best_first", form: str = "reference_list") -> tuple[dict, str]:
     questions = asked()
     style = {"form": form, "order": order}
-    counts = add_found_examples(questions, {7: EXAMPLES}, style, "qwen3", Characters(), room)
+    counts = add_found_examples(questions, {7: EXAMPLES}, style, QWEN3, Characters(), room)
     return counts, questions[7]["prompt"]
 
 
 def test_prompt_is_that_of_the_one_renderer() -> None:
     counts, prompt = add(10_000)
     messages = render_messages("How many?", "CREATE TABLE t (a);", "p2", EXAMPLES)
-    assert prompt == render_text(messages, "qwen3")
+    assert prompt == render_text(messages, QWEN3)
     assert counts == {"examples": 2, "examples_without_room": 0}
 
 
@@ -67,7 +68,7 @@ def test_the_worst_examples_go_first_when_there_is_no_room() -> None:
     assert "B?" not in prompt
     counts, prompt = add(10)
     assert counts == {"examples": 0, "examples_without_room": 2}
-    assert prompt == render_text(asked()[7]["messages"], "qwen3")
+    assert prompt == render_text(asked()[7]["messages"], QWEN3)
 
 
 def test_adding_examples_leaves_the_messages_given_as_they_are() -> None:
@@ -81,7 +82,7 @@ def test_adding_examples_leaves_the_messages_given_as_they_are() -> None:
 def test_a_question_without_entry_and_a_broken_file_are_one_line(tmp_path: Path) -> None:
     style = {"form": "plain", "order": "best_first"}
     with pytest.raises(UserError, match=r"question 7 has no entry in examples\.jsonl"):
-        add_found_examples(asked(), {}, style, "qwen3", Characters(), 100)
+        add_found_examples(asked(), {}, style, QWEN3, Characters(), 100)
     write_text(tmp_path / "examples.jsonl", '{"id": 1, "examples": []}\n{"id": 2}\n')
     with pytest.raises(UserError, match=r"examples\.jsonl:2: .*make retrieve"):
         read_examples(tmp_path)

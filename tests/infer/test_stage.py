@@ -15,9 +15,10 @@ from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
 from text2sql.infer.stage import NO_SQL, read_journal, summarize, write_predictions
+from text2sql.prompt import load_template
 
 CONFIG = InferConfig(engine="transformers", max_new_tokens=8, max_model_len=40)
-AROUND = Surroundings("smollm2")
+AROUND = Surroundings(load_template("smollm2"))
 
 
 class EchoEngine:

@@ -19,7 +19,6 @@ import uvicorn
 from tests.serve.tiny import PRESET, STYLE, TEMPLATE, make_database, make_tiny_model
 from text2sql.infer.config import InferConfig
 from text2sql.infer.load import load_engine
-from text2sql.prompt import stop_words
 from text2sql.serve.app import make_app
 from text2sql.serve.batcher import Asking
 from text2sql.serve.command import server_settings
@@ -75,7 +74,7 @@ def start(tiny_model: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
             | {"max_new_tokens": 48, "max_model_len": 512}
             | (decoding or {})
         )
-        engine = engine or load_engine(tiny_model, infer, stop_words(TEMPLATE), "cpu")
+        engine = engine or load_engine(tiny_model, infer, TEMPLATE.stop_words, "cpu")
         live = LiveDatabase(config) if db_url else None
         asking = Asking(TEMPLATE, PRESET, STYLE)
         service = Service(engine, infer, asking, "tiny", config, live, finder)

@@ -25,7 +25,7 @@ from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Prompt
 from text2sql.infer.load import load_engine
 from text2sql.models.llama_cpp import converter_folder
-from text2sql.prompt import render_messages, stop_words
+from text2sql.prompt import render_messages
 
 pytestmark = pytest.mark.slow
 Start = Callable[..., Server]
@@ -105,7 +105,7 @@ def test_llama_cpp_streams(start: Start, database: Path, tiny_gguf: Path) -> Non
     config = InferConfig.model_validate(
         {"engine": "llama.cpp", "max_new_tokens": 48, "max_model_len": 512}
     )
-    engine = load_engine(tiny_gguf, config, stop_words(TEMPLATE), "cpu")
+    engine = load_engine(tiny_gguf, config, TEMPLATE.stop_words, "cpu")
     check_pieces(engine)
     check_stream(start(database, engine=engine))
 
@@ -115,7 +115,7 @@ def openai_engine(url: str, tiny_model: Path, send: str = "text", name: str = NA
         {"engine": "openai", "max_new_tokens": 48, "max_model_len": 512, "batch_size": 4}
         | {"server": {"base_url": url, "model": name, "send": send}}
     )
-    return load_engine(tiny_model, config, stop_words(TEMPLATE), "cpu")
+    return load_engine(tiny_model, config, TEMPLATE.stop_words, "cpu")
 
 
 def test_an_openai_server_streams(

@@ -22,7 +22,7 @@ from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
 from text2sql.infer.load import load_engine
 from text2sql.paths import config_path, repository_root
-from text2sql.prompt import Example, render_messages, render_text, stop_words
+from text2sql.prompt import Example, render_messages, render_text
 from text2sql.rag.build import FILE, build, entries
 from text2sql.rag.config import KnowledgeBaseConfig, RetrievalConfig
 from text2sql.rag.embed import Embedder
@@ -117,7 +117,7 @@ def engine(tiny_model: Path) -> Listening:
     infer = InferConfig.model_validate(
         {"engine": "transformers", "dtype": "float32", "max_new_tokens": 48} | ROOM
     )
-    return Listening(load_engine(tiny_model, infer, stop_words(TEMPLATE), "cpu"))
+    return Listening(load_engine(tiny_model, infer, TEMPLATE.stop_words, "cpu"))
 
 
 def test_examples_stand_in_the_prompt_and_in_the_answer(

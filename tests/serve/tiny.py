@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from text2sql.infer.answers import REPAIR_REQUEST
-from text2sql.prompt import render_messages, render_text
+from text2sql.prompt import load_template, render_messages, render_text
 from text2sql.schema import read_schema, render_schema
 
 TABLES = """
@@ -44,7 +44,7 @@ CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n"
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-TEMPLATE, PRESET, STYLE = "chatml", "short", "ddl"
+TEMPLATE, PRESET, STYLE = load_template("chatml"), "short", "ddl"
 
 
 def make_database(path: Path) -> Path:

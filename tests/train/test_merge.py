@@ -30,10 +30,11 @@ def merged(tiny: Any, adapter: Path, run_stage: Callable[..., Any], tmp_path_fac
 
 
 def prompts(data: Path) -> list[str]:
-    from text2sql.prompt import render_text
+    from text2sql.prompt import load_template, render_text
 
     lines = (data / "questions.jsonl").read_text(encoding="utf-8").splitlines()[:QUESTIONS]
-    return [render_text(json.loads(line)["messages"], "qwen3_nothink") for line in lines]
+    template = load_template("qwen3_nothink")
+    return [render_text(json.loads(line)["messages"], template) for line in lines]
 
 
 def load(model: Path, dtype: Any, adapter: Path | None = None) -> Any:

@@ -15,6 +15,7 @@ from text2sql.infer.openai_server import serve as serve_with_openai_api
 from text2sql.models.gguf_types import DEFAULT_TYPE, check_type
 from text2sql.paths import build_root, shown
 from text2sql.pipeline.command import bring_up_to_date, select_run
+from text2sql.prompt import load_template
 
 
 @click.command()
@@ -39,7 +40,7 @@ def quantize(
     run = bring_up_to_date(["data"], **options)
     folder = output or build_root() / "gguf" / model.resolve().name
     questions = run.folder / "data" / QUESTIONS
-    template = run.profile.model.template
+    template = load_template(run.profile.model.template, model)
     types = types or (DEFAULT_TYPE,)
     click.echo(summary(quantize_folder(model, folder, types, template, questions, pretokenizer)))
     click.echo(f"files: {shown(folder)}")

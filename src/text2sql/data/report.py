@@ -14,7 +14,7 @@ from text2sql.data.report_page import markdown, plot
 from text2sql.data.statistics import Statistics
 from text2sql.errors import UserError
 from text2sql.files import read_jsonl, write_text
-from text2sql.prompt import Message, render_text
+from text2sql.prompt import Message, Template, load_template, render_text
 from text2sql.schema.prune import estimate_tokens
 
 SCHEMA_TEXT = re.compile(r"\[SCHEMA\]\n(.*)\n\[QUESTION\]\n", re.DOTALL)
@@ -35,7 +35,7 @@ def data_report(
         folder: output of `prepare`.
         output: folder for the two files.
         cutoff_len: LLaMA-Factory's cutoff; longer rows are cut in training.
-        template: prompt template that the rows are counted in.
+        template: name of the prompt template that the rows are counted in.
         tokenizer: path of a model's folder with its ``tokenizer.json``; without one, lengths are
             estimates and the report says so.
 
@@ -49,8 +49,9 @@ def data_report(
     if not path.is_file():
         raise UserError(f"{path}: no prepared dataset; run 'text2sql dataset prepare' first")
     count = _counter(tokenizer)
+    prompts = load_template(template, Path(tokenizer) if tokenizer else None)
     sets = [
-        _count(name, rows, template, count)
+        _count(name, rows, prompts, count)
         for name, rows in (
             ("training", _training_rows(path)),
             ("evaluation", _evaluation_rows(folder / "questions.jsonl")),
@@ -68,7 +69,7 @@ def data_report(
 def _count(
     name: str,
     rows: Iterator[tuple[list[Message], str]],
-    template: str,
+    template: Template,
     count: Callable[[str], int],
 ) -> Statistics:
     found = Statistics(name)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from text2sql.prompt import SYSTEM_PRESETS, TEMPLATES, stop_words
+from text2sql.prompt import SYSTEM_PRESETS, Template
 
 NOTES = "LM-Studio.md"
 
 
-def ollama_modelfile(file: str, template: str, context: int) -> str:
+def ollama_modelfile(file: str, template: Template, context: int) -> str:
     """Return a Modelfile whose rendered prompt is, byte for byte, the one trained on.
 
     The token that begins a text is left out: Ollama puts it there where the model wants one.
@@ -20,25 +20,28 @@ def ollama_modelfile(file: str, template: str, context: int) -> str:
         template: prompt template.
         context: tokens of prompt and answer together.
     """
-    chosen = TEMPLATES[template]
-    system, after_system = chosen.system
-    user, after_user = chosen.user
-    reply, after_reply = chosen.reply
-    default = ""
-    if chosen.default_system:
-        default = (
-            f"{{{{ if not .System }}}}{system}{chosen.default_system}{after_system}{{{{ end }}}}"
-        )
-    stops = "".join(f'PARAMETER stop "{word}"\n' for word in stop_words(template))
+    system, after_system = template.system
+    user, after_user = template.user
+    reply, after_reply = template.reply
+    prefix = template.prefix.removeprefix(template.bos_token)
+    spoken = f"{{{{ if .System }}}}{system}{{{{ .System }}}}{after_system}{{{{ end }}}}"
+    if template.default_system:
+        default = f"{system}{template.default_system}{after_system}"
+        spoken = f"{{{{ if not .System }}}}{default}{{{{ end }}}}{spoken}"
+    before = f"{prefix}{spoken}"
+    if template.system_in_user:
+        before = f"{prefix}{{{{ $first := true }}}}"
+        spoken = spoken.replace(" .System", " $.System")
+        user += f"{{{{ if $first }}}}{spoken}{{{{ $first = false }}}}{{{{ end }}}}"
+    stops = "".join(f'PARAMETER stop "{word}"\n' for word in template.stop_words)
     return (
         f"# ollama create my-text2sql -f THIS_FILE; then: ollama run my-text2sql\n"
         f"FROM ./{file}\n"
-        f'TEMPLATE """{default}{{{{ if .System }}}}{system}{{{{ .System }}}}{after_system}'
-        "{{ end }}{{ range $i, $m := .Messages }}"
+        f'TEMPLATE """{before}{{{{ range $i, $m := .Messages }}}}'
         f'{{{{ if eq $m.Role "user" }}}}{user}{{{{ $m.Content }}}}{after_user}{{{{ end }}}}'
         f'{{{{ if eq $m.Role "assistant" }}}}{reply}{{{{ $m.Content }}}}{after_reply}{{{{ end }}}}'
         "{{ end }}"
-        f'{chosen.reply_opening}"""\n'
+        f'{template.reply_opening}"""\n'
         f"{stops}"
         "PARAMETER temperature 0\n"
         "PARAMETER repeat_penalty 1.0\n"
@@ -46,7 +49,7 @@ def ollama_modelfile(file: str, template: str, context: int) -> str:
     )
 
 
-def lm_studio_notes(file: str, template: str, context: int) -> str:
+def lm_studio_notes(file: str, template: Template, context: int) -> str:
     """Return what to set in LM Studio for a GGUF file, as Markdown.
 
     Args:
@@ -54,11 +57,11 @@ def lm_studio_notes(file: str, template: str, context: int) -> str:
         template: prompt template.
         context: tokens of prompt and answer together.
     """
-    stops = ", ".join(f"`{word}`" for word in stop_words(template))
+    stops = ", ".join(f"`{word}`" for word in template.stop_words)
     thinking = (
         "\nSwitch thinking off: this model was tuned on replies that begin with an empty think"
         " block.\n"
-        if "<think>" in TEMPLATES[template].opening
+        if template.opening
         else ""
     )
     presets = "\n".join(f"- `{name}`:\n\n  > {text}" for name, text in SYSTEM_PRESETS.items())

@@ -30,6 +30,7 @@ from text2sql.gguf.probes import (
 from text2sql.models.folder import require_model
 from text2sql.models.gguf_header import Header, read_header
 from text2sql.models.gguf_types import F16, check_type, gguf_name
+from text2sql.prompt import Template
 
 LOGIT_PROBES = 4
 RECORD = "quantization.json"  # of a folder: where the files come from, and what was measured
@@ -74,7 +75,7 @@ def make_quantized(
     output: Path,
     name: str,
     probes: list[Probe],
-    template: str,
+    template: Template,
     report: Report | None = None,
 ) -> dict[str, Any]:
     """Quantize an F16 file, measure the result, and write what Ollama and LM Studio need.
@@ -128,7 +129,7 @@ def quantize_folder(
     model: Path,
     output: Path,
     types: Sequence[str],
-    template: str,
+    template: Template,
     questions: Path,
     pretokenizer: str | None = None,
 ) -> dict[str, Any]:

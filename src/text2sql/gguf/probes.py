@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from text2sql.files import read_jsonl
-from text2sql.prompt import render_text
+from text2sql.prompt import Template, render_text
 
 STRINGS = 1000
 PERPLEXITY_QUESTIONS = 400  # at most; all of the sample set's
@@ -32,7 +32,7 @@ class Probe:
     answer: str
 
 
-def read_probes(questions: Path, template: str) -> list[Probe]:
+def read_probes(questions: Path, template: Template) -> list[Probe]:
     """Return the questions of a data stage (its ``questions.jsonl``) as probes."""
     return [
         Probe(render_text(row["messages"], template), row["gold"]) for row in read_jsonl(questions)

@@ -10,6 +10,7 @@ from text2sql.gguf.probes import PERPLEXITY_QUESTIONS, read_probes
 from text2sql.models.gguf_header import find_gguf
 from text2sql.models.gguf_types import F16, gguf_name
 from text2sql.paths import shown
+from text2sql.prompt import load_template
 from text2sql.run import Run
 from text2sql.stage import Graph, Job, Stage, StageKind
 from text2sql.train.stage import model_of
@@ -24,16 +25,15 @@ def run(job: Job) -> dict[str, Any]:
     Raises:
         UserError: the model cannot be converted, or a check failed.
     """
-    template = job.config["template"]
+    source = job.inputs.get("model") or find_gguf(job.inputs["gguf"])
+    template = load_template(job.config["template"], source)
     probes = read_probes(job.inputs["data"] / QUESTIONS, template)
     output = job.output / job.config["file"]
     if job.stage.kind == "gguf":
-        model = job.inputs["model"]
         types = tuple(job.config["types"])
         named = job.config.get("pretokenizer")
-        return make_f16(model, output, probes, types, named, job.progress.update)
-    source, kind = find_gguf(job.inputs["gguf"]), job.config["type"]
-    return make_quantized(source, output, kind, probes, template, job.progress.update)
+        return make_f16(source, output, probes, types, named, job.progress.update)
+    return make_quantized(source, output, job.config["type"], probes, template, job.progress.update)
 
 
 def _row(graph: Graph) -> list[str]:

@@ -13,7 +13,7 @@ from text2sql.infer.engine import Completion, Engine, Prompt
 from text2sql.infer.shrink_prompt import Fitter
 from text2sql.infer.sql_gbnf import schema_grammar
 from text2sql.infer.vote_and_repair import Choice, QueryRunner, choose, repair
-from text2sql.prompt import render_text
+from text2sql.prompt import Template, render_text
 from text2sql.sql.extract import extract_sql
 
 REPAIR_REQUEST = (
@@ -33,7 +33,7 @@ class Surroundings:
         database: what they are called, for the repair turn.
     """
 
-    template: str
+    template: Template
     fitter: Fitter | None = None
     databases: QueryRunner | None = None
     database: str = "SQLite"

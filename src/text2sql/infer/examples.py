@@ -9,7 +9,7 @@ from text2sql.artifacts import EXAMPLES
 from text2sql.errors import UserError
 from text2sql.files import read_jsonl
 from text2sql.infer.engine import Engine
-from text2sql.prompt import Example, add_examples, render_text
+from text2sql.prompt import Example, Template, add_examples, render_text
 
 
 def read_examples(folder: Path) -> dict[int, list[Example]]:
@@ -28,7 +28,7 @@ def add_found_examples(
     questions: dict[int, dict[str, Any]],
     found: dict[int, list[Example]],
     style: dict[str, Any],
-    template: str,
+    template: Template,
     engine: Engine,
     room: int,
 ) -> dict[str, int]:
@@ -61,7 +61,7 @@ def fit_examples(
     row: dict[str, Any],
     examples: list[Example],
     style: dict[str, Any],
-    template: str,
+    template: Template,
     engine: Engine,
     room: int,
 ) -> list[Example]:

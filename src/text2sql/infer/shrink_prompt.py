@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from text2sql.data.config import DataConfig
 from text2sql.errors import UserError
-from text2sql.prompt import render_messages, render_text
+from text2sql.prompt import Template, render_messages, render_text
 from text2sql.schema import Schema, prune_schema, read_schema, render_schema
 
 
@@ -34,7 +34,7 @@ class SchemaFitter:
         template: prompt template.
     """
 
-    def __init__(self, config: DataConfig, databases: Path, template: str) -> None:
+    def __init__(self, config: DataConfig, databases: Path, template: Template) -> None:
         self._config, self._databases, self._template = config, databases, template
         self._read = cache(self._read_uncached)
 
@@ -76,7 +76,7 @@ def fit_question(
     schema: Schema,
     style: str,
     preset: str,
-    template: str,
+    template: Template,
     room: int,
     encode: Callable[[str], list[int]],
 ) -> dict[str, Any] | None:

@@ -25,7 +25,7 @@ from text2sql.infer.load import ENGINES, load_engine
 from text2sql.infer.shrink_prompt import SchemaFitter
 from text2sql.infer.vote_and_repair import Databases
 from text2sql.models.gguf_types import F16
-from text2sql.prompt import render_text, stop_words
+from text2sql.prompt import Template, load_template, render_text
 from text2sql.stage import Graph, Job, Stage, StageKind
 from text2sql.train.stage import model_of
 
@@ -42,7 +42,7 @@ def run(job: Job) -> dict[str, Any]:
         Counts of questions, tokens, finish reasons, pruned prompts and answers without SQL; seconds
         and questions per second of this process; what the engine measured of itself.
     """
-    template = job.config["template"]
+    template = load_template(job.config["template"], job.inputs["model"])
     style = job.config.get("examples")
     values = {k: v for k, v in job.config.items() if k not in ("template", "examples")}
     config = check_config(values, InferConfig, source=job.stage.name)
@@ -54,7 +54,7 @@ def run(job: Job) -> dict[str, Any]:
         load_engine,
         job.inputs["model"],
         config,
-        stop_words(template),
+        template.stop_words,
         job.settings["device"],
         job.inputs.get("adapter"),
     )
@@ -95,7 +95,9 @@ def run(job: Job) -> dict[str, Any]:
     )
 
 
-def _surroundings(job: Job, config: InferConfig, template: str, stack: ExitStack) -> Surroundings:
+def _surroundings(
+    job: Job, config: InferConfig, template: Template, stack: ExitStack
+) -> Surroundings:
     folder = Path(job.settings["databases"])
     values = {k: v for k, v in job.stage.inputs["data"].config.items() if k != "limit"}
     fitter = SchemaFitter(check_config(values, DataConfig, "data"), folder, template)

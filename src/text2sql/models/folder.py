@@ -9,6 +9,7 @@ from typing import Any
 
 from text2sql.errors import UserError
 from text2sql.files import read_json
+from text2sql.models.gguf_header import find_gguf, read_header
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 OVERHEAD_BYTES = 600_000_000  # Python with torch, and the activations of a small batch
@@ -65,6 +66,22 @@ def load_tokenizer(folder: Path) -> Any:
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{folder}: its tokenizer does not load ({reason})") from None
+
+
+def special_tokens(model: Path) -> tuple[str, str]:
+    """Return the tokens that begin and end a text for a model; empty where it has none.
+
+    Args:
+        model: Hugging Face folder, GGUF file, or folder with one.
+
+    Raises:
+        UserError: the tokenizer does not load, or the GGUF file is broken.
+    """
+    if model.is_file() or any(model.glob("*.gguf")):
+        header = read_header(find_gguf(model))
+        return header.bos_token, header.eos_token
+    tokenizer = load_tokenizer(model)
+    return tokenizer.bos_token or "", tokenizer.eos_token or ""
 
 
 def stop_token_ids(tokenizer: Any, stops: Sequence[str], folder: Path) -> list[int]:

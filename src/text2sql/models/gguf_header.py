@@ -47,6 +47,7 @@ class Header:
         cache_bytes_per_token: memory that one token of context takes, at 16 bits a value.
         context_length: longest context the model was trained for.
         chat_template: the chat template, empty when there is none.
+        bos_token, eos_token: the tokens that begin and end a text, empty where it has none.
     """
 
     architecture: str
@@ -57,6 +58,8 @@ class Header:
     cache_bytes_per_token: int
     context_length: int
     chat_template: str
+    bos_token: str
+    eos_token: str
 
     @property
     def bits_per_weight(self) -> float:
@@ -104,6 +107,11 @@ def read_header(path: Path) -> Header:
         field = fields.get(key.replace("{arch}", architecture))
         return default if field is None else field.contents()
 
+    def token(role: str) -> str:
+        number = value(f"tokenizer.ggml.{role}_token_id", None)
+        tokens = fields.get("tokenizer.ggml.tokens")
+        return "" if number is None or tokens is None else str(tokens.contents(int(number)))
+
     heads = int(_largest(value("{arch}.attention.head_count", 1)))
     width = int(value("{arch}.embedding_length", 0))
     key_length = int(value("{arch}.attention.key_length", width // heads))
@@ -119,6 +127,8 @@ def read_header(path: Path) -> Header:
         cache_bytes_per_token=2 * layers * kv_heads * (key_length + value_length),
         context_length=int(value("{arch}.context_length", 0)),
         chat_template=str(value("tokenizer.chat_template", "")),
+        bos_token=token("bos"),
+        eos_token=token("eos"),
     )
 
 

@@ -8,17 +8,24 @@ from text2sql.prompt.messages import (
     add_examples,
     render_messages,
 )
-from text2sql.prompt.template import TEMPLATES, render_reply, render_text, stop_words
+from text2sql.prompt.template import (
+    Template,
+    load_template,
+    render_reply,
+    render_text,
+    require_template,
+)
 
 __all__ = [
     "SYSTEM_PRESETS",
-    "TEMPLATES",
     "Example",
     "ExamplesForm",
     "Message",
+    "Template",
     "add_examples",
+    "load_template",
     "render_messages",
     "render_reply",
     "render_text",
-    "stop_words",
+    "require_template",
 ]

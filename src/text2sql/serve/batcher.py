@@ -14,7 +14,7 @@ from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Engine
 from text2sql.infer.shrink_prompt import fit_question
-from text2sql.prompt import Example, render_messages, render_text
+from text2sql.prompt import Example, Template, render_messages, render_text
 from text2sql.schema import Schema
 from text2sql.serve.control_words import disarm_example
 from text2sql.serve.database import LiveDatabase
@@ -29,7 +29,7 @@ log = logging.getLogger("text2sql.serve")
 class Asking:
     """How prompts look: what the model was trained with."""
 
-    template: str
+    template: Template
     preset: str
     style: str
 

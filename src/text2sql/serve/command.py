@@ -21,7 +21,7 @@ from text2sql.models.gguf_types import DEFAULT_TYPE
 from text2sql.paths import config_name
 from text2sql.pipeline.command import bring_up_to_date, select_run
 from text2sql.profile import Profile
-from text2sql.prompt import stop_words
+from text2sql.prompt import load_template
 from text2sql.rag.config import load_retrieval_config
 from text2sql.run import ALL_ROWS
 from text2sql.serve.app import make_app
@@ -77,8 +77,8 @@ def serve_profile(
     if model is None:
         model = _profile_model(run, graph, decoding.engine)
     name = decoding.server.model if decoding.server else model.resolve().name
-    template = profile.model.template
-    loaded = load_engine(model, decoding, stop_words(template), profile.machine.device)
+    template = load_template(profile.model.template, model)
+    loaded = load_engine(model, decoding, template.stop_words, profile.machine.device)
     asking = Asking(template, data.system, serving.schema_style)
     serve(Service(loaded, decoding, asking, name, serving, database, finder))
 

@@ -14,7 +14,7 @@ from text2sql.errors import UserError
 from text2sql.files import read_jsonl
 from text2sql.infer.engine import Engine
 from text2sql.infer.examples import fit_examples
-from text2sql.prompt import Example
+from text2sql.prompt import Example, Template
 from text2sql.rag.build import store_place
 from text2sql.rag.config import KnowledgeBaseConfig, RetrievalConfig
 from text2sql.rag.embed import Embedder
@@ -96,7 +96,12 @@ class ExampleFinder:
         return [[Example(one.question, one.sql) for one in each.examples] for each in found]
 
     def show(
-        self, row: dict[str, Any], examples: list[Example], template: str, engine: Engine, room: int
+        self,
+        row: dict[str, Any],
+        examples: list[Example],
+        template: Template,
+        engine: Engine,
+        room: int,
     ) -> list[Example]:
         """Put examples into a question's ``messages`` and ``prompt``.
 

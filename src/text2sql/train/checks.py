@@ -7,10 +7,11 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from text2sql.errors import UserError
 from text2sql.files import read_json
+from text2sql.prompt import load_template
 from text2sql.train.architecture import Architecture
 from text2sql.train.lengths import count_cut, measure_lengths
 from text2sql.train.llamafactory import unknown_keys
@@ -93,15 +94,13 @@ def check_template(template: str, model: Path) -> None:
     Such a model trains without complaint on turns it reads as punctuation, and never stops
     generating, since the token that ends a turn is none to it.
     """
-    from llamafactory.data.template import TEMPLATES
-
-    if template not in TEMPLATES:
-        raise UserError(f"LLaMA-Factory has no template '{template}'; set the profile's template")
+    loaded = load_template(template, model)
     known = _vocabulary(model)
     if known is None:
         return  # a tokenizer without tokenizer.json (SentencePiece); LLaMA-Factory loads it
-    written = sorted(_special_tokens(TEMPLATES[template]))
-    missing = [token for token in written if token not in known]
+    texts = (loaded.prefix, *loaded.system, *loaded.user, *loaded.reply, loaded.opening)
+    written = SPECIAL.findall(" ".join([*texts, *loaded.stop_words]))
+    missing = sorted(token for token in written if token not in known)
     if missing:
         raise UserError(
             f"template '{template}' does not fit the model: its tokenizer has no token"
@@ -131,16 +130,6 @@ def check_disk(recipe: Recipe, model: Path, output: Path) -> None:
             f"{output}: the checkpoints need about {needed / GIB:.1f} GiB and {free / GIB:.1f} GiB"
             " are free; make room, set TEXT2SQL_BUILD to another disk, or SET=save_total_limit=1"
         )
-
-
-def _special_tokens(template: Any) -> set[str]:
-    parts = [template.format_prefix, template.format_system, template.format_user]
-    slots = [slot for part in (*parts, template.format_assistant) for slot in part.slots]
-    texts = [*(slot for slot in slots if isinstance(slot, str)), *template.stop_words]
-    found = {token for text in texts for token in SPECIAL.findall(text)}
-    if type(template).__name__ == "ReasoningTemplate":
-        found |= {word.strip() for word in template.thought_words}
-    return found
 
 
 def _vocabulary(model: Path) -> set[str] | None:

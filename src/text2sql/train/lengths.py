@@ -11,7 +11,7 @@ from typing import Any
 import ijson
 
 from text2sql.errors import UserError
-from text2sql.prompt import TEMPLATES, Message, render_reply, render_text
+from text2sql.prompt import Message, Template, load_template, render_reply, render_text
 from text2sql.schema.prune import estimate_tokens
 
 TOKENIZED_AT_ONCE = 1000
@@ -83,7 +83,7 @@ def measure_lengths(data: Path, template: str, model: Path | None) -> Lengths:
 
     Args:
         data: output of the data stage.
-        template: prompt template.
+        template: name of the prompt template.
         model: the model's folder; without one, lengths are estimated from the characters.
 
     Raises:
@@ -95,10 +95,11 @@ def measure_lengths(data: Path, template: str, model: Path | None) -> Lengths:
     prompts: list[int] = []
     answers: list[int] = []
     tokenizer = _tokenizer(model)
+    written = load_template(template, model if tokenizer else None)
     batch: list[tuple[str, str]] = []
     with path.open("rb") as stream:
         for row in ijson.items(stream, "item"):
-            batch.append(_texts(row, template))
+            batch.append(_texts(row, written))
             if len(batch) == TOKENIZED_AT_ONCE:
                 _count(batch, tokenizer, prompts, answers)
                 batch.clear()
@@ -122,13 +123,11 @@ def packed_rows(lengths: Sequence[int], cutoff: int) -> int:
     return count
 
 
-def _texts(row: dict[str, Any], template: str) -> tuple[str, str]:
+def _texts(row: dict[str, Any], template: Template) -> tuple[str, str]:
     human, answer = (turn["value"] for turn in row["conversations"])
     messages: list[Message] = [{"role": "user", "content": human}]
     if row.get("system"):
         messages.insert(0, {"role": "system", "content": row["system"]})
-    if template not in TEMPLATES:  # the prompt's own text is nearly all of it
-        return "\n".join(m["content"] for m in messages), answer
     return render_text(messages, template), render_reply(answer, template)
 
 
