@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from llamafactory.data.processor.processor_utils import infer_seqlen
 from tqdm import tqdm
 
 from text2sql import hardware
@@ -30,7 +31,7 @@ from text2sql.pipeline.registry import build_graph
 from text2sql.profile import load_profile
 from text2sql.records import git_state, package_versions
 from text2sql.run import Run
-from text2sql.train.lengths import Lengths, cut_lengths, measure_lengths, packed_rows
+from text2sql.train.lengths import Lengths, measure_lengths, packed_rows
 from text2sql.train.llamafactory import run_llamafactory
 from text2sql.train.recipe import load_recipe
 
@@ -78,8 +79,8 @@ def variants(first: str, second: str) -> dict[str, dict[str, Any]]:
 
 def make_tiny(data: Path, folder: Path) -> None:
     """Save the tests' Qwen3 of 0.9M parameters, with a tokenizer trained on the data."""
-    helpers = runpy.run_path(str(repository_root() / "tests" / "train" / "conftest.py"))
-    helpers["make_qwen3"](folder, helpers["make_tokenizer"](data))
+    helpers = runpy.run_path(str(repository_root() / "tests" / "helpers" / "tiny_models.py"))
+    helpers["save_wide_qwen3"](folder, data / "train.json")
 
 
 def first_rows(data: Path, count: int, folder: Path) -> Path:
@@ -98,7 +99,7 @@ def token_counts(lengths: Lengths, keys: dict[str, Any]) -> tuple[int, int]:
     """
     cutoff, batch = keys["cutoff_len"], keys["per_device_train_batch_size"]
     pairs = zip(lengths.prompts, lengths.answers, strict=True)
-    rows = [sum(cut_lengths(prompt, answer, cutoff)) for prompt, answer in pairs]
+    rows = [sum(infer_seqlen(prompt, answer, cutoff)) for prompt, answer in pairs]
     if keys.get("packing"):
         return sum(rows), packed_rows(rows, cutoff - 1) * cutoff
     if keys.get("train_sampling_strategy") == "group_by_length":

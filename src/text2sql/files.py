@@ -18,6 +18,7 @@ from text2sql.errors import UserError
 
 # What keeps a file from being written that is no mistake of the program.
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
+GIB = 2**30
 PARTIAL = ".partial"  # suffix of what is still being written
 LOCK_POLL_SECONDS = 0.2
 
@@ -49,11 +50,35 @@ def write_failure(error: OSError, folder: Path) -> str | None:
     """
     if error.errno not in WRITE_ERRORS:
         return None
-    where, free = error.filename or folder, shutil.disk_usage(folder).free / 2**30
+    where, free = error.filename or folder, free_bytes(folder) / GIB
     return (
         f"{where}: cannot be written ({error.strerror}; {free:.1f} GiB free); make room, or set"
         " TEXT2SQL_BUILD to another folder, and run the same command again"
     )
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how much can still be written to the disk of a folder."""
+    return shutil.disk_usage(folder).free
+
+
+def require_disk(
+    needed: float, folder: Path, what: str, fix: str = "make room, or move to another disk"
+) -> None:
+    """Raise UserError, with the estimate, when a folder's disk has less room than needed.
+
+    Args:
+        needed: bytes.
+        folder: where they are to be written.
+        what: what needs them, in the plural.
+        fix: what to do about it.
+    """
+    free = free_bytes(folder)
+    if needed > free:
+        raise UserError(
+            f"{folder}: {what} need about {needed / GIB:.1f} GiB and {free / GIB:.1f} GiB are free;"
+            f" {fix}"
+        )
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -132,11 +131,9 @@ def test_broken_weights_are_said(tmp_path: Path) -> None:
 def test_too_little_disk_is_said_with_the_estimate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = write_model(tmp_path / "m")
-    full = shutil.disk_usage(tmp_path)._replace(free=10)
-    monkeypatch.setattr("text2sql.gguf.convert.shutil.disk_usage", lambda _: full)
-    with pytest.raises(UserError, match=r"may take 0\.0 GB, the disk has 0\.0 GB free"):
-        check_model(folder)
+    monkeypatch.setattr("text2sql.files.free_bytes", lambda folder: 10)
+    with pytest.raises(UserError, match=r"GGUF files need about 0\.0 GiB and 0\.0 GiB are free"):
+        check_model(write_model(tmp_path / "m"))
 
 
 def test_no_converter_and_a_wrong_checkout_are_said(

@@ -126,8 +126,7 @@ def test_a_disk_too_small_for_the_checkpoints(
 ) -> None:
     recipe = load_recipe("smollm2-135m_full_cpu")
     check_disk(recipe, tiny.model, tmp_path)
-    usage = shutil.disk_usage(tmp_path)._replace(free=2**20)
-    monkeypatch.setattr("text2sql.train.checks.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("text2sql.files.free_bytes", lambda folder: 2**20)
     with pytest.raises(UserError, match="checkpoints need about"):
         check_disk(recipe, tiny.model, tmp_path)
 

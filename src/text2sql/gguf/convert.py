@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import runpy
-import shutil
 import sys
 from collections.abc import Callable
 from math import prod
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from text2sql.errors import UserError
-from text2sql.files import PARTIAL, read_json
+from text2sql.files import PARTIAL, read_json, require_disk
 from text2sql.models.folder import require_model, tensor_shapes
 from text2sql.models.gguf_types import QUANTIZATION_TYPES, block_of, check_type
 from text2sql.models.llama_cpp import CONVERTER, converter_folder, require_llama_cpp
@@ -53,13 +52,7 @@ def check_model(folder: Path, types: tuple[str, ...] = ()) -> dict[str, Any]:
     if not _has_chat_template(folder):
         raise UserError(f"{folder}: no chat template; copy chat_template.jinja of the base model")
     parameters = sum(map(prod, shapes))
-    needed = int(2.1 * parameters * (1 + len(types)))
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise UserError(
-            f"{folder}: GGUF files may take {needed / 1e9:.1f} GB, the disk has"
-            f" {free / 1e9:.1f} GB free"
-        )
+    require_disk(2.1 * parameters * (1 + len(types)), folder, "GGUF files")
     matrices = [shape for shape in shapes if len(shape) > 1]
     return {
         "architecture": config.get("architectures", ["unknown"])[0],

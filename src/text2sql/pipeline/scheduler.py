@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import IO, Any
 from tqdm import tqdm
 
 from text2sql.errors import UserError
+from text2sql.files import free_bytes
 from text2sql.paths import repository_root
 from text2sql.pipeline.keys import is_current
 from text2sql.pipeline.outputs import LOG, partial_folder, prepare_partial
@@ -243,7 +243,7 @@ def _failure(stage: Stage, status: int) -> str:
             "it was killed, as the system does when memory runs out; the same command goes on from"
             " what is there"
         )
-    if shutil.disk_usage(log.parent).free < ROOM_FOR_A_LINE:  # the reason may not be in the log
+    if free_bytes(log.parent) < ROOM_FOR_A_LINE:  # the reason may not be in the log
         last = (
             f"the disk of {log.parent} is full; make room and run the same command again, it goes"
             " on from what is there"

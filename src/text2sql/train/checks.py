@@ -5,17 +5,16 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from text2sql.errors import UserError
-from text2sql.files import read_json
+from text2sql.files import read_json, require_disk
 from text2sql.prompt import load_template
 from text2sql.train.architecture import Architecture
 from text2sql.train.lengths import count_cut, measure_lengths
 from text2sql.train.llamafactory import unknown_keys
-from text2sql.train.memory import GIB
+from text2sql.train.memory import trained_parameters
 from text2sql.train.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 # Tokens a template writes by which a chat model knows whose turn it is.
 SPECIAL = re.compile(r"<\|[^|>]+\|>|</?think>")
 # Packages that a recipe's keys ask for and our environments leave out.
-OPTIONAL_PACKAGES = {"tensorboard": "tensorboard", "swanlab": "swanlab", "wandb": "wandb"}
+TRACKERS = ("tensorboard", "swanlab", "wandb")
 # Bytes of a checkpoint for each trained weight: itself and Adam's two moments, in float32.
 CHECKPOINT_BYTES = 12
 
@@ -47,8 +46,7 @@ def check_before_training(job: Job, recipe: Recipe) -> list[str]:
         from text2sql.train.megatron_setup import require_mcore_adapter, require_transformer_engine
 
         require_mcore_adapter()
-        if job.settings["device"] != "cpu":
-            require_transformer_engine(recipe.llamafactory)
+        require_transformer_engine(recipe.llamafactory)
     unknown = unknown_keys(recipe.llamafactory)
     if unknown:
         raise UserError(f"recipe '{name}': LLaMA-Factory has no key '{unknown[0]}'")
@@ -56,9 +54,8 @@ def check_before_training(job: Job, recipe: Recipe) -> list[str]:
     check_dataset(job.inputs["data"])
     check_template(job.config["template"], job.inputs["model"])
     check_disk(recipe, job.inputs["model"], job.output)
-    cutoff = int(recipe.llamafactory.get("cutoff_len", 2048))
     lengths = measure_lengths(job.inputs["data"], job.config["template"], job.inputs["model"])
-    warning = count_cut(lengths, cutoff).describe(cutoff)
+    warning = count_cut(lengths, recipe.cutoff).describe(recipe.cutoff)
     return [f"warning: {warning}"] if warning else []
 
 
@@ -66,14 +63,14 @@ def check_packages(recipe: Recipe) -> None:
     """Raise UserError when a recipe reports to a program that is not installed."""
     keys = recipe.llamafactory
     reported = keys.get("report_to") or []
-    wanted = {reported} if isinstance(reported, str) else set(reported)
+    trackers = {reported} if isinstance(reported, str) else set(reported)
     if keys.get("use_swanlab"):
-        wanted.add("swanlab")
-    for tracker, package in OPTIONAL_PACKAGES.items():
-        if tracker in wanted and importlib.util.find_spec(package) is None:
+        trackers.add("swanlab")
+    for tracker in TRACKERS:
+        if tracker in trackers and importlib.util.find_spec(tracker) is None:
             raise UserError(
                 f"the recipe reports to {tracker}, which is not installed; run: pip install"
-                f" {package} (in the training environment), or set report_to=none"
+                f" {tracker} (in the training environment), or set report_to=none"
                 + (" use_swanlab=false" if tracker == "swanlab" else "")
             )
 
@@ -110,26 +107,16 @@ def check_template(template: str, model: Path) -> None:
 
 def check_disk(recipe: Recipe, model: Path, output: Path) -> None:
     """Raise UserError when the checkpoints that a recipe keeps cannot fit on the disk."""
-    try:
-        sizes = Architecture.from_config(read_json(model / "config.json"))
-    except UserError:
-        return  # another family of models: no estimate
     keys = recipe.llamafactory
-    trained = sizes.parameters
-    if recipe.method != "full":
-        rank, target = int(keys.get("lora_rank", 8)), str(keys.get("lora_target", "all"))
-        try:
-            trained = sizes.adapter_parameters(rank, target)
-        except UserError:
-            return  # layers under other names
-    kept = 0 if keys.get("save_strategy") == "no" else int(keys.get("save_total_limit") or 3) + 1
-    needed = trained * (CHECKPOINT_BYTES * kept + 4)
-    free = shutil.disk_usage(output).free
-    if needed > free:
-        raise UserError(
-            f"{output}: the checkpoints need about {needed / GIB:.1f} GiB and {free / GIB:.1f} GiB"
-            " are free; make room, set TEXT2SQL_BUILD to another disk, or SET=save_total_limit=1"
+    try:
+        trained = trained_parameters(
+            recipe, Architecture.from_config(read_json(model / "config.json"))
         )
+    except UserError:
+        return  # a family of models, or names of layers, without an estimate
+    kept = 0 if keys.get("save_strategy") == "no" else int(keys.get("save_total_limit") or 3) + 1
+    fix = "make room, set TEXT2SQL_BUILD to another disk, or SET=save_total_limit=1"
+    require_disk(trained * (CHECKPOINT_BYTES * kept + 4), output, "the checkpoints", fix)
 
 
 def _vocabulary(model: Path) -> set[str] | None:

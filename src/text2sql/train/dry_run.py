@@ -5,18 +5,17 @@ It refuses a recipe that cannot fit, and names a change with which it would.
 
 from __future__ import annotations
 
-import itertools
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from textwrap import indent
 from typing import Any
 
 import yaml
 
 from text2sql import hardware
 from text2sql.errors import UserError
-from text2sql.files import read_json
+from text2sql.files import GIB, read_json
 from text2sql.models.hub import hub_config
 from text2sql.paths import local_model, shown
 from text2sql.profile import Profile
@@ -25,7 +24,7 @@ from text2sql.stage import Stage
 from text2sql.train.architecture import Architecture
 from text2sql.train.launch import launch_line
 from text2sql.train.lengths import Lengths, count_cut, measure_lengths
-from text2sql.train.memory import GIB, Memory, estimate_memory
+from text2sql.train.memory import Memory, estimate_memory, trained_parameters
 from text2sql.train.nodes import this_node
 from text2sql.train.recipe import Recipe, overrides_label, recipe_of
 from text2sql.train.schedule import GPUS, UTILIZATION, Schedule, plan_schedule, replicas
@@ -33,7 +32,6 @@ from text2sql.train.schedule import GPUS, UTILIZATION, Schedule, plan_schedule, 
 ASSUMED_ROWS = 10_000
 ASSUMED_PROMPT, ASSUMED_ANSWER = 280, 40  # tokens; about what the public sets have
 NO_SHORTER_THAN_ANY_CUTOFF = 1_000_000
-TYPICAL_QUANTILE = 0.9  # of the lengths, for the memory that a recipe needs at the least
 CPU_PROBE_SECONDS = 0.3
 # Of the speed of one large matrix product, what training on a CPU reaches; see docs/training.md.
 CPU_UTILIZATION = (0.3, 0.9)
@@ -89,39 +87,18 @@ def dry_run(
         f"memory:     {memory.describe()} a device, with every row as long as the longest",
         f"time:       {_time_line(recipe, model, schedule, machine, nodes.count)}",
         "keys:",
-        *_indented(yaml.safe_dump(recipe.llamafactory, sort_keys=False)),
+        indent(yaml.safe_dump(recipe.llamafactory, sort_keys=False).rstrip(), "  "),
     ]
-    cutoff = int(recipe.llamafactory.get("cutoff_len", 2048))
-    cut = count_cut(lengths, cutoff).describe(cutoff)
+    cut = count_cut(lengths, recipe.cutoff).describe(recipe.cutoff)
     if cut and "ssumed" not in source:
         lines.append(f"warning:    {cut}")
-    lines += _fit_lines(recipe, model, lengths, schedule, machine, nodes.count)
+    lines += _fit_lines(recipe, model, lengths, machine, nodes.count)
     return "\n".join(lines)
 
 
-def trained_parameters(recipe: Recipe, model: Architecture) -> int:
-    """Return how many parameters get gradients."""
-    if recipe.method == "full":
-        return model.parameters
-    keys = recipe.llamafactory
-    return model.adapter_parameters(int(keys.get("lora_rank", 8)), str(keys.get("lora_target")))
-
-
-def changes_that_fit(
-    recipe: Recipe, model: Architecture, tokens_of: Any, limit: float, nodes: int
-) -> Iterator[tuple[dict[str, Any], Memory]]:
-    """Yield overrides with which a recipe fits, those that change the result least first.
-
-    Args:
-        recipe: the recipe that does not fit.
-        model: the model's sizes.
-        tokens_of: gives the tokens of a micro-batch of a recipe.
-        limit: bytes of one device.
-        nodes: machines that train together.
-    """
-    keys = recipe.llamafactory
-    batch = int(keys.get("per_device_train_batch_size", 8))
-    accumulation = int(keys.get("gradient_accumulation_steps", 1))
+def changes(recipe: Recipe) -> Iterator[dict[str, Any]]:
+    """Yield overrides by which a recipe needs less memory; first what changes its result least."""
+    keys, batch, accumulation = recipe.llamafactory, recipe.batch, recipe.accumulation
     smaller: list[dict[str, Any]] = [{}]
     while batch % 2 == 0:
         batch, accumulation = batch // 2, accumulation * 2
@@ -137,65 +114,44 @@ def changes_that_fit(
         ways.append({"deepspeed": "configs/deepspeed/zero3.json"})
     if recipe.launch.backend != "single":
         ways += [way | {"processes": recipe.launch.processes * 2} for way in list(ways)]
-    for way in ways:
-        for change in smaller:
-            if not (changed := way | change):
-                continue
-            tried = recipe.changed(changed)
-            memory = estimate_memory(tried, model, tokens_of(tried), nodes)
-            if memory.total <= limit:
-                yield changed, memory
+    yield from (way | change for way in ways for change in smaller if way or change)
 
 
 def _fit_lines(
-    recipe: Recipe,
-    model: Architecture,
-    lengths: Lengths,
-    schedule: Schedule,
-    machine: Machine,
-    nodes: int,
+    recipe: Recipe, model: Architecture, lengths: Lengths, machine: Machine, nodes: int
 ) -> list[str]:
     """Say whether it fits; raise UserError where it does not even with rows of usual length."""
 
-    def usual(tried: Recipe) -> int:
-        planned = plan_schedule(tried, lengths, nodes)
-        packed = tried.llamafactory.get("packing") or tried.llamafactory.get("neat_packing")
-        if packed:
-            return planned.micro_batch_tokens
-        cutoff = int(tried.llamafactory.get("cutoff_len", 2048))
-        ordered = sorted(min(row, cutoff) for row in lengths.rows)
-        per_device = int(tried.llamafactory.get("per_device_train_batch_size", 8))
-        return ordered[int(TYPICAL_QUANTILE * (len(ordered) - 1))] * per_device
+    def needs(tried: Recipe) -> tuple[Memory, Memory]:
+        """With the longest rows, and with rows of usual length."""
+        schedule = plan_schedule(tried, lengths, nodes)
+        tokens = (schedule.micro_batch_tokens, schedule.usual_tokens)
+        most, usual = (estimate_memory(tried, model, count, nodes) for count in tokens)
+        return most, usual
 
-    def longest(tried: Recipe) -> int:
-        return plan_schedule(tried, lengths, nodes).micro_batch_tokens
-
-    least = estimate_memory(recipe, model, usual(recipe), nodes)
-    most = estimate_memory(recipe, model, schedule.micro_batch_tokens, nodes)
-    change = next(
-        itertools.chain(
-            changes_that_fit(recipe, model, longest, machine.memory, nodes),
-            changes_that_fit(recipe, model, usual, machine.memory, nodes),
-        ),
-        None,
-    )
-    hint = (
-        f'SET="{overrides_label(change[0]).replace(",", " ")}" would'
-        f" ({change[1].total / GIB:.1f} GiB)"
-        if change
-        else f"no change of batch, optimizer or sharding does; {_other_method(recipe)}"
-    )
-    if least.total > machine.memory:
+    most, usual = needs(recipe)
+    if most.total <= machine.memory:
+        return [f"fits:       yes, {(machine.memory - most.total) / GIB:.1f} GiB left"]
+    tried = [(change, needs(recipe.changed(change))) for change in changes(recipe)]
+    fitting = [
+        (change, memory[kind])
+        for kind in (0, 1)  # rather one with which the longest rows fit as well
+        for change, memory in tried
+        if memory[kind].total <= machine.memory
+    ]
+    hint = f"no change of batch, optimizer or sharding does; {_other_method(recipe)}"
+    if fitting:
+        label = overrides_label(fitting[0][0]).replace(",", " ")
+        hint = f'SET="{label}" would ({fitting[0][1].total / GIB:.1f} GiB)'
+    if usual.total > machine.memory:
         raise UserError(
-            f"recipe needs about {least.describe()} on each device and {machine.name} has"
+            f"recipe needs about {usual.describe()} on each device and {machine.name} has"
             f" {machine.memory / GIB:.0f} GiB; {hint}"
         )
-    if most.total > machine.memory:
-        return [
-            f"warning:    fits with rows of usual length ({least.total / GIB:.1f} GiB), but a batch"
-            f" of the longest rows may not; {hint}"
-        ]
-    return [f"fits:       yes, {(machine.memory - most.total) / GIB:.1f} GiB left"]
+    return [
+        f"warning:    fits with rows of usual length ({usual.total / GIB:.1f} GiB), but a batch"
+        f" of the longest rows may not; {hint}"
+    ]
 
 
 def _other_method(recipe: Recipe) -> str:
@@ -209,9 +165,9 @@ def _other_method(recipe: Recipe) -> str:
 def _lengths(stage: Stage, rows: int | None) -> tuple[Lengths, str]:
     data, model = stage.inputs["data"].output, stage.inputs["model"].output
     if rows is None and read_manifest(data) is not None:
-        found = measure_lengths(data, stage.config["template"], model)
-        how = "counted by the model's tokenizer" if found.counted else "lengths estimated"
-        return found, f"{len(found.prompts)} rows of {shown(data)}, {how}"
+        lengths = measure_lengths(data, stage.config["template"], model)
+        how = "counted by the model's tokenizer" if lengths.counted else "lengths estimated"
+        return lengths, f"{len(lengths.prompts)} rows of {shown(data)}, {how}"
     count = rows or ASSUMED_ROWS
     # One row as long as the cutoff allows, for the memory at the worst.
     prompts = [*[ASSUMED_PROMPT] * (count - 1), NO_SHORTER_THAN_ANY_CUTOFF]
@@ -227,14 +183,13 @@ def _lengths(stage: Stage, rows: int | None) -> tuple[Lengths, str]:
 
 
 def _architecture(stage: Stage, profile: Profile) -> Architecture:
-    config = stage.inputs["model"].output / "config.json"
-    if config.is_file():
-        return Architecture.from_config(read_json(config))
+    folders = (stage.inputs["model"].output, local_model(profile.model.path_or_hub_id))
+    configs = [folder / "config.json" for folder in folders if folder]
+    there = [path for path in configs if path.is_file()]
+    if there:
+        return Architecture.from_config(read_json(there[0]))
     if profile.model.architecture:
         return Architecture.from_config(profile.model.architecture)
-    folder = local_model(profile.model.path_or_hub_id)
-    if folder and (folder / "config.json").is_file():
-        return Architecture.from_config(read_json(folder / "config.json"))
     from_hub = hub_config(profile.model.path_or_hub_id, profile.model.revision)
     if from_hub:
         return Architecture.from_config(from_hub)
@@ -248,7 +203,7 @@ def _machine(profile: Profile, gpu: str | None) -> Machine:
     if gpu is not None and gpu not in GPUS:
         raise UserError(f"no GPU '{gpu}' in our table; there are: {', '.join(GPUS)}")
     if gpu is None and profile.machine.device == "cpu":
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        memory = hardware.memory_gb() * GIB
         return Machine("CPU", memory, _cpu_speed(profile.machine.threads), CPU_UTILIZATION)
     if gpu is None:
         gpu = _gpu_here()
@@ -284,16 +239,14 @@ def _cpu_speed(threads: int) -> float:
 
 
 def _batch_lines(recipe: Recipe, schedule: Schedule, nodes: int) -> list[str]:
-    keys = recipe.llamafactory
-    per_device = int(keys.get("per_device_train_batch_size", 8))
-    accumulation = int(keys.get("gradient_accumulation_steps", 1))
+    epochs = recipe.llamafactory.get("num_train_epochs", 3)
     return [
-        f"batch:      {schedule.effective_batch} = {per_device} a device x {accumulation} steps"
-        f" accumulated x {replicas(recipe, nodes)} replicas (tensor parallel"
-        f" {recipe.tensor_parallel}, pipeline {recipe.pipeline_parallel},"
+        f"batch:      {schedule.effective_batch} = {recipe.batch} a device x"
+        f" {recipe.accumulation} steps accumulated x {replicas(recipe, nodes)} replicas (tensor"
+        f" parallel {recipe.tensor_parallel}, pipeline {recipe.pipeline_parallel},"
         f" ZeRO {recipe.zero_stage or 'none'})",
-        f"steps:      {schedule.steps} over {keys.get('num_train_epochs', 3)} epochs of"
-        f" {schedule.rows} sequences of {schedule.mean_length:.0f} tokens",
+        f"steps:      {schedule.steps} over {epochs} epochs of {schedule.rows} sequences of"
+        f" {schedule.mean_length:.0f} tokens",
         f"tokens:     {schedule.tokens:,}",
     ]
 
@@ -323,7 +276,3 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def _indented(text: str) -> list[str]:
-    return [f"  {line}" for line in text.splitlines()]

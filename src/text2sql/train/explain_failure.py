@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
+
+from text2sql.files import GIB, free_bytes
 
 # The first that fits any line wins, so causes stand before what they bring about.
 KNOWN: tuple[tuple[str, str], ...] = (
@@ -23,6 +24,11 @@ KNOWN: tuple[tuple[str, str], ...] = (
         r"CUDA out of memory|torch\.OutOfMemoryError|DefaultCPUAllocator: can't allocate",
         "memory is not enough; see what would fit with DRY_RUN=1, or halve"
         " per_device_train_batch_size and double gradient_accumulation_steps (SET=...)",
+    ),
+    (
+        r"Torch not compiled with CUDA.*|Found no NVIDIA driver.*|No CUDA GPUs are available.*",
+        "this training needs a CUDA GPU ({match}); run it on a machine that has one, or choose"
+        " another RECIPE=",
     ),
     (
         r"EADDRINUSE|address already in use|errno: 98",
@@ -76,12 +82,12 @@ def explain(program: str, lines: Sequence[str], status: int, folder: Path) -> st
         status: its exit status; negative when a signal ended it.
         folder: where it wrote.
     """
+    free = f"{free_bytes(folder) / GIB:.1f} GiB"
     for pattern, advice in KNOWN:
         for line in lines:
-            found = re.search(pattern, line)
-            if found:
-                text = " ".join(found.group(0).split())[:200]
-                return f"{program}: " + advice.format(folder=folder, free=_free(folder), match=text)
+            if match := re.search(pattern, line):
+                text = " ".join(match.group(0).split())[:200]
+                return f"{program}: " + advice.format(folder=folder, free=free, match=text)
     if status in (-9, 137):
         return (
             f"{program} was killed, by the system when memory ran out or by hand; see DRY_RUN=1 for"
@@ -92,7 +98,3 @@ def explain(program: str, lines: Sequence[str], status: int, folder: Path) -> st
     # Of many processes the first to fail tells why; the rest fail because it is gone.
     reason = causes[0] if causes else f"ended with status {status}"
     return f"{program}: {' '.join(reason.split())[:400]}"
-
-
-def _free(folder: Path) -> str:
-    return f"{shutil.disk_usage(folder).free / 2**30:.1f} GiB"

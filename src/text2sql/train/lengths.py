@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,27 +51,13 @@ class Cut:
         )
 
 
-def cut_lengths(prompt: int, answer: int, cutoff: int) -> tuple[int, int]:
-    """Return what LLaMA-Factory leaves of a row's prompt and answer, in tokens.
-
-    Its rule (`infer_seqlen`): shorten the prompt where the answer takes less than half of the
-    cutoff, the answer where the prompt does, else both in proportion.
-    """
-    if answer * 2 < cutoff:
-        most = cutoff
-    elif prompt * 2 < cutoff:
-        most = cutoff - prompt
-    else:
-        most = int(cutoff * (answer / (prompt + answer)))
-    kept = min(most, answer)
-    return min(max(cutoff - kept, 0), prompt), kept
-
-
 def count_cut(lengths: Lengths, cutoff: int) -> Cut:
-    """Count the rows that a cutoff shortens."""
+    """Count the rows that a cutoff shortens, by LLaMA-Factory's own rule."""
+    from llamafactory.data.processor.processor_utils import infer_seqlen
+
     prompts = answers = 0
     for prompt, answer in zip(lengths.prompts, lengths.answers, strict=True):
-        left = cut_lengths(prompt, answer, cutoff)
+        left = infer_seqlen(prompt, answer, cutoff)
         prompts += left[0] < prompt
         answers += left[1] < answer
     return Cut(prompts, answers, len(lengths.prompts))
@@ -110,17 +95,14 @@ def measure_lengths(data: Path, template: str, model: Path | None) -> Lengths:
 
 
 def packed_rows(lengths: Sequence[int], cutoff: int) -> int:
-    """Return how many packed sequences LLaMA-Factory makes: greedily, batches of 1,000 rows."""
-    count = 0
-    for start in range(0, len(lengths), ROWS_PACKED_TOGETHER):
-        batch = lengths[start : start + ROWS_PACKED_TOGETHER]
-        left = sorted(min(length, cutoff) for length in batch)
-        while left:
-            room = cutoff
-            while (fits := bisect_right(left, room)) > 0:
-                room -= left.pop(fits - 1)
-            count += 1
-    return count
+    """Return how many packed sequences LLaMA-Factory makes, batch by batch."""
+    from llamafactory.data.processor.processor_utils import greedy_knapsack
+
+    rows = [min(length, cutoff) for length in lengths]
+    starts = range(0, len(rows), ROWS_PACKED_TOGETHER)
+    return sum(
+        len(greedy_knapsack(rows[start : start + ROWS_PACKED_TOGETHER], cutoff)) for start in starts
+    )
 
 
 def _texts(row: dict[str, Any], template: Template) -> tuple[str, str]:

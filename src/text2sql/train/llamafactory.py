@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any
 
@@ -115,23 +116,8 @@ def _pass_on(stream: IO[str], lines: deque[str]) -> None:
 
 def unknown_keys(arguments: dict[str, Any]) -> list[str]:
     """Return the keys that no LLaMA-Factory training argument has (imports torch: seconds)."""
-    import dataclasses
+    from llamafactory import hparams
 
-    from llamafactory.hparams import (
-        DataArguments,
-        FinetuningArguments,
-        GeneratingArguments,
-        ModelArguments,
-        TrainingArguments,
-    )
-
-    known: set[str] = set()
-    for group in (
-        ModelArguments,
-        DataArguments,
-        TrainingArguments,
-        FinetuningArguments,
-        GeneratingArguments,
-    ):
-        known |= {field.name for field in dataclasses.fields(group)}
-    return sorted(arguments.keys() - known)
+    kinds = ("Model", "Data", "Training", "Finetuning", "Generating")
+    groups = [getattr(hparams, f"{kind}Arguments") for kind in kinds]
+    return sorted(arguments.keys() - {field.name for group in groups for field in fields(group)})

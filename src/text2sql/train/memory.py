@@ -6,12 +6,12 @@ elsewhere what LLaMA-Factory and Megatron keep: see docs/training.md, "Memory".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 
+from text2sql.files import GIB
 from text2sql.train.architecture import Architecture
 from text2sql.train.recipe import Recipe
 
-GIB = 2**30
 # A CUDA context, the libraries' workspaces and what the allocator cannot give back.
 OVERHEAD = 1.5 * GIB
 # bf16 logits, their float32 copy, its softmax, and a gradient of the bf16 logits.
@@ -20,7 +20,6 @@ BYTES_PER_LOGIT = 12
 BYTES_PER_NF4_WEIGHT = 0.5 + 1 / 64 + 1 / 4096
 # DeepSpeed's reduce and allgather buckets, 5e8 elements of 2 bytes each unless set.
 BUCKET_ELEMENTS = 500_000_000
-EIGHT_BIT = ("8bit", "bnb_8bit")
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Memory:
     """Bytes on one GPU, by what holds them."""
 
     weights: float
-    training_states: float
+    gradients_and_optimizer: float
     activations: float
     logits: float
     buckets: float = 0.0
@@ -37,27 +36,23 @@ class Memory:
     @property
     def total(self) -> float:
         """All of it."""
-        return (
-            self.weights
-            + self.training_states
-            + self.activations
-            + self.logits
-            + self.buckets
-            + self.overhead
-        )
+        return float(sum(astuple(self)))
 
     def describe(self) -> str:
         """One line in GiB."""
-        parts = {
-            "weights": self.weights,
-            "gradients and optimizer": self.training_states,
-            "activations": self.activations,
-            "logits": self.logits,
-            "buckets": self.buckets,
-            "overhead": self.overhead,
-        }
-        shown = ", ".join(f"{name} {value / GIB:.1f}" for name, value in parts.items() if value)
+        parts = {name.replace("_", " "): value for name, value in asdict(self).items() if value}
+        shown = ", ".join(f"{name} {value / GIB:.1f}" for name, value in parts.items())
         return f"{self.total / GIB:.1f} GiB ({shown})"
+
+
+def trained_parameters(recipe: Recipe, model: Architecture) -> int:
+    """Return how many parameters get gradients; raise UserError for a wrong ``lora_target``."""
+    if recipe.method == "full":
+        return model.parameters
+    keys = recipe.llamafactory
+    return model.adapter_parameters(
+        int(keys.get("lora_rank", 8)), str(keys.get("lora_target", "all"))
+    )
 
 
 def estimate_memory(recipe: Recipe, model: Architecture, tokens: int, nodes: int = 1) -> Memory:
@@ -71,14 +66,14 @@ def estimate_memory(recipe: Recipe, model: Architecture, tokens: int, nodes: int
     """
     processes = recipe.launch.processes * nodes
     if recipe.method == "full":
-        weights, states = _full(recipe, model, processes, nodes)
+        weights, states = _full(recipe, model, processes)
     else:
         weights, states = _lora(recipe, model, processes)
     split = recipe.tensor_parallel
     logits = tokens * model.vocabulary * BYTES_PER_LOGIT
     return Memory(
         weights=weights,
-        training_states=states,
+        gradients_and_optimizer=states,
         activations=_activations(recipe, model, tokens),
         # Only Megatron keeps the vocabulary split up to the loss.
         logits=logits / split if recipe.launch.backend == "megatron" else logits,
@@ -86,7 +81,7 @@ def estimate_memory(recipe: Recipe, model: Architecture, tokens: int, nodes: int
     )
 
 
-def _full(recipe: Recipe, model: Architecture, processes: int, nodes: int) -> tuple[float, float]:
+def _full(recipe: Recipe, model: Architecture, processes: int) -> tuple[float, float]:
     everything = model.parameters
     optimizer = _optimizer_bytes(recipe)
     if recipe.launch.backend == "megatron":
@@ -99,7 +94,7 @@ def _full(recipe: Recipe, model: Architecture, processes: int, nodes: int) -> tu
         return 2 * own, 4 * own + (4 + 8) * own / replicas
     if recipe.zero_stage:
         split = recipe.tensor_parallel
-        own = model.layers * model.layer_parameters / split + model.embedding_parameters
+        own = model.parameters - model.decoder_parameters * (1 - 1 / split)
         states = deepspeed_states(recipe.zero_stage, own, model.largest_layer, processes // split)
         saved = (8 - optimizer) * own / (processes // split)
         weights = 2 * own / (processes if recipe.zero_stage == 3 else 1)
@@ -123,25 +118,20 @@ def deepspeed_states(stage: int, parameters: float, largest_layer: int, processe
 
 
 def _lora(recipe: Recipe, model: Architecture, processes: int) -> tuple[float, float]:
-    keys = recipe.llamafactory
-    adapters = model.adapter_parameters(
-        int(keys.get("lora_rank", 8)), str(keys.get("lora_target", "all"))
-    )
     base: float = 2 * model.parameters
     if recipe.method == "qlora":
-        linear = model.layers * model.layer_parameters
-        base = BYTES_PER_NF4_WEIGHT * linear + 2 * model.embedding_parameters
+        base -= (2 - BYTES_PER_NF4_WEIGHT) * model.decoder_parameters
     if recipe.zero_stage == 3:
         # Shards, and the largest matrix gathered whole for the pass and for the one to come.
         base = base / processes + 2 * 2 * model.largest_layer
     # float32 adapters, their gradients and the optimizer's moments
-    return base, (4 + 4 + _optimizer_bytes(recipe)) * adapters
+    return base, (4 + 4 + _optimizer_bytes(recipe)) * trained_parameters(recipe, model)
 
 
 def _optimizer_bytes(recipe: Recipe) -> float:
     """Bytes an optimizer keeps for each trained weight: two moments in float32 or in 8 bits."""
     name = str(recipe.llamafactory.get("optim", "adamw_torch"))
-    return 2.0 if name.endswith(EIGHT_BIT) else 8.0
+    return 2.0 if name.endswith("8bit") else 8.0
 
 
 def _activations(recipe: Recipe, model: Architecture, tokens: int) -> float:

@@ -115,8 +115,28 @@ class Recipe(StrictModel):
         return int(self.llamafactory.get("pipeline_model_parallel_size", 1))
 
     @property
+    def cutoff(self) -> int:
+        """Most tokens of a sequence; here and below with LLaMA-Factory's defaults."""
+        return int(self.llamafactory.get("cutoff_len", 2048))
+
+    @property
+    def batch(self) -> int:
+        """Sequences of a micro-batch."""
+        return int(self.llamafactory.get("per_device_train_batch_size", 8))
+
+    @property
+    def accumulation(self) -> int:
+        """Micro-batches of a step."""
+        return int(self.llamafactory.get("gradient_accumulation_steps", 1))
+
+    @property
+    def packed(self) -> bool:
+        """Whether several rows make up a sequence."""
+        return bool(self.llamafactory.get("packing") or self.llamafactory.get("neat_packing"))
+
+    @property
     def seed(self) -> int:
-        """The trainer's seed (LLaMA-Factory's default is 42)."""
+        """The trainer's seed."""
         return int(self.llamafactory.get("seed", 42))
 
 

@@ -23,6 +23,7 @@ GPUS: dict[str, tuple[float, float]] = {
 # Share of that peak that training reaches: the slow end is small models and cards without
 # peer-to-peer, the fast end large micro-batches on one data-centre GPU.
 UTILIZATION = (0.10, 0.40)
+USUAL_QUANTILE = 0.9
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Schedule:
 
     rows: int  # sequences, after holding out rows for evaluation and packing
     micro_batch_tokens: int  # of the longest micro-batch, padding included
+    usual_tokens: int  # of a micro-batch of rows at the 90 % quantile of the lengths
     effective_batch: int
     steps: int
     tokens: int  # trained on, over all epochs, padding not counted
@@ -62,35 +64,30 @@ def plan_schedule(recipe: Recipe, lengths: Lengths, nodes: int = 1) -> Schedule:
         lengths: of the rows of the dataset.
         nodes: machines that train together.
     """
-    keys = recipe.llamafactory
-    cutoff = int(keys.get("cutoff_len", 2048))
-    packed = bool(keys.get("packing") or keys.get("neat_packing"))
+    keys, cutoff = recipe.llamafactory, recipe.cutoff
     # LLaMA-Factory keeps one token of a packed sequence for itself.
-    rows = [min(length, cutoff - packed) for length in lengths.rows]
+    rows = [min(length, cutoff - recipe.packed) for length in lengths.rows]
     rows = rows[: int(keys.get("max_samples") or len(rows))]
     held_out = float(keys.get("val_size", 0.0))
     used = len(rows) - math.ceil(held_out * len(rows) if held_out < 1 else held_out)
     total = sum(rows) * used / len(rows)
-    per_device = int(keys.get("per_device_train_batch_size", 8))
-    accumulation = int(keys.get("gradient_accumulation_steps", 1))
-    if packed:
+    sequences, usual, longest = used, sorted(rows)[int(USUAL_QUANTILE * (len(rows) - 1))], max(rows)
+    if recipe.packed:
         sequences = math.ceil(packed_rows(rows, cutoff - 1) * used / len(rows))
-        longest = cutoff * per_device
-    else:
-        sequences = used
-        longest = max(rows) * per_device
+        usual = longest = cutoff
     copies = replicas(recipe, nodes)
-    batches = math.ceil(sequences / (per_device * copies))
+    batches = math.ceil(sequences / (recipe.batch * copies))
     epochs = float(keys.get("num_train_epochs", 3))
-    steps = math.ceil(epochs * math.ceil(batches / accumulation))
+    steps = math.ceil(epochs * math.ceil(batches / recipe.accumulation))
     most = int(keys.get("max_steps", -1))
     share = 1.0
     if most > 0:
         share, steps = most / steps, most
     return Schedule(
         rows=sequences,
-        micro_batch_tokens=longest,
-        effective_batch=per_device * accumulation * copies,
+        micro_batch_tokens=longest * recipe.batch,
+        usual_tokens=usual * recipe.batch,
+        effective_batch=recipe.batch * recipe.accumulation * copies,
         steps=steps,
         tokens=round(total * epochs * share),
         mean_length=total / sequences,
