@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent
+pytest_plugins = ["tiny_models"]  # of tests/helpers
 OPTIONAL = ("slow", "gpu", "megatron", "services")  # markers that pyproject.toml leaves out
 
 

@@ -123,43 +123,8 @@ def pets(postgresql_url: str) -> Iterator[str]:
     engine.dispose()
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    """A random Llama model of 0.2M parameters with a tokenizer of bytes."""
-    import torch
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    special = ["<|im_start|>", "<|im_end|>"]
-    trainer = trainers.BpeTrainer(
-        vocab_size=300,
-        special_tokens=[AddedToken(s, special=True) for s in special],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )
-    bpe.train_from_iterator(["SELECT count(*) FROM student"], trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=bpe, bos_token=special[0], eos_token=special[1], pad_token=special[1]
-    )
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2}
-    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        **sizes,
-        **heads,
-    )
-    LlamaForCausalLM(config).save_pretrained(tmp_path / "model")
-    tokenizer.save_pretrained(tmp_path / "model")
-    return tmp_path / "model"
-
-
 def test_create_train_infer_judge(
-    pets: str, model: Path, build_folder: Path, tmp_path: Path
+    pets: str, tiny_llama: Path, build_folder: Path, tmp_path: Path
 ) -> None:
     text2sql(
         "database", "create-data", "--db-id", "pets", "--total", 60, "--dev-share", 0.2, DB_URL=pets
@@ -169,7 +134,7 @@ def test_create_train_infer_judge(
     assert summary["dialect"] == "postgres"
     assert summary["pairs"] == 60
 
-    profile = write_profile(tmp_path, model)
+    profile = write_profile(tmp_path, tiny_llama)
     text2sql("stage", "infer", "--profile", profile, "--dataset", made / "pets.yaml")
     run = build_folder / "runs" / "tiny" / "pets"
     (adapter,) = (run / "train").iterdir()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_models import make_tokenizer
 
 from text2sql.config import check_config
 from text2sql.errors import UserError
@@ -36,21 +37,8 @@ DEEPSEEK_SPECIAL = ["<\uff5cbegin\u2581of\u2581sentence\uff5c>", "<|EOT|>"]
 
 def train_tokenizer(splits: list[Any], special: list[str], **named: str) -> Any:
     """A byte-level BPE tokenizer with the given pre-tokenizers and special tokens."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    backend = Tokenizer(models.BPE())
-    last = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    backend.pre_tokenizer = pre_tokenizers.Sequence([*splits, last])
-    backend.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=600,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    backend.train_from_iterator([SCHEMA, QUESTION, SQL, "\n\n", "system user assistant"], trainer)
-    backend.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in special])
-    return PreTrainedTokenizerFast(tokenizer_object=backend, **named)
+    texts = [SCHEMA, QUESTION, SQL, "\n\n", "system user assistant"]
+    return make_tokenizer(texts, 600, splits=splits, regex=False, added=special, **named)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rag_entries import MINILM
+from tiny_models import CHATML, ENDING, make_model, make_tokenizer, save
 
 from text2sql.errors import UserError
 from text2sql.rag.config import EmbeddingConfig, RerankConfig, load_knowledge_base_config
@@ -67,49 +68,24 @@ def test_a_folder_that_is_no_embedding_model_is_refused(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def tiny_qwen3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Qwen3 causal model of random weights with a byte tokenizer that has yes and no."""
-    import torch
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
-
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {symbol: number for number, symbol in enumerate(alphabet)}
-    merges = [("n", "o"), ("y", "e"), ("ye", "s")]
-    for pair in merges:
-        vocabulary["".join(pair)] = len(vocabulary)
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    tokenizer.decoder = decoders.ByteLevel()
-    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    tokenizer.add_special_tokens([AddedToken(text, special=True) for text in special])
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
+    tokenizer = make_tokenizer(
+        ["yes", "no"],
+        259,  # bytes, and three merges
+        added=(ENDING, *CHATML),
+        eos_token=CHATML[1],
+        pad_token=ENDING,
         padding_side="left",
         model_max_length=2048,
     )
-    torch.manual_seed(0)
-    config = Qwen3Config(
-        vocab_size=len(fast),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+    model = make_model(
+        "qwen3",
+        tokenizer,
+        spread=0.2,
         head_dim=16,
         max_position_embeddings=2048,
         tie_word_embeddings=True,
-        pad_token_id=fast.pad_token_id,
     )
-    model = Qwen3ForCausalLM(config)
-    with torch.no_grad():
-        for weights in model.parameters():
-            if weights.dim() == 2:
-                weights.normal_(0, 0.2)
-    folder = tmp_path_factory.mktemp("tiny-qwen3")
-    model.save_pretrained(folder)
-    fast.save_pretrained(folder)
-    return folder
+    return save(tmp_path_factory.mktemp("tiny-qwen3"), model, tokenizer)
 
 
 def yes_probability(

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from tiny_models import CHAT_TEMPLATE, CHATML, make_model, make_tokenizer, save
 
 from text2sql.infer.answers import REPAIR_REQUEST
 from text2sql.prompt import load_template, render_messages, render_text
@@ -40,10 +39,6 @@ ANSWERS = {
 }
 # What it says when it is shown the database's error after its first answer.
 REPAIRED = {"Which colours?": ("no such column: colour", "SELECT DISTINCT model FROM bike")}
-CHAT_TEMPLATE = (
-    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n"
-    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 TEMPLATE, PRESET, STYLE = load_template("chatml"), "short", "ddl"
 
 
@@ -64,23 +59,25 @@ def make_tiny_model(folder: Path) -> None:
         (render_text(render_messages(question, schema, PRESET), TEMPLATE), answer + "<|im_end|>")
         for question, answer in ANSWERS.items()
     ] + [_repair(question, schema) for question in REPAIRED]
-    tokenizer = _tokenizer([prompt + answer for prompt, answer in texts])
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(1)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=96,
-            intermediate_size=192,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            max_position_embeddings=512,
-            bos_token_id=None,
-            eos_token_id=tokenizer.convert_tokens_to_ids("<|im_end|>"),
-        )
+    tokenizer = make_tokenizer(
+        [prompt + answer for prompt, answer in texts],
+        700,
+        first=CHATML,
+        eos_token=CHATML[1],
+        chat_template=CHAT_TEMPLATE,
+    )
+    model = make_model(
+        "llama",
+        tokenizer,
+        seed=1,
+        hidden_size=96,
+        intermediate_size=192,
+        num_key_value_heads=4,
+        max_position_embeddings=512,
+        bos_token_id=None,
     )
     _learn(model, tokenizer, texts)
-    model.save_pretrained(folder)
+    save(folder, model, tokenizer)
 
 
 def _repair(question: str, schema: str) -> tuple[str, str]:
@@ -92,21 +89,6 @@ def _repair(question: str, schema: str) -> tuple[str, str]:
         {"role": "user", "content": REPAIR_REQUEST.format(database="SQLite", error=error)},
     ]
     return render_text(messages, TEMPLATE), answer + "<|im_end|>"
-
-
-def _tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
-    raw = Tokenizer(models.BPE())
-    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    raw.decoder = decoders.ByteLevel()
-    special = ["<|im_start|>", "<|im_end|>"]
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=700, special_tokens=special, initial_alphabet=alphabet, show_progress=False
-    )
-    raw.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=raw, eos_token="<|im_end|>", chat_template=CHAT_TEMPLATE
-    )
 
 
 def _learn(model: Any, tokenizer: Any, texts: list[tuple[str, str]]) -> None:

@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_models import save_wide_qwen3
 
 ROOT = Path(__file__).resolve().parents[2]
-SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-THINK = ("<think>", "</think>")
-CHAT_TEMPLATE = (
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
+HELPERS = ROOT / "tests" / "helpers"
+# Megatron's fused kernels exist for CUDA only.
+WITHOUT_KERNELS = {
+    "transformer_impl": "local",
+    "bias_activation_fusion": False,
+    "apply_rope_fusion": False,
+    "dataloader_pin_memory": False,
+}
 RUN_STAGE = """
 import importlib, json, sys
 from pathlib import Path
@@ -101,93 +104,18 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def make_tokenizer(data: Path) -> Any:
-    """Train a byte-level BPE with Qwen3's special tokens: NFC, digits one by one."""
-    from tokenizers import (
-        AddedToken,
-        Tokenizer,
-        decoders,
-        models,
-        normalizers,
-        pre_tokenizers,
-        trainers,
-    )
-    from transformers import PreTrainedTokenizerFast
-
-    bpe = Tokenizer(models.BPE())
-    bpe.normalizer = normalizers.NFC()
-    bpe.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    )
-    bpe.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=1000,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    bpe.train_from_iterator([(data / "train.json").read_text(encoding="utf-8")], trainer)
-    bpe.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL])
-    bpe.add_tokens([AddedToken(t, special=False, normalized=False) for t in THINK])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=bpe,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        clean_up_tokenization_spaces=False,
-        chat_template=CHAT_TEMPLATE,
-    )
-
-
-def make_qwen3(folder: Path, tokenizer: Any, tied: bool = True) -> None:
-    """Save a random Qwen3 of 0.9M parameters whose heads are as wide as the real ones (128)."""
-    import torch
-    from transformers import Qwen3Config, Qwen3ForCausalLM
-
-    torch.manual_seed(0)
-    config = Qwen3Config(
-        vocab_size=(len(tokenizer) + 127) // 128 * 128,
-        hidden_size=128,
-        intermediate_size=256,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=128,
-        max_position_embeddings=2048,
-        rope_theta=1_000_000.0,
-        tie_word_embeddings=tied,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=None,
-    )
-    model = Qwen3ForCausalLM(config)
-    with torch.no_grad():
-        # Norms of exactly one would hide a conversion that loses or swaps them.
-        for name, parameter in model.named_parameters():
-            if "norm" in name:
-                parameter.add_(0.1 * torch.randn_like(parameter))
-    model.generation_config.temperature = 0.7
-    model.generation_config.top_p = 0.8
-    model.generation_config.do_sample = True
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-
-
 @pytest.fixture(scope="session")
 def tiny(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     """A tiny Qwen3, tied embeddings, and its data."""
     folder = tmp_path_factory.mktemp("qwen3")
-    make_qwen3(folder, make_tokenizer(tiny_data))
-    return Tiny(folder, tiny_data)
+    return Tiny(save_wide_qwen3(folder, tiny_data / "train.json"), tiny_data)
 
 
 @pytest.fixture(scope="session")
 def tiny_untied(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     """The same with an output layer of its own."""
     folder = tmp_path_factory.mktemp("qwen3-untied")
-    make_qwen3(folder, make_tokenizer(tiny_data), tied=False)
-    return Tiny(folder, tiny_data)
+    return Tiny(save_wide_qwen3(folder, tiny_data / "train.json", tied=False), tiny_data)
 
 
 def make_recipe(method: str = "full", launch: dict[str, Any] | None = None, **keys: Any) -> Any:
@@ -207,6 +135,8 @@ def make_recipe(method: str = "full", launch: dict[str, Any] | None = None, **ke
         "preprocessing_num_workers": 1,
         "seed": 42,
     }
+    if launch and launch["backend"] == "megatron":
+        defaults |= WITHOUT_KERNELS
     if method != "full":
         defaults |= {"lora_rank": 8, "lora_target": "all", "lora_dropout": 0.0}
     return {
@@ -215,6 +145,12 @@ def make_recipe(method: str = "full", launch: dict[str, Any] | None = None, **ke
         "launch": launch or {},
         "llamafactory": defaults | keys,
     }
+
+
+@pytest.fixture(scope="session")
+def without_kernels() -> dict[str, Any]:
+    """The keys with which Megatron trains on a CPU."""
+    return WITHOUT_KERNELS
 
 
 @pytest.fixture(scope="session")
@@ -231,7 +167,7 @@ def start_stage() -> Callable[..., subprocess.Popen[str]]:
         output.mkdir(parents=True, exist_ok=True)
         return subprocess.Popen(
             stage_command("text2sql.train.stage", "train-full", config, inputs, output),
-            env=stage_environment(),
+            env=stage_environment(on_megatron("", config)),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -274,7 +210,9 @@ class Trainer:
     def __init__(self, **environment: str) -> None:
         self.server = subprocess.Popen(
             [sys.executable, str(ROOT / "tests/train/programs/train_server.py")],
-            env=stage_environment(DISABLE_VERSION_CHECK="1", **environment),
+            env=stage_environment(
+                "USE_MCA" in environment, DISABLE_VERSION_CHECK="1", **environment
+            ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -334,9 +272,15 @@ def stage_command(
     return [sys.executable, "-c", RUN_STAGE, module, kind, json.dumps(config), paths, str(output)]
 
 
-def stage_environment(**more: str) -> dict[str, str]:
+def on_megatron(module: str, config: dict[str, Any]) -> bool:
+    """Whether a stage uses megatron-core, which wants CUDA unless a test's shim stands in."""
+    return "megatron" in (module.rpartition(".")[2], config.get("launch", {}).get("backend"))
+
+
+def stage_environment(megatron: bool = False, **more: str) -> dict[str, str]:
     """One thread a process, as the runner sets it, and this checkout's packages."""
-    path = os.pathsep.join([str(ROOT / "src"), str(ROOT / "test-suite-sql-eval")])
+    shim = [HELPERS / "without_cuda", HELPERS] if megatron else []
+    path = os.pathsep.join(map(str, [*shim, ROOT / "src", ROOT / "test-suite-sql-eval"]))
     quiet = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
     return os.environ | quiet | {"PYTHONPATH": path} | more
 
@@ -353,7 +297,7 @@ def call_stage(
     output.mkdir(parents=True, exist_ok=True)
     return subprocess.run(
         stage_command(module, kind, config, inputs, output),
-        env=stage_environment(**environment),
+        env=stage_environment(on_megatron(module, config), **environment),
         capture_output=True,
         text=True,
         check=False,

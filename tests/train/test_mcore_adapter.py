@@ -122,7 +122,7 @@ def test_hf_to_megatron_to_hf_is_bit_exact(
 
 
 def test_llamafactory_knows_every_key_of_the_published_recipe(
-    recipe: Any, tiny: Any, run_stage: Callable[..., Any], tmp_path: Path
+    without_kernels: dict[str, Any], tiny: Any, run_stage: Callable[..., Any], tmp_path: Path
 ) -> None:
     """The shipped recipe itself, scaled down: one step of the published batch's shape."""
     from text2sql.train.recipe import load_recipe
@@ -137,6 +137,7 @@ def test_llamafactory_knows_every_key_of_the_published_recipe(
             "gradient_accumulation_steps": 2,
             "preprocessing_num_workers": 1,
             "logging_steps": 1,
+            **without_kernels,
         }
     )
     config = {**small.model_dump(mode="json"), "template": "qwen3"}

@@ -21,7 +21,7 @@ needs_megatron = pytest.mark.skipif(
 def train(model: Path, result: Path, steps: int, *options: str) -> dict[str, Any]:
     root = Path(__file__).resolve().parents[2]
     environment = os.environ | {
-        "PYTHONPATH": str(root / "src"),
+        "PYTHONPATH": os.pathsep.join([str(root / "src"), str(root / "tests" / "helpers")]),
         "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
     }
@@ -65,9 +65,8 @@ def test_untied_and_without_sequence_parallel(tiny_untied: Any, tmp_path: Path) 
 @pytest.mark.parametrize("model", ["tiny", "tiny_untied"])
 def test_layout_round_trip_is_exact(model: str, ranks: int, request: pytest.FixtureRequest) -> None:
     import torch
+    from megatron_layout import to_hugging_face, to_megatron
     from transformers import AutoModelForCausalLM
-
-    from text2sql.convert.megatron_layout import to_hugging_face, to_megatron
 
     loaded = AutoModelForCausalLM.from_pretrained(request.getfixturevalue(model).model)
     weights = loaded.state_dict()
@@ -79,9 +78,8 @@ def test_layout_round_trip_is_exact(model: str, ranks: int, request: pytest.Fixt
 
 
 def test_heads_that_cannot_be_divided_are_refused(tiny: Any) -> None:
+    from megatron_layout import to_megatron
     from transformers import AutoConfig
-
-    from text2sql.convert.megatron_layout import to_megatron
 
     with pytest.raises(ValueError, match="2 key-value heads cannot be divided among 4 ranks"):
         to_megatron({}, AutoConfig.from_pretrained(tiny.model), 0, 4)

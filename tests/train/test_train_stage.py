@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_models import COUNTS
 
 from text2sql.errors import UserError
 from text2sql.progress import Progress, read_progress
@@ -50,57 +51,15 @@ print(json.dumps(run(Job(stage, {"model": model, "data": data}, output, Progress
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a random Llama model and a dataset of 24 rows."""
-    import torch
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
     folder = tmp_path_factory.mktemp("tiny")
-    rows = [
-        {
-            "conversations": [
-                {"from": "human", "value": f"How many rows has table t{i}?"},
-                {"from": "gpt", "value": f"SELECT count(*) FROM t{i}"},
-            ],
-            "system": "Write SQL.",
-        }
-        for i in range(24)
-    ]
     (folder / "data").mkdir()
-    (folder / "data" / "train.json").write_text(json.dumps(rows))
+    (folder / "data" / "train.json").write_text(json.dumps(COUNTS))
     columns = {"messages": "conversations", "system": "system"}
     info = {"train": {"file_name": "train.json", "formatting": "sharegpt", "columns": columns}}
     (folder / "data" / "dataset_info.json").write_text(json.dumps(info))
-
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    special = ["<|im_start|>", "<|im_end|>"]
-    trainer = trainers.BpeTrainer(
-        vocab_size=400,
-        special_tokens=[AddedToken(s, special=True) for s in special],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )
-    bpe.train_from_iterator([json.dumps(row) for row in rows], trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=bpe, bos_token=special[0], eos_token=special[1], pad_token=special[1]
-    )
-    torch.manual_seed(0)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=64,
-            intermediate_size=128,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
-    model.save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
+    (folder / "model").symlink_to(tiny_llama)
     return folder
 
 

@@ -29,15 +29,11 @@ def run(job: Job) -> dict[str, Any]:
         UserError: MCoreAdapter is not installed, or there is no Megatron checkpoint.
     """
     require_mcore_adapter()
-    if job.settings["device"] == "cpu":
-        from text2sql.train import megatron_cpu
-
-        megatron_cpu.install()
-    elif job.stage.kind == "hf2mg":
+    if job.stage.kind == "mg2hf":
+        return _to_hugging_face(job)
+    if job.settings["device"] != "cpu":
         require_transformer_engine({})
-    if job.stage.kind == "hf2mg":
-        return _to_megatron(job)
-    return _to_hugging_face(job)
+    return _to_megatron(job)
 
 
 def _to_hugging_face(job: Job) -> dict[str, Any]:

@@ -5,8 +5,7 @@ Usage: ``torchrun --nproc_per_node 2 -m text2sql.train.entry ARGUMENTS.yaml``
 For DeepSpeed on GPUs LLaMA-Factory's own launcher does. Elsewhere something must be set right
 before transformers reads the arguments. On CPUs, DeepSpeed's communication must be up, since
 accelerate leaves that out where ``use_cpu`` is set (which bf16 needs). Under Megatron,
-mcore_adapter needs two repairs on any machine, and megatron-core a shim where there is no CUDA
-(`text2sql.train.megatron_cpu`).
+mcore_adapter needs two repairs (`text2sql.train.mcore_repairs`).
 """
 
 from __future__ import annotations
@@ -17,10 +16,9 @@ import os
 def main() -> None:
     """Prepare the process, then train as ``llamafactory-cli train`` does."""
     if os.environ.get("USE_MCA") == "1":
-        from text2sql.train import megatron_cpu
+        from text2sql.train.mcore_repairs import repair
 
-        megatron_cpu.install()
-        megatron_cpu.patch_mcore_adapter()
+        repair()
     else:
         os.environ.setdefault("ACCELERATE_USE_DEEPSPEED", "true")
         import deepspeed

@@ -15,7 +15,6 @@ from typing import Any
 
 from text2sql.errors import UserError
 
-ROLL_COMMIT = "8eb27cc2dc34c4d1310b169d9b86d339004d811a"
 # What ROLL's package has and we use; the package on PyPI has none of it.
 NEEDED = ("trainer/trainer.py", "training_args.py", "models/converter/post_converter.py")
 HOW = (

@@ -22,13 +22,6 @@ from text2sql.train.nodes import this_node
 from text2sql.train.recipe import Recipe, load_recipe, recipe_of
 
 TRAIN_DATASET = "train"  # its name in the data stage's dataset_info.json
-# Megatron's fused kernels exist for CUDA only.
-MEGATRON_WITHOUT_KERNELS = {
-    "transformer_impl": "local",
-    "bias_activation_fusion": False,
-    "apply_rope_fusion": False,
-    "dataloader_pin_memory": False,
-}
 CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 
@@ -112,8 +105,6 @@ def training_arguments(job: Job, recipe: Recipe, checkpoint: Path | None) -> dic
         arguments["use_cpu"] = True
         if recipe.launch.backend != "single":
             arguments["ddp_backend"] = "gloo"
-        if recipe.launch.backend == "megatron":
-            arguments |= MEGATRON_WITHOUT_KERNELS
     if arguments.get("use_swanlab"):
         arguments.setdefault("swanlab_logdir", str(_beside(job, "swanlab")))
     if checkpoint:

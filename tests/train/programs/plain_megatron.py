@@ -13,13 +13,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import megatron_cpu
 import torch
 import torch.distributed as dist
 import torch.nn.functional as functional
+from megatron_layout import to_hugging_face, to_megatron
 from transformers import AutoModelForCausalLM
-
-from text2sql.convert.megatron_layout import to_hugging_face, to_megatron
-from text2sql.train import megatron_cpu
 
 megatron_cpu.install()
 

@@ -17,7 +17,7 @@ answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)  # what libraries print, some of them while imported, must not mix with the answers
 
 if os.environ.get("USE_MCA") == "1":
-    from text2sql.train import megatron_cpu
+    import megatron_cpu
 
     megatron_cpu.install()
 else:

@@ -4,7 +4,7 @@ Megatron-core is written for CUDA: it asks `torch.cuda` for the current device, 
 streams, and makes tensors with ``device="cuda"``. Nothing in its arithmetic needs a GPU. `install`
 answers those questions for the CPU, so that the very code path of a GPU run (tensor and sequence
 parallelism, distributed optimizer, gradient buffers) is exercised by tests on any machine. It is
-for tests and trials: it is slow, and does nothing at all where CUDA is available.
+slow, and does nothing at all where CUDA is available.
 
 What it cannot do: kernels of Transformer Engine and Apex. Configs must say
 ``transformer_impl: local``, ``bias_activation_fusion: false`` and ``apply_rope_fusion: false``.
@@ -14,7 +14,6 @@ Call `install` before anything of megatron is imported.
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable
 from typing import Any
@@ -82,6 +81,7 @@ def install() -> None:
     _installed.append(mode)
     _patch_random_state()
     _patch_norms()
+    _load_cpu_checkpoints()
 
 
 def _answer_for_cuda() -> None:
@@ -140,30 +140,6 @@ def _patch_norms() -> None:
     WrappedTorchNorm.__new__ = make
 
 
-def patch_mcore_adapter() -> None:
-    """Set right what in ROLL's mcore_adapter (commit 8eb27cc) fails beside these versions.
-
-    None of it is about CPUs:
-
-    - its hook hands the logits on as a view, and the vocabulary-parallel loss then works in place
-      on them, which autograd refuses in float32;
-    - it replaces a function of torch's checkpointing by one that returns a truth value, where newer
-      versions of torch expect a list of errors.
-
-    Call it before LLaMA-Factory is imported.
-    """
-    from mcore_adapter.models import model_utils
-    from mcore_adapter.trainer import trainer
-    from torch.distributed.checkpoint import default_planner
-
-    model_utils._McaLoraLogitsHelper.forward = staticmethod(_copied)
-    returned = inspect.signature(default_planner._validate_global_plan).return_annotation
-    if returned not in (bool, "bool"):
-        trainer.patch_torch_validate_global_plan = _nothing
-    if not torch.cuda.is_available():
-        _load_cpu_checkpoints()
-
-
 def _load_cpu_checkpoints() -> None:
     """Accelerate calls the device of a gloo process ``cpu:0``; torch.load knows only ``cpu``."""
 
@@ -171,10 +147,6 @@ def _load_cpu_checkpoints() -> None:
         return storage if location.startswith("cpu:") else None
 
     torch.serialization.register_package(5, lambda storage: None, restore)
-
-
-def _copied(_: Any, logits: torch.Tensor) -> torch.Tensor:
-    return logits.clone()
 
 
 def _is_cuda(device: Any) -> bool:
