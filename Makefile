@@ -96,7 +96,7 @@ check: setup ## lint, types, direction of imports, sample data and README tables
 	@$(RUN) results check
 
 data-report: setup ## statistics of the dataset, as Markdown and PNG
-	@$(RUN) dataset describe $(OPTIONS)
+	@$(RUN) dataset report $(OPTIONS)
 
 decontaminate: setup ## report training rows that leak evaluation questions
 	@$(RUN) dataset decontaminate $(or $(DATASET),sample)

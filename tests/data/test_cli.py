@@ -42,9 +42,14 @@ def run(*arguments: str | Path) -> Result:
 
 
 def fails(result: Result, text: str) -> None:
-    """Exit status 2 and, progress bars aside, one line that holds `text`."""
+    """Exit status 2 and, progress aside, one line that holds `text`."""
     assert result.exit_code == 2, result.output
-    lines = [line for line in result.output.splitlines() if line and "/s]" not in line]
+    progress = ("/s]", "data: started")
+    lines = [
+        line
+        for line in result.output.splitlines()
+        if line and not any(part in line for part in progress)
+    ]
     assert len(lines) == 1, lines
     assert text in lines[0]
 
@@ -77,13 +82,24 @@ def write_config(folder: Path, rows: list[dict[str, str]], **values: object) -> 
     return path
 
 
+def prepare(config: str | Path) -> Result:
+    """Run the data stage on a dataset's config, by name or path."""
+    options = ["--profile", "smollm2-135m", "--dataset", str(config)]
+    return CliRunner().invoke(cli, ["stage", "data", *options])
+
+
+def prepared() -> Path:
+    """Where `prepare` leaves the data of `write_config`."""
+    return build_root() / "runs" / "smollm2-135m" / "own" / "data"
+
+
 def test_prepare_then_report(spider: Path, tmp_path: Path) -> None:
     config = write_config(tmp_path, [CLEAN, LEAKS["exact"]])
-    result = run("prepare", config, "--output", tmp_path / "out")
+    result = prepare(config)
     assert result.exit_code == 0, result.output
-    assert len(json.loads((tmp_path / "out" / "train.json").read_text())) == 1
+    assert len(json.loads((prepared() / "train.json").read_text())) == 1
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
-    result = run("report", tmp_path / "out")
+    result = run("report", prepared(), "--output", tmp_path / "out")
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out" / "data_report.png").read_bytes().startswith(b"\x89PNG")
 
@@ -109,19 +125,18 @@ def test_check_without_spider_says_how_to_get_it(spider: Path, tmp_path: Path) -
 
 def test_missing_spider_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPIDER_DIR", str(tmp_path / "no-spider"))
-    fails(run("prepare", "spider", "--output", tmp_path / "out"), "set SPIDER_DIR")
+    fails(prepare("spider"), "set SPIDER_DIR")
 
 
 def test_unknown_key_is_one_line(spider: Path, tmp_path: Path) -> None:
     config = write_config(tmp_path, [CLEAN], colour="red")
-    fails(run("prepare", config, "--output", tmp_path / "out"), "colour")
+    fails(prepare(config), "colour")
 
 
 def test_max_rejects_names_the_row(spider: Path, tmp_path: Path) -> None:
-    config = write_config(tmp_path, [CLEAN, CLEAN | {"answer": ""}])
-    result = run("prepare", config, "--output", tmp_path / "out", "--max-rejects", "0")
-    fails(result, "rows.json: row 2: empty sql")
-    assert not (tmp_path / "out").exists()
+    config = write_config(tmp_path, [CLEAN, CLEAN | {"answer": ""}], max_rejects=0)
+    fails(prepare(config), "rows.json: row 2: empty sql")
+    assert not prepared().exists()
 
 
 @pytest.mark.parametrize("level", LEAKS)
@@ -146,10 +161,10 @@ def test_planted_leak_is_removed(spider: Path, tmp_path: Path, level: Level, sto
         kept = list(read_rows(clean))
         assert [row.question for row in kept if isinstance(row, Row)] == [CLEAN["question"]]
     else:
-        result = run("prepare", config, "--output", tmp_path / "out")
+        result = prepare(config)
         assert result.exit_code == 0, result.output
-        report = tmp_path / "out" / "decontamination.json"
-        assert len(json.loads((tmp_path / "out" / "train.json").read_text())) == 1
+        report = prepared() / "decontamination.json"
+        assert len(json.loads((prepared() / "train.json").read_text())) == 1
     found = json.loads(report.read_text())
     assert (found["checked"], found["removed"], found["found_by_level"]) == (2, 1, {level: 1})
     assert found["examples"][level][0]["question"] == LEAKS[level]["question"]
@@ -164,9 +179,9 @@ def test_text2sql_126k_config_on_parquet_of_its_shape(spider: Path, tmp_path: Pa
     config = tmp_path / "own.yaml"
     config.write_text(yaml.safe_dump(values | {"train": [str(parquet)]}))
     assert resolve(DataConfig(**values).train[0]) == downloads() / parquet.name
-    result = run("prepare", config, "--output", tmp_path / "out")
+    result = prepare(config)
     assert result.exit_code == 0, result.output
-    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    summary = json.loads((prepared() / "summary.json").read_text())
     assert (summary["train_rows"], summary["removed_as_leaks"]) == (1, 1)
 
 
@@ -193,9 +208,9 @@ def test_store_row_of_an_unknown_database_is_told(spider: Path, tmp_path: Path) 
 def test_training_row_of_an_unknown_database_stops_nothing(spider: Path, tmp_path: Path) -> None:
     rows = [CLEAN, {"question": "Any?", "query": "SELECT 1", "db_id": "nowhere"}]
     config = write_config(tmp_path, rows, decontamination={"levels": ["skeleton"]})
-    result = run("prepare", config, "--output", tmp_path / "out")
+    result = prepare(config)
     assert result.exit_code == 0, result.output
-    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    summary = json.loads((prepared() / "summary.json").read_text())
     assert (summary["train_rows"], summary["rejected"], summary["rows_read"]) == (1, 1, 2)
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
+from safetensors.numpy import save_file
 
 from text2sql.cli import cli
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 
 from text2sql.data.report import data_report
-from text2sql.data.statistics import hardness_of, keywords_of, tables_of
+from text2sql.data.statistics import Statistics, keywords_of, tables_of
 from text2sql.errors import UserError
+from text2sql.profile import load_profile
 from text2sql.prompt import load_template, render_messages, render_text
 
 DDL = (
@@ -62,7 +65,10 @@ def prepared(tmp_path: Path) -> Path:
     ],
 )
 def test_hardness_and_tables(sql: str, level: str, tables: int | str) -> None:
-    assert (hardness_of(sql, DDL), tables_of(sql)) == (level, tables)
+    counted = Statistics("training")
+    counted.add(1, DDL, f"[ANSWER]\n{sql}")
+    assert (counted.hardness, counted.tables) == ({level: 1}, {tables: 1})
+    assert tables_of(sql) == tables
 
 
 def test_keywords_are_not_looked_for_in_literals() -> None:
@@ -107,15 +113,30 @@ def test_mistakes_are_one_line(prepared: Path, tmp_path: Path) -> None:
         data_report(prepared, prepared, 100)
 
 
-def test_name_is_prepared_when_it_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TEXT2SQL_BUILD", str(tmp_path))
-    folder = tmp_path / "data" / "sample"
-    outputs = [CliRunner().invoke(cli, ["dataset", "report", "sample"]) for _ in range(2)]
-    assert [result.exit_code for result in outputs] == [0, 0], outputs[0].output
-    assert [f"preparing sample in {folder}" in r.output for r in outputs] == [True, False]
-    assert f"wrote {folder / 'data_report.png'}" in outputs[0].output
-    assert "| not parsed | 0 | 0.0% | 0 | 0.0% |" in outputs[0].output
-    shutil.rmtree(folder)
-    result = CliRunner().invoke(cli, ["dataset", "report", "no-such-config"])
+def test_a_runs_data_are_brought_up_to_date_and_counted_in_its_models_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed")
+    monkeypatch.setenv("TEXT2SQL_BUILD", str(tmp_path / "build"))
+    model = tmp_path / "words"
+    model.mkdir()
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel({"?": 0}, unk_token="?"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    made.save(str(model / "tokenizer.json"))
+    (model / "config.json").write_text("{}")
+    save_file({"weight": np.zeros(8)}, model / "model.safetensors")
+    values = load_profile("smollm2-135m").model_dump(mode="json")
+    values["model"] |= {"name": "words", "path_or_hub_id": str(model), "packaged_gguf": None}
+    profile = tmp_path / "tiny.yaml"
+    profile.write_text(yaml.safe_dump(values))
+    command = ["dataset", "report", "--profile", str(profile), "--dataset", "sample"]
+    results = [CliRunner().invoke(cli, [*command, "--limit", "5"]) for _ in range(2)]
+    assert [result.exit_code for result in results] == [0, 0], results[0].output
+    assert "data: up to date" in results[1].output
+    assert "- training: 5 rows" in results[0].output
+    assert "tokens of `words`" in results[0].output and "template `smollm2`" in results[0].output
+    (page,) = (tmp_path / "build" / "runs").glob("*/sample-limit5/data-report/data_report.md")
+    assert f"wrote {page}" in results[0].output
+    result = CliRunner().invoke(cli, ["dataset", "report", "--dataset", "no-such-config"])
     assert result.exit_code == 2
     assert len(result.output.strip().splitlines()) == 1

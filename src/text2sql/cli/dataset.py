@@ -1,9 +1,9 @@
-"""``text2sql dataset``: prepare, check, decontaminate, report, translate-ddl."""
+"""``text2sql dataset``: check, download, decontaminate, report, translate-ddl, check-ddl."""
 
 from __future__ import annotations
 
-import json
 import urllib.parse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +15,19 @@ from text2sql.config import load_config
 from text2sql.data.config import DataConfig, resolve, spider_folder
 from text2sql.data.decontaminate_files import decontaminate_files
 from text2sql.data.download import download
-from text2sql.data.prepare import prepare
 from text2sql.data.sources import SOURCES, check_others, download_source, downloads
 from text2sql.data.spider import as_table, check_spider
 from text2sql.data.translate import Translator, check_ddl, extract_ddl, parse_prose
 from text2sql.errors import UserError
-from text2sql.files import atomic_directory, atomic_open, read_json, read_jsonl, write_json
-from text2sql.paths import build_root, config_name, config_path, shown
+from text2sql.files import read_json, read_jsonl, write_json, write_jsonl
+from text2sql.paths import build_root, config_name, config_path
 from text2sql.pipeline.command import bring_up_to_date
 from text2sql.schema import render_schema
 
 
 @click.group()
 def dataset() -> None:
-    """Datasets: prepare, check, download, decontaminate, report, translate."""
-
-
-@dataset.command("prepare")
-@click.argument("name")
-@click.option("--output", type=PATH, help="Folder to write; default build/data/NAME.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many rows and questions.")
-@click.option("--max-rejects", type=click.IntRange(min=0), help="Stop after more bad rows.")
-def prepare_command(
-    name: str, output: Path | None, limit: int | None, max_rejects: int | None
-) -> None:
-    """Write training files and evaluation questions for the config NAME."""
-    config = load_config(config_path("data", name), DataConfig, {"max_rejects": max_rejects})
-    target = output or build_root() / "data" / config_name(name)
-    with atomic_directory(target) as folder:
-        summary = prepare(config, folder, limit)
-    click.echo(json.dumps(summary, indent=2))
-    click.echo(f"wrote {target}", err=True)
+    """Datasets: check, download, decontaminate, report, translate."""
 
 
 @dataset.command("check")
@@ -123,55 +105,37 @@ def decontaminate_command(
 
 
 @dataset.command("report")
-@click.argument("source", metavar="NAME_OR_FOLDER")
-@click.option("--output", type=PATH, help="Folder for the report; default the prepared folder.")
+@click.argument("folder", type=PATH, required=False)
+@run_options
+@click.option("--output", type=PATH, help="Folder for the report; default beside the data.")
 @click.option("--cutoff-len", type=click.IntRange(min=1), default=1024, show_default=True)
-@click.option("--template", default="qwen3", show_default=True)
-@click.option("--tokenizer", help="A model's folder with tokenizer.json; else lengths are guesses.")
+@click.option("--template", help="Prompt template; default the profile's, of a FOLDER qwen3.")
+@click.option(
+    "--tokenizer",
+    help="A model's folder with tokenizer.json; default the profile's model, of a FOLDER guesses.",
+)
 def report_command(
-    source: str, output: Path | None, cutoff_len: int, template: str, tokenizer: str | None
+    folder: Path | None,
+    output: Path | None,
+    cutoff_len: int,
+    template: str | None,
+    tokenizer: str | None,
+    **options: Any,
 ) -> None:
-    """Describe a prepared folder, or the dataset of config NAME (prepared now if it is not).
+    """Describe a run's data, brought up to date first, or prepared data in FOLDER.
 
     Shows lengths, hardness, keywords, tables a query and the share cut by cutoff_len.
     """
     from text2sql.data.report import data_report  # needs the evaluator; the other commands do not
 
-    folder = Path(source) if (Path(source) / "train.json").is_file() else _prepared(source)
+    if folder is None:
+        run = bring_up_to_date(["model", "data"], **options)
+        folder, output = run.folder / "data", output or run.folder / "data-report"
+        template = template or run.profile.model.template
+        tokenizer = tokenizer or str(build_root() / "models" / run.profile.model.name)
     output = output or folder
-    text = data_report(folder, output, cutoff_len, template, tokenizer)
+    text = data_report(folder, output, cutoff_len, template or "qwen3", tokenizer)
     click.echo(f"{text}\nwrote {output / 'data_report.md'}\nwrote {output / 'data_report.png'}")
-
-
-@dataset.command("describe")
-@run_options
-@click.option("--cutoff-len", default=1024, show_default=True, help="The trainer's cutoff_len.")
-def describe_command(cutoff_len: int, **options: Any) -> None:
-    """Describe a run's training data: lengths in the model's tokens, keywords, share cut."""
-    from text2sql.data.report import data_report  # needs the evaluator; the other commands do not
-
-    run = bring_up_to_date(["model", "data"], **options)
-    folder, model = run.folder / "data-report", run.profile.model
-    tokenizer = build_root() / "models" / model.name
-    folder.mkdir(exist_ok=True)
-    click.echo(data_report(run.folder / "data", folder, cutoff_len, model.template, str(tokenizer)))
-    click.echo(f"report: {shown(folder)}")
-
-
-def _prepared(name: str) -> Path:
-    """Return the prepared folder of a config; prepare it where its sources are newer."""
-    path = config_path("data", name)
-    config = load_config(path, DataConfig)
-    config.require_sources()
-    folder = build_root() / "data" / config_name(name)
-    made = folder / "summary.json"
-    files = [f for s in config.source_files() for f in (s.rglob("*") if s.is_dir() else [s])]
-    newest = max(file.stat().st_mtime for file in [path, *files])
-    if not made.is_file() or made.stat().st_mtime < newest:
-        click.echo(f"preparing {name} in {folder}", err=True)
-        with atomic_directory(folder) as partial:
-            prepare(config, partial)
-    return folder
 
 
 @dataset.command("translate-ddl")
@@ -189,14 +153,17 @@ def translate_command(
         raise UserError("--url needs --model")
     log = output.with_name(output.name + ".log.jsonl")
     asked = Translator(url, model, log, price_in, price_out) if url else None
-    with atomic_open(output) as stream:
+
+    def translated() -> Iterator[dict[str, Any]]:
         for number, row in enumerate(tqdm(read_json(source), unit="question"), start=1):
             try:
                 prose = row["instruction"]
                 ddl = asked.translate(prose) if asked else render_schema(parse_prose(prose))
             except (KeyError, TypeError, ValueError) as error:
                 raise UserError(f"{source}: row {number}: no prose schema: {error}") from None
-            stream.write(json.dumps(row | {"table_creating": ddl}, ensure_ascii=False) + "\n")
+            yield row | {"table_creating": ddl}
+
+    write_jsonl(output, translated())
     if asked:
         client = asked.client
         click.echo(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from decimal import Decimal
@@ -15,7 +14,7 @@ from test_suite_sql_eval.text_metrics import normalize, token_f1
 from tqdm import tqdm
 
 from text2sql.errors import UserError
-from text2sql.files import atomic_open, write_json
+from text2sql.files import write_json, write_jsonl
 from text2sql.report.formats import Table, markdown_text
 from text2sql.schema import read_schema
 from text2sql.sql.database import Database
@@ -62,7 +61,7 @@ def judge_files(
     if not golds:
         raise UserError(f"{gold}: no queries in it")
     schema = read_schema(url, timeout=timeout)
-    names = eval_schema(schema)
+    names = eval_schema(schema.names())
     with Database(url, timeout, max_rows) as database:
         runner = _Runner(database, Validator(schema, database.dialect), max_rows)
         started = time.monotonic()
@@ -86,10 +85,7 @@ def judge_files(
         "settings": {"timeout": timeout, "max_rows": max_rows},
     }
     if output:
-        output.mkdir(parents=True, exist_ok=True)
-        with atomic_open(output / "verdicts.jsonl") as stream:
-            for verdict in verdicts:
-                stream.write(json.dumps(verdict, ensure_ascii=False) + "\n")
+        write_jsonl(output / "verdicts.jsonl", verdicts)
         write_json(output / "scores.json", scores)
     return scores
 

@@ -20,7 +20,7 @@ from text2sql.create.split import split_pairs
 from text2sql.data.config import DataConfig
 from text2sql.data.prepare import prepare
 from text2sql.errors import UserError
-from text2sql.files import write_json, write_text
+from text2sql.files import write_json, write_jsonl, write_text
 from text2sql.paths import build_root
 from text2sql.schema import spider_entry
 from text2sql.schema.connect import database_file, parse_url
@@ -75,8 +75,18 @@ def export(
         )
     db_id = snapshot.schema.db_id
     write_snapshot(snapshot, folder / "snapshot.json")
-    _write_pairs(folder / "pairs.jsonl", {"train": train, "dev": dev}, snapshot)
-    for name, part in (("train", train), ("dev", dev)):
+    parts = {"train": train, "dev": dev}
+    named = [(name, pair) for name, part in parts.items() for pair in part]
+    write_jsonl(
+        folder / "pairs.jsonl",
+        (
+            {"id": number, "split": name, "db_id": db_id}
+            | asdict(pair)
+            | {"snapshot": snapshot.hash}
+            for number, (name, pair) in enumerate(named)
+        ),
+    )
+    for name, part in parts.items():
         rows = [{"db_id": db_id, "question": p.question, "query": p.sql} for p in part]
         _write_array(folder / SPIDER / f"{name}.json", rows)
     gold = "".join(f"{' '.join(p.sql.split())}\t{db_id}\n" for p in dev)
@@ -104,10 +114,7 @@ def export(
         **counts,
         "topics": dict(Counter(p.topic for p in pairs)),
         "topics_in_evaluation": sorted({p.topic for p in dev}),
-        "hardness": {
-            name: dict(Counter(p.hardness for p in part))
-            for name, part in (("train", train), ("dev", dev))
-        },
+        "hardness": {name: dict(Counter(p.hardness for p in part)) for name, part in parts.items()},
         "languages": dict(Counter(p.language for p in pairs)),
         "removed_as_leaks": leaks,
         "removed_by_data_stage": prepared["removed_as_leaks"],
@@ -134,17 +141,6 @@ def _config(folder: Path) -> dict[str, Any]:
         "parse_sql": False,
         "decontamination": {"levels": ["exact", "normalized"]},
     }
-
-
-def _write_pairs(path: Path, parts: dict[str, list[Pair]], snapshot: Snapshot) -> None:
-    with path.open("w", encoding="utf-8") as stream:
-        number = 0
-        for split, part in parts.items():
-            for pair in part:
-                head = {"id": number, "split": split, "db_id": snapshot.schema.db_id}
-                record = head | asdict(pair) | {"snapshot": snapshot.hash}
-                stream.write(json.dumps(record, ensure_ascii=False) + "\n")
-                number += 1
 
 
 def _write_array(path: Path, rows: Sequence[dict[str, Any]]) -> None:

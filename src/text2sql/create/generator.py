@@ -13,7 +13,7 @@ from text2sql.create.patterns_join import JOIN
 from text2sql.create.patterns_nested import NESTED
 from text2sql.create.patterns_table import TABLE
 from text2sql.create.picker import NoMatch, Picker
-from text2sql.create.topics import Topic
+from text2sql.create.topics import Topic, apportion
 from text2sql.errors import UserError
 from text2sql.schema import Schema
 from text2sql.sql.hardness import LEVELS, eval_schema, hardness_of
@@ -72,7 +72,7 @@ class Grammar:
             )
         self._schema, self._dialect, self._validator = schema, dialect, validator
         self._languages, self._rng = tuple(languages), random.Random(seed)
-        self._names = eval_schema(schema)
+        self._names = eval_schema(schema.names())
         self._levels: dict[str, Counter[str]] = defaultdict(Counter)
         self._seen: set[str] = set()
         self.counts: Counter[str] = Counter()
@@ -194,14 +194,9 @@ class Grammar:
 
 
 def quotas(count: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """Whole numbers that add up to the count, by the largest remainders."""
-    total = sum(shares.values()) or 1.0
-    exact = {level: count * shares.get(level, 0.0) / total for level in LEVELS}
-    quotas: dict[str, int] = {level: int(exact[level]) for level in LEVELS}
-    order = sorted(LEVELS, key=lambda level: quotas[level] - exact[level])
-    for level in order[: count - sum(quotas.values())]:
-        quotas[level] += 1
-    return quotas
+    """Return how many of so many pairs each hardness level gets by its share."""
+    weights = [shares.get(level, 0.0) for level in LEVELS]
+    return dict(zip(LEVELS, apportion(count, weights), strict=True))
 
 
 def _sentence(text: str) -> str:

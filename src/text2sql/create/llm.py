@@ -92,7 +92,7 @@ class LlmWriter:
         )
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log = log.open("a", encoding="utf-8")
-        self._names = eval_schema(snapshot.schema)
+        self._names = eval_schema(snapshot.schema.names())
         self._seen: set[str] = set()
         self.counts: Counter[str] = Counter()
 

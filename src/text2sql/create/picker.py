@@ -159,39 +159,21 @@ class Picker:
         weights = [6 if op == "=" and field.role == "text" else 1 for op in choices]
         operator = self.rng.choices(choices, weights)[0]
         english, chinese = COMPARISONS[field.role, operator]
+        sql = f"{column} {operator} {quote_value(value, self.dialect)}"
         shown = value_words(value)
-        return Condition(
-            f"{column} {operator} {quote_value(value, self.dialect)}",
-            {
-                "en": f"whose {field.noun.en} {english} {shown}",
-                "zh": f"{field.noun.zh}{chinese}{shown}的",
-            },
-        )
+        return _condition(field, sql, f"{english} {shown}", f"{chinese}{shown}")
 
     def _between(self, field: Field, column: str, values: list[Value]) -> Condition:
         low, high = sorted(self.rng.sample(sorted(set(values), key=str), 2), key=_order)
         bounds = f"{quote_value(low, self.dialect)} AND {quote_value(high, self.dialect)}"
         first, last = value_words(low), value_words(high)
-        return Condition(
-            f"{column} BETWEEN {bounds}",
-            {
-                "en": f"whose {field.noun.en} is between {first} and {last}",
-                "zh": f"{field.noun.zh}在{first}到{last}之间的",
-            },
-        )
+        english, chinese = f"is between {first} and {last}", f"在{first}到{last}之间"
+        return _condition(field, f"{column} BETWEEN {bounds}", english, chinese)
 
     def _like(self, field: Field, column: str, value: str) -> Condition:
-        words = [w for w in value.split() if len(w) >= LONG_WORD and w.isalpha()]
-        if not words:
-            raise NoMatch
-        word = self.rng.choice(words)
-        return Condition(
-            f"{column} LIKE {quote_value(f'%{word}%', self.dialect)}",
-            {
-                "en": f"whose {field.noun.en} contains '{word}'",
-                "zh": f"{field.noun.zh}包含“{word}”的",
-            },
-        )
+        word = self.choose(w for w in value.split() if len(w) >= LONG_WORD and w.isalpha())
+        sql = f"{column} LIKE {quote_value(f'%{word}%', self.dialect)}"
+        return _condition(field, sql, f"contains '{word}'", f"包含“{word}”")
 
     def conditions(
         self, entity: Entity, alias: str = "", most: int = 2, other_than: Sequence[Field] = ()
@@ -230,6 +212,11 @@ def who(entity: Entity, condition: Condition) -> dict[Language, dict[str, str]]:
         "en": {"bare": words["en"], "who": article + words["en"]},
         "zh": {"bare": words["zh"], "who": every + words["zh"]},
     }
+
+
+def _condition(field: Field, sql: str, english: str, chinese: str) -> Condition:
+    noun = field.noun
+    return Condition(sql, {"en": f"whose {noun.en} {english}", "zh": f"{noun.zh}{chinese}的"})
 
 
 def _order(value: Value) -> tuple[bool, float | str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from text2sql.errors import UserError
 from text2sql.files import read_json, write_json
 from text2sql.records import canonical_hash
-from text2sql.schema import Column, ForeignKey, Schema, Table
+from text2sql.schema import Schema
 from text2sql.schema.quoting import DIALECTS
 
 FORMAT = "text2sql-snapshot-1"
@@ -46,20 +47,8 @@ def read_snapshot(path: Path) -> Snapshot:
     if value.get("dialect") not in DIALECTS:
         raise UserError(f"{path}: unknown dialect {value.get('dialect')!r}")
     try:
-        return Snapshot(_schema(value["schema"]), value["dialect"])
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{path}: not a snapshot: {error!r}") from None
-
-
-def _schema(value: dict[str, Any]) -> Schema:
-    tables = []
-    for table in value["tables"]:
-        columns = tuple(
-            Column(**(column | {"examples": tuple(column["examples"])}))
-            for column in table["columns"]
-        )
-        rows = tuple(tuple(row) for row in table["rows"])
-        unique = tuple(tuple(key) for key in table["unique"])
-        tables.append(Table(**(table | {"columns": columns, "rows": rows, "unique": unique})))
-    keys = tuple(ForeignKey(**key) for key in value["foreign_keys"])
-    return Schema(value["db_id"], tuple(tables), keys)
+        return Snapshot(TypeAdapter(Schema).validate_python(value.get("schema")), value["dialect"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path}: not a snapshot: schema.{place}: {first['msg']}") from None

@@ -52,16 +52,22 @@ def plan_offline(schema: Schema, total: int) -> list[Topic]:
 
 
 def scale_counts(topics: Sequence[Topic], total: int) -> list[Topic]:
-    """Rescale the counts to the total, at least one a topic; topics beyond the total go.
+    """Rescale the counts to the total, at least one a topic; topics beyond the total go."""
+    topics = sorted(topics, key=lambda topic: -topic.count)[: max(total, 1)]
+    weights = [max(topic.count, 1) for topic in topics]
+    more = apportion(max(total, 1) - len(topics), weights)
+    return [replace(topic, count=1 + n) for topic, n in zip(topics, more, strict=True)]
+
+
+def apportion(total: int, weights: Sequence[float]) -> list[int]:
+    """Return whole numbers in proportion to the weights that add up to the total.
 
     The largest remainders get what rounding leaves over.
     """
-    topics = sorted(topics, key=lambda topic: -topic.count)[: max(total, 1)]
-    weight = sum(max(topic.count, 1) for topic in topics)
-    free = max(total, 1) - len(topics)
-    shares = [free * max(topic.count, 1) / weight for topic in topics]
-    counts = [1 + int(share) for share in shares]
-    order = sorted(range(len(topics)), key=lambda i: int(shares[i]) - shares[i])
-    for i in order[: max(total, 1) - sum(counts)]:
+    whole = sum(weights) or 1.0
+    exact = [total * weight / whole for weight in weights]
+    counts = [int(share) for share in exact]
+    order = sorted(range(len(counts)), key=lambda i: counts[i] - exact[i])
+    for i in order[: total - sum(counts)]:
         counts[i] += 1
-    return [replace(topic, count=count) for topic, count in zip(topics, counts, strict=True)]
+    return counts

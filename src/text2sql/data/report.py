@@ -47,7 +47,7 @@ def data_report(
     """
     path = folder / "train.json"
     if not path.is_file():
-        raise UserError(f"{path}: no prepared dataset; run 'text2sql dataset prepare' first")
+        raise UserError(f"{path}: no prepared dataset; leave the folder out to report a run's")
     count = _counter(tokenizer)
     prompts = load_template(template, Path(tokenizer) if tokenizer else None)
     sets = [

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from text2sql.data.statistics import KEYWORDS, QUANTILES, UNKNOWN, Statistics, levels
+from text2sql.data.statistics import KEYWORDS, QUANTILES, SHOWN_LEVELS, UNKNOWN, Statistics
 from text2sql.files import atomic_open
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def markdown(sets: Sequence[Statistics], cutoff: int, template: str, tokenizer: 
         "|---" * (len(QUANTILES) + 2) + "|",
         *(f"| {s.name} | {_lengths(s.lengths)} |" for s in sets),
     ]
-    lines += _table("hardness (Spider's)", levels(), sets, lambda s, k: s.hardness[k])
+    lines += _table("hardness (Spider's)", SHOWN_LEVELS, sets, lambda s, k: s.hardness[k])
     lines += _table("keyword", KEYWORDS, sets, lambda s, k: s.keywords[k])
     lines += _table("tables in the query", table_counts(sets), sets, lambda s, k: s.tables[k])
     return "\n".join(lines) + "\n"
@@ -84,7 +84,7 @@ def plot(sets: Sequence[Statistics], cutoff: int, estimated: bool, path: Path) -
 
     figure, axes = pyplot.subplots(2, 2, figsize=(10, 7), layout="constrained")
     _plot_lengths(axes[0, 0], sets, cutoff, estimated)
-    hard = [level for level in levels() if any(s.hardness[level] for s in sets)]
+    hard = [level for level in SHOWN_LEVELS if any(s.hardness[level] for s in sets)]
     _bars(axes[0, 1], "hardness", hard, sets, lambda s, k: s.hardness[k])
     numbers = table_counts(sets)
     _bars(axes[1, 0], "tables in the query", numbers, sets, lambda s, k: s.tables[k])

@@ -5,33 +5,21 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
-from test_suite_sql_eval.hardness import LEVELS, hardness
-from test_suite_sql_eval.parser import ParseError, parse
-from test_suite_sql_eval.schema import EvalSchema
 
 from text2sql.schema.ddl import schema_names
+from text2sql.sql.hardness import LEVELS, eval_schema, hardness_of
 
 KEYWORDS = (
-    "WHERE",
-    "JOIN",
-    "GROUP BY",
-    "HAVING",
-    "ORDER BY",
-    "LIMIT",
-    "DISTINCT",
-    "UNION",
-    "INTERSECT",
-    "EXCEPT",
-    "LIKE",
-    "IN (SELECT",
+    *("WHERE", "JOIN", "GROUP BY", "HAVING", "ORDER BY", "LIMIT", "DISTINCT"),
+    *("UNION", "INTERSECT", "EXCEPT", "LIKE", "IN (SELECT"),
 )
 LITERAL = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"")
 UNKNOWN = "not parsed"
+SHOWN_LEVELS = (*LEVELS, UNKNOWN)
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
 
 
@@ -48,7 +36,9 @@ class Statistics:
     def add(self, length: int, schema_text: str, sql: str) -> None:
         """Count one row."""
         self.lengths.append(length)
-        self.hardness[hardness_of(sql, schema_text)] += 1
+        schema = eval_schema(schema_names(schema_text))
+        sql = sql.removeprefix("[ANSWER]\n")
+        self.hardness[hardness_of(sql, "sqlite", schema, lenient=False) or UNKNOWN] += 1
         self.keywords.update(keywords_of(sql))
         self.tables[tables_of(sql)] += 1
 
@@ -61,28 +51,6 @@ class Statistics:
         return sum(length > cutoff for length in self.lengths)
 
 
-def hardness_of(sql: str, schema_text: str) -> str:
-    """Return Spider's hardness level, or ``not parsed`` for SQL outside of Spider's grammar.
-
-    Args:
-        sql: the query.
-        schema_text: CREATE TABLE statements that hold the tables it uses.
-    """
-    schema = _eval_schema(schema_text)
-    try:
-        return hardness(parse(sql.removeprefix("[ANSWER]\n"), schema))
-    except ParseError:
-        return UNKNOWN
-
-
-@lru_cache(maxsize=256)
-def _eval_schema(ddl: str) -> EvalSchema:
-    tables: dict[str, list[str]] = {}
-    for table, column in sorted(schema_names(ddl)):
-        tables.setdefault(table, []).append(column)
-    return EvalSchema({name: tuple(columns) for name, columns in tables.items()})
-
-
 def keywords_of(sql: str) -> list[str]:
     """Return which of `KEYWORDS` a query uses, those inside of literals not counted."""
     plain = " ".join(LITERAL.sub("''", sql).upper().replace("( ", "(").split())
@@ -92,13 +60,8 @@ def keywords_of(sql: str) -> list[str]:
 def tables_of(sql: str) -> int | str:
     """Return how many different tables a query reads, or ``not parsed``."""
     try:
-        tree = sqlglot.parse_one(sql.removeprefix("[ANSWER]\n"), read="sqlite")
+        tree = sqlglot.parse_one(sql, read="sqlite")
     except (SqlglotError, RecursionError):
         return UNKNOWN
     defined = {cte.alias.casefold() for cte in tree.find_all(exp.CTE)}
     return len({table.name.casefold() for table in tree.find_all(exp.Table)} - defined)
-
-
-def levels() -> tuple[str, ...]:
-    """The hardness levels in the order in which they are shown."""
-    return (*LEVELS, UNKNOWN)

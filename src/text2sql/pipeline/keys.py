@@ -60,7 +60,7 @@ def is_current(stage: Stage) -> bool:
 
 
 def _hint(source: Path) -> str:
-    return " (set SPIDER_DIR)" if "spider" in source.parts else ""
+    return "; run 'text2sql dataset check' and set SPIDER_DIR" if "spider" in str(source) else ""
 
 
 def _stamps(folder: Path, pattern: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-Value = str | int | float | None
+Value = str | bool | int | float | None
 
 
 @dataclass(frozen=True)

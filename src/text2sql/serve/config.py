@@ -22,8 +22,8 @@ class ServeConfig(StrictModel):
     column go into the prompt, those that look personal left out unless `personal_data`.
     `max_waiting` questions may wait for the model, of one client `max_waiting_per_client`; more
     are answered 429. The schema of a server is read anew after `schema_seconds`, that of a file
-    when the file changes. `trusted_functions` are SQL functions that queries on databases other
-    than SQLite may call besides the known ones: only such as read nothing but their arguments.
+    when the file changes. `trusted_functions` are SQL functions that queries may call besides the
+    known ones: only such as read nothing but their arguments.
     """
 
     host: str = "127.0.0.1"

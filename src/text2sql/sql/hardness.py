@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import sqlglot
 from sqlglot.errors import SqlglotError
 from test_suite_sql_eval.hardness import LEVELS, hardness
@@ -9,29 +11,35 @@ from test_suite_sql_eval.lenient import parse_lenient
 from test_suite_sql_eval.parser import ParseError, parse
 from test_suite_sql_eval.schema import EvalSchema
 
-from text2sql.schema import Schema
-
 __all__ = ["LEVELS", "eval_schema", "hardness_of"]
 
 
-def eval_schema(schema: Schema) -> EvalSchema:
-    """Return the schema as the evaluator's parser takes it."""
-    return EvalSchema(
-        {t.name.lower(): tuple(c.name.lower() for c in t.columns) for t in schema.tables}
-    )
+@lru_cache(maxsize=256)
+def eval_schema(names: frozenset[tuple[str, str]]) -> EvalSchema:
+    """Return the schema that has these (table, column) pairs as the evaluator's parser takes it."""
+    tables: dict[str, list[str]] = {}
+    for table, column in sorted(names):
+        tables.setdefault(table, []).append(column)
+    return EvalSchema({name: tuple(columns) for name, columns in tables.items()})
 
 
-def hardness_of(sql: str, dialect: str, schema: EvalSchema) -> str | None:
+def hardness_of(sql: str, dialect: str, schema: EvalSchema, lenient: bool = True) -> str | None:
     """Return ``easy``, ``medium``, ``hard`` or ``extra``, or None for a query beyond the grammar.
 
-    The official grammar is asked first, then the wider one; other dialects are put into SQLite's.
+    Other dialects are put into SQLite's.
+
+    Args:
+        sql: the query.
+        dialect: sqlglot's name of its dialect.
+        schema: the tables it is on.
+        lenient: where the official grammar does not take it, ask the wider one.
     """
     if dialect != "sqlite":
         try:
             sql = sqlglot.transpile(sql, read=dialect, write="sqlite")[0]
         except SqlglotError:
             return None
-    for read in (parse, parse_lenient):
+    for read in (parse, parse_lenient) if lenient else (parse,):
         try:
             return hardness(read(sql, schema))
         except ParseError:
