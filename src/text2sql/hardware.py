@@ -82,6 +82,11 @@ def require(needed: MachineConfig, profile: str) -> None:
     )
 
 
+def thread_count() -> int:
+    """Return how many threads may work: OMP_NUM_THREADS, else one for each core allowed."""
+    return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
+
+
 def memory_gb() -> float:
     """Memory of this machine in GiB."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

@@ -98,15 +98,12 @@ def check_logits(model: Path, gguf: Path, texts: Sequence[str]) -> dict[str, flo
     }
 
 
-def perplexity(
-    gguf: Path, probes: Iterable[Probe], threads: int = 1, report: Report | None = None
-) -> float:
+def perplexity(gguf: Path, probes: Iterable[Probe], report: Report | None = None) -> float:
     """Return the perplexity of right answers after their prompts, over all answers' tokens.
 
     Args:
         gguf: the model.
         probes: prompts with right answers.
-        threads: how many threads may work.
         report: told of the progress: done, total, unit.
     """
     import torch
@@ -119,7 +116,7 @@ def perplexity(
 
     pairs = sorted((tokens_of(p.prompt), tokens_of(p.answer)) for p in probes)
     longest = max(len(prompt) + len(answer) for prompt, answer in pairs)
-    llama = open_llama(gguf, context=longest + 1, logits_all=True, threads=threads)
+    llama = open_llama(gguf, context=longest + 1, logits_all=True)
     surprise, count, before = 0.0, 0, list[int]()
     for done, (prompt, answer) in enumerate(pairs):
         if report:

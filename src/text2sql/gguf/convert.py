@@ -14,6 +14,7 @@ from typing import Any
 
 from text2sql.errors import UserError
 from text2sql.files import PARTIAL, read_json, require_disk
+from text2sql.hardware import thread_count
 from text2sql.models.folder import require_model, tensor_shapes
 from text2sql.models.gguf_types import QUANTIZATION_TYPES, block_of, check_type
 from text2sql.models.llama_cpp import CONVERTER, converter_folder, require_llama_cpp
@@ -85,20 +86,19 @@ def convert_to_f16(model: Path, output: Path, pretokenizer: str | None = None) -
     _write_apart(output, model, "conversion", _convert, converter_folder(), pretokenizer)
 
 
-def quantize(source: Path, target: Path, name: str, threads: int = 1) -> None:
+def quantize(source: Path, target: Path, name: str) -> None:
     """Write a quantized copy of an F16 GGUF file; it appears whole or not at all.
 
     Args:
         source: the F16 file.
         target: the file to make.
         name: a type of `QUANTIZATION_TYPES`.
-        threads: how many threads may work.
 
     Raises:
         UserError: llama.cpp is not installed, there is no such type, or llama.cpp failed.
     """
     require_llama_cpp()
-    _write_apart(target, source, check_type(name), _quantize, check_type(name), threads)
+    _write_apart(target, source, check_type(name), _quantize, check_type(name))
 
 
 def _write_apart(
@@ -166,14 +166,14 @@ def _name_unknown_pretokenizer(name: str) -> None:
     model.get_vocab_base_pre = named
 
 
-def _quantize(source: Path, target: Path, name: str, threads: int) -> None:
+def _quantize(source: Path, target: Path, name: str) -> None:
     import ctypes
 
     import llama_cpp
 
     parameters = llama_cpp.llama_model_quantize_default_params()
     parameters.ftype = QUANTIZATION_TYPES[name]
-    parameters.nthread = threads
+    parameters.nthread = thread_count()
     sys.exit(
         llama_cpp.llama_model_quantize(
             str(source).encode(), str(target).encode(), ctypes.byref(parameters)

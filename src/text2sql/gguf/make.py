@@ -6,7 +6,6 @@ Stages make the files of a profile's row; `quantize_folder` those of any Hugging
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -93,7 +92,7 @@ def make_quantized(
     """
     before = read_header(source)
     if not output.is_file():
-        quantize(source, output, name, _threads())
+        quantize(source, output, name)
     header = read_header(output)
     if (header.parameters, header.chat_template) != (before.parameters, before.chat_template):
         raise UserError(f"{output}: not the tensors or not the chat template of {source}")
@@ -116,13 +115,9 @@ def _measured(
         "bits_per_weight": round(header.bits_per_weight, 2),
         "tensor_types": header.tensor_types,
         "matrices": [asdict(matrices) for matrices in header.matrices],
-        "perplexity": round(perplexity(file, taken, _threads(), report), 4),
+        "perplexity": round(perplexity(file, taken, report), 4),
         "perplexity_questions": len(taken),
     }
-
-
-def _threads() -> int:
-    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
 
 
 def quantize_folder(

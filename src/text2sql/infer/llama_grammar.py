@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ FEW = 64  # tokens to try before the whole vocabulary is
 
 
 class GrammarState:
-    """How far a text has come under a grammar; close it after use.
+    """How far a text has come under a grammar.
 
     Args:
         llama: a loaded ``llama_cpp.Llama``, of which the vocabulary is enough.
@@ -38,6 +39,7 @@ class GrammarState:
         )
         if not self._sampler:
             raise ValueError("llama.cpp does not read the grammar")
+        weakref.finalize(self, self._library.llama_sampler_free, self._sampler)
 
     def first_allowed(self, tokens: Sequence[int]) -> int | None:
         """Return the first of some tokens that may come next; None where none may."""
@@ -51,9 +53,29 @@ class GrammarState:
         """Move on by a token that is allowed."""
         self._library.llama_sampler_accept(self._sampler, token)
 
-    def close(self) -> None:
-        """Give back what llama.cpp holds for the grammar."""
-        self._library.llama_sampler_free(self._sampler)
+    def leave_best(self, _: Any, scores: np.ndarray) -> np.ndarray:
+        """Return scores that leave the best token allowed, and move on by it.
+
+        It is a logits processor of llama-cpp-python.
+        """
+        token = self._best(np.asarray(scores))
+        self.accept(token)
+        bound: np.ndarray = np.full(len(scores), -np.inf, dtype=np.single)
+        bound[token] = 0.0
+        return bound
+
+    def _best(self, scores: np.ndarray) -> int:
+        first = int(scores.argmax())
+        if self.first_allowed([first]) is not None:
+            return first
+        few = min(FEW, len(scores) - 1)
+        best = np.argpartition(-scores, few)[:few]
+        for candidates in (best, np.arange(len(scores))):
+            ordered = candidates[np.argsort(-scores[candidates], kind="stable")]
+            token = self.first_allowed(ordered.tolist())
+            if token is not None:
+                return token
+        raise AssertionError("the grammar allows no token at all")
 
 
 def refused_after(llama: Any, grammar: str, text: str) -> str | None:
@@ -66,50 +88,9 @@ def refused_after(llama: Any, grammar: str, text: str) -> str | None:
     """
     state = GrammarState(llama, grammar)
     accepted = b""
-    try:
-        tokens = llama.tokenize(text.encode("utf-8"), add_bos=False, special=False)
-        for token in [*tokens, llama.token_eos()]:
-            if state.first_allowed([token]) is None:
-                return accepted.decode("utf-8", errors="replace")
-            state.accept(token)
-            accepted += llama.detokenize([token])
-    finally:
-        state.close()
+    for token in [*llama.tokenize(text.encode(), add_bos=False, special=False), llama.token_eos()]:
+        if state.first_allowed([token]) is None:
+            return accepted.decode("utf-8", errors="replace")
+        state.accept(token)
+        accepted += llama.detokenize([token])
     return None
-
-
-class GreedyGrammar:
-    """A logits processor of llama-cpp-python for one answer; close it after that.
-
-    Args:
-        llama: a loaded ``llama_cpp.Llama``.
-        grammar: the grammar in GBNF, with the rule ``root``.
-    """
-
-    def __init__(self, llama: Any, grammar: str) -> None:
-        self._state = GrammarState(llama, grammar)
-
-    def __call__(self, _: Any, scores: np.ndarray) -> np.ndarray:
-        """Return scores that leave the best token the grammar allows; the grammar moves on."""
-        token = self._best(np.asarray(scores))
-        self._state.accept(token)
-        bound: np.ndarray = np.full(len(scores), -np.inf, dtype=np.single)
-        bound[token] = 0.0
-        return bound
-
-    def close(self) -> None:
-        """Give back what llama.cpp holds for the grammar."""
-        self._state.close()
-
-    def _best(self, scores: np.ndarray) -> int:
-        first = int(scores.argmax())
-        if self._state.first_allowed([first]) is not None:
-            return first
-        few = min(FEW, len(scores) - 1)
-        best = np.argpartition(-scores, few)[:few]
-        for candidates in (best, np.arange(len(scores))):
-            ordered = candidates[np.argsort(-scores[candidates], kind="stable")]
-            token = self._state.first_allowed(ordered.tolist())
-            if token is not None:
-                return token
-        raise AssertionError("the grammar allows no token at all")

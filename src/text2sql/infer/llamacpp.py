@@ -6,17 +6,17 @@ read. Prompts are asked in the order of their tokens, so questions on one databa
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from text2sql.errors import UserError
+from text2sql.hardware import thread_count
 from text2sql.infer.config import InferConfig
-from text2sql.infer.engine import Completion, Prompt
-from text2sql.infer.llama_grammar import GreedyGrammar
+from text2sql.infer.engine import Completion, Engine, Prompt
+from text2sql.infer.llama_grammar import GrammarState
 from text2sql.models.folder import require_memory, wrong_template
 from text2sql.models.gguf_header import find_gguf, read_header
 from text2sql.models.llama_cpp import require_llama_cpp
@@ -24,23 +24,13 @@ from text2sql.models.llama_cpp import require_llama_cpp
 OVERHEAD_BYTES = 250_000_000  # Python, numpy and llama.cpp's compute buffers for a small model
 
 
-def open_llama(
-    path: Path,
-    context: int = 512,
-    *,
-    vocab_only: bool = False,
-    logits_all: bool = False,
-    threads: int | None = None,
-    **options: Any,
-) -> Any:
+def open_llama(path: Path, context: int = 512, *, vocab_only: bool = False, **options: Any) -> Any:
     """Load a GGUF file with llama-cpp-python.
 
     Args:
         path: the file.
         context: most tokens of prompt and answer together.
         vocab_only: load the tokenizer alone.
-        logits_all: keep the scores of every token, not of the last alone.
-        threads: how many threads may work; by default OMP_NUM_THREADS, or one.
         options: further arguments of ``llama_cpp.Llama``.
 
     Raises:
@@ -55,16 +45,14 @@ def open_llama(
         require_memory(needed, f"{path.name} with {context} tokens of context", fix)
     from llama_cpp import Llama
 
-    count = threads or int(os.environ.get("OMP_NUM_THREADS") or 1)
     try:
         return Llama(
             str(path),
             n_ctx=context,
             n_batch=min(context, 512),
-            n_threads=count,
-            n_threads_batch=count,
+            n_threads=thread_count(),
+            n_threads_batch=thread_count(),
             vocab_only=vocab_only,
-            logits_all=logits_all,
             verbose=False,
             **options,
         )
@@ -72,19 +60,18 @@ def open_llama(
         raise UserError(f"{path}: llama.cpp cannot load it ({error}); make it anew") from None
 
 
-class LlamaCppEngine:
+@lru_cache(maxsize=1)  # questions on one database share its grammar and come in turn
+def _read_grammar(grammar: str) -> Any:
+    from llama_cpp import LlamaGrammar
+
+    return LlamaGrammar.from_string(grammar, verbose=False)
+
+
+class LlamaCppEngine(Engine):
     """A GGUF model on the CPU, or on a GPU where llama-cpp-python was built for it.
 
     A repetition penalty counts the answer's tokens only; transformers and vLLM count the prompt's
     as well.
-
-    Args:
-        model: GGUF file, or a folder that holds one.
-        config: decoding settings.
-        stops: texts that end an answer; each must be one token of the model.
-
-    Raises:
-        UserError: see `open_llama`; or a stop word is no token of the model.
     """
 
     def __init__(
@@ -109,7 +96,6 @@ class LlamaCppEngine:
             if len(tokens) != 1:
                 raise wrong_template(path, text)
             self._stop_ids.add(tokens[0])
-        self._grammars: dict[str, Any] = {}
         self._read_seconds = self._write_seconds = 0.0  # of processor time
 
     def encode(self, text: str) -> list[int]:
@@ -140,10 +126,7 @@ class LlamaCppEngine:
         }
 
     def _complete(self, prompt: Prompt) -> Completion:
-        with ExitStack() as stack:
-            return self._written(prompt, self._bound(prompt.grammar, stack))
-
-    def _written(self, prompt: Prompt, bound: dict[str, Any]) -> Completion:
+        bound = self._bound(prompt.grammar)
         started = time.perf_counter()
         written: list[int] = []
         reason = "length"
@@ -166,31 +149,24 @@ class LlamaCppEngine:
                 break
             written.append(token)
             if prompt.listener:
-                text = self._llama.detokenize(written).decode("utf-8", errors="ignore")
-                prompt.listener(text)
+                prompt.listener(self._text(written, "ignore"))
             if len(written) == self._config.max_new_tokens:
                 break
         self._read_seconds += read - begun
         self._write_seconds += time.process_time() - read
-        text = self._llama.detokenize(written).decode("utf-8", errors="replace")
         seconds = round(time.perf_counter() - started, 4)
-        return Completion(prompt.id, text, len(written), seconds, reason)
+        return Completion(prompt.id, self._text(written, "replace"), len(written), seconds, reason)
 
-    def _bound(self, grammar: str | None, stack: ExitStack) -> dict[str, Any]:
+    def _text(self, tokens: list[int], broken: str) -> str:
+        return str(self._llama.detokenize(tokens).decode("utf-8", errors=broken))
+
+    def _bound(self, grammar: str | None) -> dict[str, Any]:
         """Return the arguments that bind one answer to a grammar."""
         if grammar is None:
             return {}
         if self._config.temperature == 0 and self._config.repetition_penalty == 1:
-            return {
-                "logits_processor": [
-                    stack.enter_context(closing(GreedyGrammar(self._llama, grammar)))
-                ]
-            }
-        if grammar not in self._grammars:
-            from llama_cpp import LlamaGrammar
-
-            self._grammars = {grammar: LlamaGrammar.from_string(grammar, verbose=False)}
-        return {"grammar": self._grammars[grammar]}
+            return {"logits_processor": [GrammarState(self._llama, grammar).leave_best]}
+        return {"grammar": _read_grammar(grammar)}
 
 
 def _rate(count: int, milliseconds: float) -> float | None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 from text2sql.errors import UserError
+from text2sql.hardware import thread_count
 from text2sql.models.folder import require_model
 from text2sql.models.gguf_header import find_gguf, read_header
 from text2sql.paths import repository_root
 
-HOST, PORT, CONTEXT = "127.0.0.1", 8000, 4096
 
-
-def serve(model: Path, host: str = HOST, port: int = PORT, context: int = CONTEXT) -> None:
+def serve(model: Path, host: str = "127.0.0.1", port: int = 8000, context: int = 4096) -> None:
     """Become the server of a model: this process is replaced by it and ends with it.
 
     Args:
@@ -46,9 +47,9 @@ def _llama_command(file: Path, host: str, port: int, context: int) -> list[str]:
     for package in ("llama_cpp", "fastapi", "starlette_context"):
         if importlib.util.find_spec(package) is None:
             raise UserError(f"the llama.cpp server needs '{package}'; run: make setup-gguf")
-    threads = os.environ.get("OMP_NUM_THREADS") or str(len(os.sched_getaffinity(0)))
+    threads = str(thread_count())
     return [
-        *(sys.executable, "-m", "text2sql.infer.llama_server", "--model", str(file)),
+        *(sys.executable, "-m", "text2sql.infer.openai_server", "--model", str(file)),
         *("--model_alias", file.stem, "--host", host, "--port", str(port)),
         *("--n_ctx", str(context), "--n_threads", threads, "--n_threads_batch", threads),
         # Scores of every token of the context would take n_ctx times the vocabulary in memory.
@@ -85,3 +86,20 @@ def require_free(host: str, port: int) -> None:
                 f"{host}:{port} cannot be listened on ({error.strerror}); choose another port with"
                 " --port (PORT= with make)"
             ) from None
+
+
+def run_llama_server() -> None:
+    """Run llama-cpp-python's server, whose arguments are this program's, without its penalty.
+
+    Where a request does not say otherwise, that server penalizes repeated tokens by 1.1. SQL
+    repeats names by its nature, and OpenAI's protocol has no key to say so: here the default is 1.
+    """
+    types: Any = importlib.import_module("llama_cpp.server.types")
+    for request in (types.CreateCompletionRequest, types.CreateChatCompletionRequest):
+        request.model_fields["repeat_penalty"].default = 1.0
+        request.model_rebuild(force=True)
+    importlib.import_module("llama_cpp.server.__main__").main()
+
+
+if __name__ == "__main__":
+    run_llama_server()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from transformers.generation.streamers import BaseStreamer
 
 from text2sql.infer.attention import cpu_attention
 from text2sql.infer.config import InferConfig
-from text2sql.infer.engine import Completion, Prompt
+from text2sql.infer.engine import Completion, Prompt, TokenizerEngine
 from text2sql.models.folder import (
     OVERHEAD_BYTES,
     cache_bytes,
@@ -25,18 +26,8 @@ from text2sql.models.folder import (
 )
 
 
-class TransformersEngine:
-    """A causal language model on CPU or one GPU.
-
-    Args:
-        model: Hugging Face model folder.
-        config: decoding settings.
-        stops: texts that end an answer; each must be one token of the model.
-        device: ``cpu`` or ``cuda``.
-
-    Raises:
-        UserError: the model is missing, does not fit into memory or not the template.
-    """
+class TransformersEngine(TokenizerEngine):
+    """A causal language model on CPU or one GPU."""
 
     def __init__(
         self,
@@ -68,15 +59,6 @@ class TransformersEngine:
         self._model = loaded.to(device).eval()
         torch.manual_seed(config.seed)
 
-    def encode(self, text: str) -> list[int]:
-        """Return the token ids of a rendered prompt."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
-        return ids
-
-    def measurements(self) -> dict[str, Any]:
-        """Nothing beyond what the infer stage counts itself."""
-        return {}
-
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[Completion]:
         """Yield completions, batch by batch."""
         for batch in arrange(prompts, self._config.batch_size):
@@ -87,24 +69,20 @@ class TransformersEngine:
         shared = shared_prefix([prompt.tokens for prompt in prompts])
         rows, mask = align([prompt.tokens for prompt in prompts], shared)
         width = len(rows[0])
+        listeners = [prompt.listener for prompt in prompts]
+        streamer = _Streamer(listeners, self._tokenizer, self._stop_ids)
         with torch.inference_mode():
             output = self._model.generate(
                 input_ids=torch.tensor(rows, device=self._model.device),
                 attention_mask=torch.tensor(mask, device=self._model.device),
                 past_key_values=self._read_once(rows[0][:shared], len(prompts)),
                 generation_config=self._generation(),
-                streamer=self._streamer(prompts),
+                streamer=streamer if any(listeners) else None,
             )
         answers = output[:, width:].tolist()
         seconds = (time.perf_counter() - started) / len(prompts)
         for prompt, tokens in zip(prompts, answers, strict=True):
             yield self._completion(prompt, tokens, seconds)
-
-    def _streamer(self, prompts: Sequence[Prompt]) -> Any:
-        """Return what tells the prompts' listeners of every token; None where nobody listens."""
-        if not any(prompt.listener for prompt in prompts):
-            return None
-        return _Streamer([prompt.listener for prompt in prompts], self._tokenizer, self._stop_ids)
 
     def _read_once(self, prefix: list[int], copies: int) -> DynamicCache | None:
         """Return what the model remembers of a prefix, for each prompt of a batch.
@@ -120,10 +98,9 @@ class TransformersEngine:
         return cache
 
     def _completion(self, prompt: Prompt, tokens: list[int], seconds: float) -> Completion:
-        ends = [place for place, token in enumerate(tokens) if token in self._stop_ids]
-        kept = tokens[: ends[0]] if ends else tokens
+        kept = list(takewhile(lambda token: token not in self._stop_ids, tokens))
         text = self._tokenizer.decode(kept, skip_special_tokens=True)
-        reason = "stop" if ends else "length"
+        reason = "stop" if len(kept) < len(tokens) else "length"
         return Completion(prompt.id, text, len(kept), round(seconds, 4), reason)
 
     def _generation(self) -> GenerationConfig:

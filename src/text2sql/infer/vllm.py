@@ -12,23 +12,12 @@ from typing import Any
 from text2sql.errors import UserError
 from text2sql.files import read_json
 from text2sql.infer.config import InferConfig
-from text2sql.infer.engine import Completion, Prompt
+from text2sql.infer.engine import Completion, Prompt, TokenizerEngine
 from text2sql.models.folder import load_tokenizer, require_model, stop_token_ids
 
 
-class VllmEngine:
-    """A model in vLLM, spread over `tensor_parallel_size` GPUs.
-
-    Args:
-        model: Hugging Face model folder.
-        config: decoding settings.
-        stops: texts that end an answer.
-        adapter: folder of a LoRA adapter that every request names; the base model stays as it is.
-
-    Raises:
-        UserError: vLLM is not installed or cannot start, the model is missing, the template does
-            not fit it, or the adapter's rank is above `max_lora_rank`.
-    """
+class VllmEngine(TokenizerEngine):
+    """A model in vLLM, spread over `tensor_parallel_size` GPUs; every request names the adapter."""
 
     def __init__(
         self,
@@ -76,15 +65,6 @@ class VllmEngine:
             "stop": list(stops),
             "stop_token_ids": stop_ids,
         }
-
-    def encode(self, text: str) -> list[int]:
-        """Return the token ids of a rendered prompt."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
-        return ids
-
-    def measurements(self) -> dict[str, Any]:
-        """Nothing beyond what the infer stage counts itself."""
-        return {}
 
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[Completion]:
         """Yield completions as vLLM finishes them; it batches and schedules by itself."""
