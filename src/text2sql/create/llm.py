@@ -25,6 +25,7 @@ from text2sql.files import read_jsonl
 from text2sql.prompt import Message
 from text2sql.records import canonical_hash
 from text2sql.schema import Schema, render_schema
+from text2sql.schema.connect import DIALECT_NAMES
 from text2sql.sql.hardness import LEVELS, eval_schema, hardness_of
 from text2sql.sql.validate import Rejected, Validator
 
@@ -33,13 +34,6 @@ BATCH = 20  # pairs asked for at once
 ROUNDS = 3  # times as many batches as it takes when every pair is good
 SHOWN_QUESTIONS = 30
 LANGUAGE_NAMES = {"en": "English", "zh": "Chinese"}
-DIALECT_NAMES = {
-    "sqlite": "SQLite",
-    "duckdb": "DuckDB",
-    "postgres": "PostgreSQL",
-    "mysql": "MySQL",
-    "tsql": "SQL Server",
-}
 LEVEL_HINTS = (
     "easy: one table, one clause; medium: a join, grouping or two conditions; hard: one nested"
     " query or set operation, or three clauses; extra: several of these"

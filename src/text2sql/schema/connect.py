@@ -20,6 +20,14 @@ DRIVERS = {
     "sqlite": ("sqlite", "sqlite"),
     "duckdb": ("duckdb", "duckdb"),
 }
+# The names by which people know the dialects.
+DIALECT_NAMES = {
+    "sqlite": "SQLite",
+    "duckdb": "DuckDB",
+    "postgres": "PostgreSQL",
+    "mysql": "MySQL",
+    "tsql": "SQL Server",
+}
 CONNECT_SECONDS = 10
 
 

@@ -21,8 +21,7 @@ from text2sql.schema.text import parse_schema
 from text2sql.serve import results
 from text2sql.serve.guard import Guard
 from text2sql.serve.jobs import watch_jobs
-from text2sql.serve.messages import Answer, Ask
-from text2sql.serve.refusal import Refusal
+from text2sql.serve.messages import Answer, Ask, Refusal, error_answer, invalid
 from text2sql.serve.service import Service
 from text2sql.serve.stream import converse
 
@@ -58,42 +57,31 @@ def make_app(service: Service) -> FastAPI:
     _handle_errors(app)
     _add_questions(app, service)
     _add_operations(app, service)
-    _add_results(app)
     _add_pages(app)
     return app
 
 
 def _handle_errors(app: FastAPI) -> None:
-    def refused(request: Request, refusal: Refusal) -> JSONResponse:
-        body = refusal.body(request.state.request_id)
-        return JSONResponse(body, refusal.status, refusal.headers())
-
-    @app.exception_handler(Refusal)
-    async def on_refusal(request: Request, error: Refusal) -> JSONResponse:
-        return refused(request, error)
+    @app.exception_handler(HTTPException)  # what is refused here is of that kind as well
+    async def on_refusal(request: Request, error: HTTPException) -> JSONResponse:
+        return error_answer(error, request.state.request_id)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if part != "body")
-        message = f"{place}: {first['msg']}" if place else str(first["msg"])
-        return refused(request, Refusal(422, "invalid_request", message[:300]))
-
-    @app.exception_handler(HTTPException)
-    async def on_http(request: Request, error: HTTPException) -> JSONResponse:
-        kind = {404: "not_found", 405: "wrong_method"}.get(error.status_code, "http")
-        return refused(request, Refusal(error.status_code, kind, str(error.detail)))
+        return error_answer(invalid(error.errors()), request.state.request_id)
 
     @app.exception_handler(Exception)
     async def on_defect(request: Request, error: Exception) -> JSONResponse:
-        return refused(request, Refusal(500, "defect", "a defect of the service; see its log"))
+        defect = Refusal(500, "defect", "a defect of the service; see its log")
+        return error_answer(defect, request.state.request_id)
 
 
 def _add_questions(app: FastAPI, service: Service) -> None:
     @app.post("/text2sql")
     async def text2sql(ask: Ask, request: Request) -> Answer:
         """Answer a question with SQL, and with the rows it returns where `execute` is set."""
-        return await service.ask(ask, client_of(request), request.state.request_id)
+        client = request.client.host if request.client else ""
+        return await service.ask(ask, client, request.state.request_id)
 
     @app.get("/schema")
     def schema() -> dict[str, Any]:
@@ -120,11 +108,6 @@ def _add_questions(app: FastAPI, service: Service) -> None:
         await watch_jobs(socket, service.config)
 
 
-def client_of(request: Request) -> str:
-    """Return what tells one client from another: its address."""
-    return request.client.host if request.client else ""
-
-
 def describe(schema: Schema) -> dict[str, Any]:
     """Return a schema as JSON, with its M-Schema text."""
     return {
@@ -134,8 +117,8 @@ def describe(schema: Schema) -> dict[str, Any]:
             {
                 "name": table.name,
                 "columns": [
-                    {"name": one.name, "type": one.type, "primary_key": one.primary_key}
-                    for one in table.columns
+                    {"name": column.name, "type": column.type, "primary_key": column.primary_key}
+                    for column in table.columns
                 ],
             }
             for table in schema.tables
@@ -173,19 +156,12 @@ def _add_operations(app: FastAPI, service: Service) -> None:
         return Response(service.metrics.render(), media_type="text/plain; version=0.0.4")
 
 
-def _add_results(app: FastAPI) -> None:
-    @app.get("/api/results")
-    def runs() -> list[dict[str, Any]]:
-        """The runs there are records of, with their tables."""
-        return results.list_runs()
-
-    @app.get("/api/results/{run}/{row}")
-    def questions(run: str, row: str) -> dict[str, Any]:
-        """Every question of a row of a results table: gold, prediction, verdict, error class."""
-        return results.questions(run, row)
-
-
 def _add_pages(app: FastAPI) -> None:
+    runs = "The runs there are records of, with their tables."
+    app.get("/api/results", description=runs)(results.list_runs)
+    row = "Every question of a row of a results table: gold, prediction, verdict, error class."
+    app.get("/api/results/{run}/{row}", description=row)(results.questions)
+
     def add(path: str, name: str) -> None:
         @app.get(path, include_in_schema=False)
         def page() -> FileResponse:

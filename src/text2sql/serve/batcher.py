@@ -16,7 +16,7 @@ from text2sql.infer.engine import Engine
 from text2sql.infer.shrink_prompt import fit_question
 from text2sql.prompt import Example, Template, render_messages, render_text
 from text2sql.schema import Schema
-from text2sql.serve.control_words import disarm_example
+from text2sql.serve.control_words import disarm
 from text2sql.serve.database import LiveDatabase
 from text2sql.serve.examples import ExampleFinder
 from text2sql.serve.fair_queue import FairQueue
@@ -164,6 +164,6 @@ class Batcher:
         room = self._config.max_model_len - self._config.max_new_tokens
         template, engine = self._asking.template, self._engine
         return [
-            self._finder.show(row, list(map(disarm_example, examples)), template, engine, room)
+            self._finder.show(row, [Example(*disarm(e)) for e in examples], template, engine, room)
             for row, examples in zip(rows, found, strict=True)
         ]

@@ -71,11 +71,8 @@ def serve_profile(
     decoding = infer_config(profile, engine, infer, server_url, server_model)
     # First what fails fast; loading a model, or even training it, takes its time.
     database = LiveDatabase(serving) if serving.db_url else None
-    finder = None
-    if serving.retrieval:
-        finder = _example_finder(serving.retrieval, run)
-    if model is None:
-        model = _profile_model(run, graph, decoding.engine)
+    finder = _example_finder(serving.retrieval, run) if serving.retrieval else None
+    model = model or _profile_model(run, graph, decoding.engine)
     name = decoding.server.model if decoding.server else model.resolve().name
     template = load_template(profile.model.template, model)
     loaded = load_engine(model, decoding, template.stop_words, profile.machine.device)
@@ -88,8 +85,9 @@ def serve(service: Service) -> None:
     config = service.config
     url = config.db_url.get_secret_value() if config.db_url else ""
     token = config.token.get_secret_value() if config.token else ""
-    set_up_logs([token, *(url_secrets(url) if url else [])])
-    click.echo(f"text2sql: http://{_shown(config)}/ (Ctrl-C stops)", err=True)
+    set_up_logs([token, *url_secrets(url)])
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    click.echo(f"text2sql: http://{host}:{config.port}/ (Ctrl-C stops)", err=True)
     server = uvicorn.Server(server_settings(config, make_app(service)))
     try:
         server.run()
@@ -111,11 +109,6 @@ def server_settings(config: ServeConfig, app: Any) -> uvicorn.Config:
         limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=config.shutdown_seconds,
     )
-
-
-def _shown(config: ServeConfig) -> str:
-    host = f"[{config.host}]" if ":" in config.host else config.host
-    return f"{host}:{config.port}"
 
 
 def serve_config(file: Path | None, settings: dict[str, Any], data: DataConfig) -> ServeConfig:
@@ -150,16 +143,18 @@ def infer_config(
     if engine == "llama.cpp" and infer is None and profile.quantization:
         infer = profile.quantization.infer
     config = load_infer_config(infer or profile.infer)
-    if engine in (None, config.engine) and server_url is None:
+    engine = engine or config.engine
+    if engine == config.engine and server_url is None:
         return config
-    values = config.model_dump() | {"engine": engine or config.engine, "server": None}
-    if values["engine"] == "openai":
+    server = None
+    if engine == "openai":
         if not (server_url and server_model):
             raise UserError(
                 "engine openai needs --server-url and --server-model, or --infer with a YAML file"
                 " that has the key server"
             )
-        values["server"] = {"base_url": server_url, "model": server_model}
+        server = {"base_url": server_url, "model": server_model}
+    values = config.model_dump() | {"engine": engine, "server": server}
     return check_config(values, InferConfig, "serve")
 
 
@@ -185,7 +180,7 @@ def _example_finder(name: str, run: dict[str, Any]) -> ExampleFinder:
     graph = select_run(**run)
     stage = graph.get(f"knowledge-base:{config_name(config.knowledge_base)}")
     if stage is None:
-        there = [one.partition(":")[2] for one in graph if one.startswith("knowledge-base:")]
+        there = [key.partition(":")[2] for key in graph if key.startswith("knowledge-base:")]
         raise UserError(
             f"{name}: no row of profile '{graph.run.profile.name}' uses knowledge base"
             f" '{config.knowledge_base}'; those in use: {', '.join(there) or 'none'}"

@@ -8,8 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
@@ -18,31 +17,16 @@ from test_suite_sql_eval.executor import Result
 
 from text2sql.errors import UserError
 from text2sql.schema import Schema, read_schema
-from text2sql.schema.connect import parse_url, sql_dialect
+from text2sql.schema.connect import DIALECT_NAMES, database_file, parse_url, sql_dialect
 from text2sql.serve.config import ServeConfig
-from text2sql.serve.refusal import Refusal, database_gone
-from text2sql.serve.server_database import RemoteDatabase
-from text2sql.serve.sqlite_file import SqliteFile, file_stamp
+from text2sql.serve.messages import Refusal, database_gone
+from text2sql.serve.queries import CheckedDatabase, SqliteFile, file_stamp
 
 log = logging.getLogger("text2sql.serve")
 
-NAMES = {
-    "sqlite": "SQLite",
-    "duckdb": "DuckDB",
-    "postgres": "PostgreSQL",
-    "mysql": "MySQL",
-    "tsql": "SQL Server",
-}
+FILES = frozenset({"sqlite", "duckdb"})
 NOT_RUN = frozenset({"tsql"})  # it has neither sessions that only read nor a limit of time
 Given = TypeVar("Given")
-
-
-class _Queries(Protocol):
-    def fault(self, sql: str) -> Result: ...
-
-    def query(self, sql: str, max_rows: int) -> tuple[Result, list[str]]: ...
-
-    def close(self) -> None: ...
 
 
 class LiveDatabase:
@@ -60,16 +44,16 @@ class LiveDatabase:
         self._config, self._url = config, config.db_url.get_secret_value()
         url = parse_url(self._url)
         self.dialect = sql_dialect(url)
-        self._path = _file(url)
+        self._path = database_file(url) if self.dialect in FILES else None
         self._lock = threading.Lock()
         self._schema: Schema | None = None
         self._seen: Any = None
         self._read(self._state())
         workers = config.query_workers + 2  # one for checks, one for the model's thread
-        self._asked: _Queries = (
+        self._asked: SqliteFile | CheckedDatabase = (
             SqliteFile(self._path, config, workers)
             if self.dialect == "sqlite" and self._path
-            else RemoteDatabase(config, self.dialect, self.schema, workers)
+            else CheckedDatabase(self._url, config, self.dialect, self.schema, workers)
         )
         # Checks have a thread of their own, so that slow queries do not hold up other answers.
         self._queries = ThreadPoolExecutor(config.query_workers, "query")
@@ -83,7 +67,7 @@ class LiveDatabase:
     @property
     def kind(self) -> str:
         """The name by which people know such databases."""
-        return NAMES[self.dialect]
+        return DIALECT_NAMES[self.dialect]
 
     def close(self) -> None:
         """Stop the threads and processes that run queries."""
@@ -171,17 +155,8 @@ def _there(result: Result) -> Result:
     return result
 
 
-def _file(url: sa.URL) -> Path | None:
-    """Return the file of an embedded database, None for a server."""
-    if url.get_backend_name() not in ("sqlite", "duckdb"):
-        return None
-    if not url.database or url.database == ":memory:":
-        raise UserError("db_url: this URL needs a file, as in sqlite:///folder/shop.sqlite")
-    return Path(url.database)
-
-
 def url_secrets(url: str) -> list[str]:
-    """Return the parts of a database URL that must not be shown."""
+    """Return the parts of a database URL, if there is one, that must not be shown."""
     try:
         password = sa.make_url(url).password
     except ArgumentError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 import secrets
@@ -15,8 +14,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from text2sql.serve.config import ServeConfig, is_loopback
+from text2sql.serve.messages import Refusal, error_answer
 from text2sql.serve.metrics import Metrics
-from text2sql.serve.refusal import Refusal
 
 log = logging.getLogger("text2sql.serve")
 
@@ -68,9 +67,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 own = MutableHeaders(scope=message)
-                own["X-Request-ID"] = request_id
-                for name, value in SECURITY_HEADERS.items():
-                    own[name] = value
+                own.update(SECURITY_HEADERS | {"X-Request-ID": request_id})
                 own.setdefault("Cache-Control", "no-store")
             elif message["type"] == "websocket.accept":
                 status = 101
@@ -80,11 +77,13 @@ class Guard:
 
         try:
             self._admit(scope, headers)
-            if scope["type"] == "http":
-                receive = await self._body(headers, receive)
-            await self._app(scope, receive, answer)
+            await self._app(scope, self._limited(scope, headers, receive), answer)
         except Refusal as refusal:
-            await _refuse(scope, answer, refusal, request_id)
+            if scope["type"] == "websocket":
+                reason = refusal.detail[:120]
+                await answer({"type": "websocket.close", "code": 1008, "reason": reason})
+            else:
+                await error_answer(refusal, request_id)(scope, receive, answer)
         except asyncio.CancelledError:
             status = 499  # the client is gone
             raise
@@ -93,9 +92,9 @@ class Guard:
 
     def _admit(self, scope: Scope, headers: Headers) -> None:
         host = headers.get("host", "")
-        if is_loopback(self._config.host) and not is_loopback(_name(host)):
-            message = "the Host header names another machine"
-            raise Refusal(421, "wrong_host", message)
+        named = urlsplit(f"//{host}").hostname or ""
+        if is_loopback(self._config.host) and not is_loopback(named):
+            raise Refusal(421, "wrong_host", "the Host header names another machine")
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != host:
             raise Refusal(403, "wrong_origin", "pages of other sites may not ask this service")
@@ -105,37 +104,35 @@ class Guard:
         if scope["type"] == "http" and not is_open:
             require_token(self._config, headers.get("authorization", ""))
 
-    async def _body(self, headers: Headers, receive: Receive) -> Receive:
-        """Read the whole body, within the limits, and return what hands it on."""
+    def _limited(self, scope: Scope, headers: Headers, receive: Receive) -> Receive:
+        """Return what receives a request's body, within limits of size and time."""
+        if scope["type"] == "websocket":
+            return receive
         most = self._config.max_body_bytes
         too_large = Refusal(413, "too_long", f"the request is larger than {most} bytes")
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > most:
             raise too_large
-        body = bytearray()
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        break
-                    body += message.get("body", b"")
-                    if len(body) > most:
-                        raise too_large
-                    if not message.get("more_body"):
-                        break
-        except TimeoutError:
-            raise Refusal(408, "timeout", "the request came in too slowly") from None
-        handed = False
+        deadline = asyncio.get_running_loop().time() + BODY_SECONDS
+        left: int | None = most
 
-        async def replay() -> Message:
-            nonlocal handed
-            if handed:
+        async def receive_part() -> Message:
+            nonlocal left
+            if left is None:  # all of it is there; what comes now is the end of the connection
                 return await receive()
-            handed = True
-            return {"type": "http.request", "body": bytes(body), "more_body": False}
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise Refusal(408, "timeout", "the request came in too slowly") from None
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise too_large
+            if not message.get("more_body"):
+                left = None
+            return message
 
-        return replay
+        return receive_part
 
     def _record(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
         route = scope.get("route")
@@ -159,31 +156,7 @@ def require_token(config: ServeConfig, authorization: str) -> None:
     if config.token is None:
         return
     kind, _, given = authorization.partition(" ")
-    wanted = config.token.get_secret_value().encode()
-    if kind.lower() != "bearer" or not secrets.compare_digest(given.strip().encode(), wanted):
+    token = config.token.get_secret_value().encode()
+    if kind.lower() != "bearer" or not secrets.compare_digest(given.strip().encode(), token):
         message = "this service needs its token: Authorization: Bearer ..."
         raise Refusal(401, "unauthorized", message)
-
-
-def _name(host: str) -> str:
-    """The name in a Host header, its port left out."""
-    return (urlsplit(f"//{host}").hostname or "") if host else ""
-
-
-async def _refuse(scope: Scope, send: Send, refusal: Refusal, request_id: str) -> None:
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008, "reason": refusal.message[:120]})
-        return
-    body = json.dumps(refusal.body(request_id)).encode()
-    headers = {"content-type": "application/json", "content-length": str(len(body))}
-    headers |= {name.lower(): value for name, value in refusal.headers().items()}
-    if refusal.status == 401:
-        headers["www-authenticate"] = "Bearer"
-    await send(
-        {
-            "type": "http.response.start",
-            "status": refusal.status,
-            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})

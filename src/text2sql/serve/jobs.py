@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fastapi import WebSocket, WebSocketDisconnect
+from fastapi import WebSocket
 
 from text2sql.files import PARTIAL
 from text2sql.paths import build_root
 from text2sql.progress import PROGRESS, read_progress
 from text2sql.serve.config import ServeConfig
-from text2sql.serve.stream import admitted
+from text2sql.serve.stream import admit, conversation, parse, receive_text
 
 SECONDS_BETWEEN_LOOKS = 0.5  # as often as stages write
 
@@ -34,22 +34,13 @@ def list_jobs(root: Path) -> list[dict[str, Any]]:
         known = read_progress(file.parent)
         if known is None:
             continue
-        run, stage = _names(file.parent.relative_to(root).parts)
-        done, total, unit = known
         try:
             silent = round(time.time() - file.stat().st_mtime, 1)
         except OSError:
             continue  # the stage has just ended
-        jobs.append(
-            {
-                "run": run,
-                "stage": stage,
-                "done": done,
-                "total": total,
-                "unit": unit,
-                "silent_seconds": silent,
-            }
-        )
+        run, stage = _names(file.parent.relative_to(root).parts)
+        job = {"run": run, "stage": stage, "silent_seconds": silent}
+        jobs.append(job | dict(zip(("done", "total", "unit"), known, strict=True)))
     return jobs
 
 
@@ -66,19 +57,17 @@ async def watch_jobs(socket: WebSocket, config: ServeConfig) -> None:
 
     The first message must be ``{}``, with the ``token`` in it where one is needed.
     """
-    if not await admitted(socket, config):
-        return
-    sent: Any = None
-    gone = asyncio.create_task(socket.receive())
-    try:
-        while not gone.done():
-            jobs = await asyncio.to_thread(list_jobs, build_root())
-            seen = [(one["run"], one["stage"], one["done"], one["total"]) for one in jobs]
-            if seen != sent:
-                await socket.send_json({"type": "jobs", "jobs": jobs})
-                sent = seen
-            await asyncio.wait([gone], timeout=SECONDS_BETWEEN_LOOKS)
-    except (WebSocketDisconnect, RuntimeError):
-        return
-    finally:
-        gone.cancel()
+    async with conversation(socket):
+        admit(socket, config, parse(await receive_text(socket)).get("token", ""))
+        sent: Any = None
+        gone = asyncio.create_task(socket.receive())
+        try:
+            while not gone.done():
+                jobs = await asyncio.to_thread(list_jobs, build_root())
+                seen = [(job["run"], job["stage"], job["done"], job["total"]) for job in jobs]
+                if seen != sent:
+                    await socket.send_json({"type": "jobs", "jobs": jobs})
+                    sent = seen
+                await asyncio.wait([gone], timeout=SECONDS_BETWEEN_LOOKS)
+        finally:
+            gone.cancel()

@@ -1,10 +1,16 @@
-"""What goes in and out: the JSON of questions and answers."""
+"""What goes in and out: the JSON of questions, answers and errors."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+# What the web framework itself refuses, in one word for programs.
+KINDS = {404: "not_found", 405: "wrong_method"}
 
 
 class Ask(BaseModel):
@@ -54,3 +60,46 @@ class Answer(BaseModel):
     request_id: str
     examples: list[SolvedQuestion] = []
     result: Rows | None = None
+
+
+class Refusal(HTTPException):
+    """A request that is not answered, and why, in words for the one who asked.
+
+    Args:
+        status: HTTP status code.
+        kind: one word for programs.
+        message: a sentence for people; never holds credentials, paths or stack traces.
+        retry_after: seconds after which it may be worth to try again.
+    """
+
+    def __init__(
+        self, status: int, kind: str, message: str, retry_after: int | None = None
+    ) -> None:
+        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+        if retry_after is not None:
+            headers["Retry-After"] = str(retry_after)
+        super().__init__(status, message, headers)
+        self.kind = kind
+
+
+def database_gone() -> Refusal:
+    """Return the refusal of a request whose database is not there."""
+    return Refusal(503, "database", "the database cannot be reached; the server's log says more", 5)
+
+
+def invalid(errors: Sequence[Mapping[str, Any]]) -> Refusal:
+    """Return the refusal of a request that pydantic found errors in."""
+    place = ".".join(str(part) for part in errors[0]["loc"] if part != "body")
+    message = ": ".join(filter(None, (place, errors[0]["msg"])))
+    return Refusal(422, "invalid_request", message[:300])
+
+
+def error_body(error: HTTPException, request_id: str) -> dict[str, Any]:
+    """Return a refusal as the JSON that every error answer has."""
+    kind = getattr(error, "kind", None) or KINDS.get(error.status_code, "http")
+    return {"error": {"kind": kind, "message": error.detail}, "request_id": request_id}
+
+
+def error_answer(error: HTTPException, request_id: str) -> JSONResponse:
+    """Return a refusal as an HTTP response."""
+    return JSONResponse(error_body(error, request_id), error.status_code, error.headers)

@@ -1,22 +1,92 @@
-"""Queries on PostgreSQL, MySQL, MariaDB and DuckDB, checked first and run in other processes."""
+"""How queries are run: on a SQLite file in the sandbox, elsewhere checked first; in processes."""
 
 from __future__ import annotations
 
 import queue
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from test_suite_sql_eval.errors import FORBIDDEN, SYNTAX
-from test_suite_sql_eval.executor import Result
+from test_suite_sql_eval.executor import Result, SqlExecutor
 from test_suite_sql_eval.pool import Failure, Pool
 
 from text2sql.schema import Schema
 from text2sql.serve.config import ServeConfig
+from text2sql.serve.messages import database_gone
 from text2sql.serve.query_worker import MAX_MEMORY
-from text2sql.sql.validate import Rejected, Validator, limited_sql
+from text2sql.sql.validate import Checked, Rejected, Validator, limited_sql
+
+Stamp = tuple[int, ...]
+CHANGED = "the database changed while the query ran; its rows may mix two states"
+UNREAD_LOG = (
+    "the database has changes in its write-ahead log that are not read;"
+    " run PRAGMA wal_checkpoint to see them"
+)
 
 
-class RemoteDatabase:
+class SqliteFile:
+    """A file that is asked while others may change it; safe to share between threads.
+
+    Args:
+        path: the file.
+        config: limits.
+        workers: how many queries may run at a time.
+    """
+
+    def __init__(self, path: Path, config: ServeConfig, workers: int) -> None:
+        self._path, self._config = path, config
+        # Each with the state of the file that it has open.
+        self._executors: queue.LifoQueue[tuple[SqlExecutor, Stamp]] = queue.LifoQueue()
+        for _ in range(workers):
+            self._executors.put((SqlExecutor(), ()))
+
+    def close(self) -> None:
+        """End the processes that run queries."""
+        while not self._executors.empty():
+            self._executors.get_nowait()[0].close()
+
+    def fault(self, sql: str) -> Result:
+        """Return a failure that says why SQLite would not run a query, if so; nothing is run."""
+        return self.query(f"EXPLAIN {sql}", 1)[0]
+
+    def query(self, sql: str, max_rows: int) -> tuple[Result, list[str]]:
+        """Run one query that reads; for the rest see `LiveDatabase.query`."""
+        executor, stamp = self._executors.get()
+        try:
+            before = file_stamp(self._path)
+            if stamp != before:  # the open file would show its old state for ever
+                executor.close()
+                stamp = before
+            result = executor.run(self._path, sql, self._config.query_seconds, max_rows)
+            warnings = [CHANGED] if file_stamp(self._path) != before else []
+        finally:
+            self._executors.put((executor, stamp))
+        return result, warnings + ([UNREAD_LOG] if _log_bytes(self._path, "-wal") else [])
+
+
+def file_stamp(path: Path) -> Stamp:
+    """Identity, size and time of a database file and the sizes of its write-ahead log.
+
+    Raises:
+        Refusal: there is no such file any more.
+    """
+    try:
+        facts = path.stat()
+    except OSError:
+        raise database_gone() from None
+    logs = (_log_bytes(path, "-wal"), _log_bytes(path, ".wal"))  # SQLite's, DuckDB's
+    return (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, *logs)
+
+
+def _log_bytes(path: Path, ending: str) -> int:
+    try:
+        return path.with_name(path.name + ending).stat().st_size
+    except OSError:
+        return 0
+
+
+class CheckedDatabase:
     """A database that is not SQLite's; safe to share between threads.
 
     There, other than with SQLite, a session that may only read can still call functions that
@@ -24,22 +94,23 @@ class RemoteDatabase:
     over tables and columns of the schema, and a LIMIT is put on it.
 
     Args:
-        config: limits, and the URL.
+        url: SQLAlchemy URL.
+        config: limits.
         dialect: sqlglot's name of its SQL.
         schema: gives the schema as it is now.
         workers: how many queries may run at a time.
     """
 
     def __init__(
-        self, config: ServeConfig, dialect: str, schema: Callable[[], Schema], workers: int
+        self,
+        url: str,
+        config: ServeConfig,
+        dialect: str,
+        schema: Callable[[], Schema],
+        workers: int,
     ) -> None:
-        assert config.db_url is not None
         self._config, self._dialect, self._schema = config, dialect, schema
-        settings = {
-            "url": config.db_url.get_secret_value(),
-            "seconds": config.query_seconds,
-            "max_memory": MAX_MEMORY,
-        }
+        settings = {"url": url, "seconds": config.query_seconds, "max_memory": MAX_MEMORY}
         self._pools: queue.LifoQueue[Pool] = queue.LifoQueue()
         for _ in range(workers):
             self._pools.put(Pool("text2sql.serve.query_worker", settings, 1))
@@ -53,18 +124,14 @@ class RemoteDatabase:
 
     def fault(self, sql: str) -> Result:
         """Return a failure that says why a query would not be run, if so; nothing is run."""
-        try:
-            self._validator().check(sql)
-        except Rejected as error:
-            return _rejected(error)
-        return Result([], [], None, None, False, 0.0)
+        checked = self._check(sql)
+        return checked if isinstance(checked, Result) else Result([], [], None, None, False, 0.0)
 
     def query(self, sql: str, max_rows: int) -> tuple[Result, list[str]]:
         """Run one query that reads; for the rest see `LiveDatabase.query`."""
-        try:
-            checked = self._validator().check(sql)
-        except Rejected as error:
-            return _rejected(error), []
+        checked = self._check(sql)
+        if isinstance(checked, Result):
+            return checked, []
         # One more, by which it is seen that there are more.
         bound = limited_sql(checked.sql, checked.tree, self._dialect, max_rows + 1)
         pool = self._pools.get()
@@ -77,15 +144,16 @@ class RemoteDatabase:
             return Result([], [], answer.message, answer.kind, False, limit), []
         return Result(*answer), []
 
-    def _validator(self) -> Validator:
+    def _check(self, sql: str) -> Checked | Result:
+        """Return the checked query, or a failure that says why it must not be run."""
         schema = self._schema()
         with self._lock:
             if self._known is None or self._known[0] is not schema:
                 trusted = self._config.trusted_functions
                 self._known = schema, Validator(schema, self._dialect, functions=trusted)
-            return self._known[1]
-
-
-def _rejected(error: Rejected) -> Result:
-    kind = SYNTAX if error.layer == "schema" else FORBIDDEN
-    return Result([], [], error.reason, kind, False, 0.0)
+            validator = self._known[1]
+        try:
+            return validator.check(sql)
+        except Rejected as error:
+            kind = SYNTAX if error.layer == "schema" else FORBIDDEN
+            return Result([], [], error.reason, kind, False, 0.0)

@@ -6,7 +6,6 @@ A process, so that a driver that hangs, crashes or takes too much memory costs o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 from test_suite_sql_eval import worker
@@ -18,20 +17,19 @@ from text2sql.serve.json_rows import json_rows
 from text2sql.sql.database import Database
 
 MAX_MEMORY = 2 << 30  # DuckDB reserves more address space than it uses
-Answer = tuple[list[list[Any]], list[str], str | None, str | None, bool, float]
 
 
-def make_handler(config: dict[str, Any]) -> Callable[[tuple[str, int]], Answer]:
-    """Return what runs (SQL, most rows) on the database at ``url``, ``seconds`` at most."""
-    return _Reader(config["url"], config["seconds"])
+class Reader:
+    """Runs (SQL, most rows) on the database at ``url``, ``seconds`` at most.
 
+    What it returns are the values of a `Result`, its rows as JSON takes them.
+    """
 
-class _Reader:
-    def __init__(self, url: str, seconds: float) -> None:
-        self._url, self._seconds = url, seconds
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._url, self._seconds = config["url"], config["seconds"]
         self._held: Database | None = None
 
-    def __call__(self, task: tuple[str, int]) -> Answer:
+    def __call__(self, task: tuple[str, int]) -> tuple[Any, ...]:
         sql, max_rows = task
         started = time.monotonic()
         worker.set_alarm(self._seconds + worker.GRACE)
@@ -42,9 +40,10 @@ class _Reader:
             rows, whole = json_rows(result)
             return rows, result.columns, result.error, result.error_kind, not whole, result.seconds
         except UserError as error:
-            return _failure(str(error), DATABASE, started)
+            reason, kind = str(error), DATABASE
         except MemoryError:
-            return _failure("the result takes too much memory", MEMORY, started)
+            reason, kind = "the result takes too much memory", MEMORY
+        return [], [], reason, kind, False, time.monotonic() - started
 
     def _run(self, sql: str, max_rows: int) -> Result:
         database = self._held or Database(self._url, self._seconds)
@@ -63,5 +62,4 @@ class _Reader:
             self._held.close()
 
 
-def _failure(message: str, kind: str, started: float) -> Answer:
-    return [], [], message, kind, False, time.monotonic() - started
+make_handler = Reader  # the name by which worker processes find it

@@ -10,16 +10,16 @@ from text2sql.evaluate import VERDICTS
 from text2sql.files import read_json, read_jsonl
 from text2sql.paths import build_root, repository_root
 from text2sql.report.table import RECORD, accuracy_table, caption
-from text2sql.serve.refusal import Refusal
+from text2sql.serve.messages import Refusal
 
 
 def _records() -> dict[str, Path]:
     """Return record files by the name of their run: published ones, else those of this machine."""
-    published = sorted((repository_root() / "results").glob("*.json"))
-    found = {path.stem: path for path in published}
-    for path in sorted((build_root() / "runs").glob(f"*/*/table/{RECORD}")):
-        found.setdefault(f"{path.parents[2].name}_{path.parents[1].name}", path)
-    return found
+    files = sorted((repository_root() / "results").glob("*.json"))
+    published = {path.stem: path for path in files}
+    files = sorted((build_root() / "runs").glob(f"*/*/table/{RECORD}"))
+    own = {f"{path.parents[2].name}_{path.parents[1].name}": path for path in files}
+    return published | own | published
 
 
 def list_runs() -> list[dict[str, Any]]:
@@ -61,7 +61,8 @@ def questions(run: str, row: str) -> dict[str, Any]:
     if path is None:
         raise Refusal(404, "not_found", "there is no record of such a run")
     record = read_json(path)
-    if row not in [one["name"] for one in record["rows"]]:
+    outcomes = next((entry["outcomes"] for entry in record["rows"] if entry["name"] == row), None)
+    if outcomes is None:
         raise Refusal(404, "not_found", "the run's table has no such row")
     folder = build_root() / "runs" / record["profile"] / record["dataset"]
     verdicts = folder / "eval" / row / VERDICTS
@@ -70,12 +71,10 @@ def questions(run: str, row: str) -> dict[str, Any]:
         message = "the answers of this run are not on this machine; make reproduce writes them"
         raise Refusal(404, "no_answers", message)
     judged = list(read_jsonl(verdicts))
-    outcomes = next(one["outcomes"] for one in record["rows"] if one["name"] == row)
-    same = outcomes == "".join(str(int(one["exec"])) for one in judged)
     return {
         "run": run,
         "row": row,
-        "same_as_record": same,
+        "same_as_record": outcomes == "".join(str(int(verdict["exec"])) for verdict in judged),
         "questions": [
             {
                 "id": verdict["index"],

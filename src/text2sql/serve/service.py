@@ -17,14 +17,13 @@ from text2sql.schema import Schema, render_schema
 from text2sql.schema.text import parse_schema
 from text2sql.serve.batcher import Asking, Batcher, Question
 from text2sql.serve.config import ServeConfig
-from text2sql.serve.control_words import CONTROL, disarm, disarm_schema
+from text2sql.serve.control_words import CONTROL, disarm
 from text2sql.serve.database import LiveDatabase
 from text2sql.serve.examples import MISSING, ExampleFinder
 from text2sql.serve.fair_queue import FairQueue, QueueFullError
 from text2sql.serve.json_rows import json_rows
-from text2sql.serve.messages import Answer, Ask, Rows, SolvedQuestion
+from text2sql.serve.messages import Answer, Ask, Refusal, Rows, SolvedQuestion
 from text2sql.serve.metrics import Metrics
-from text2sql.serve.refusal import Refusal
 from text2sql.sql.validate import find_fault
 
 CUT = "the answer reached its length limit; the SQL may be incomplete"
@@ -39,7 +38,6 @@ class _Target:
     schema: Schema | None
     database: LiveDatabase | None
     warnings: list[str]
-    shown: Schema | None = None  # the schema as the model may see it
 
 
 class Service:
@@ -119,7 +117,8 @@ class Service:
         target = await asyncio.to_thread(self._target, ask)
         record = await self._ask_model(ask, target, client, listener)
         sql = record["sql"]
-        warnings = [*target.warnings, *_notes(record)]
+        taken_apart = CONTROL in ask.question or CONTROL in target.text
+        warnings = [*target.warnings, *([SEPARATED] if taken_apart else []), *_notes(record)]
         fault = await self._fault(sql, target)
         answer = Answer(
             sql=sql,
@@ -172,29 +171,20 @@ class Service:
                 raise Refusal(422, "no_schema", message)
             schema = self.database.schema()
             text = render_schema(schema, self._asking.style)
-            return self._harmless(ask, _Target(text, schema, self.database, []))
+            return _Target(text, schema, self.database, [])
         parsed = parse_schema(ask.db_schema)
         if parsed is None and self._infer.decoding.grammar:
             raise Refusal(422, "invalid_request", "no tables were recognised in db_schema")
         warnings = [] if parsed else [NO_NAMES]
-        return self._harmless(ask, _Target(ask.db_schema, parsed, None, warnings))
-
-    def _harmless(self, ask: Ask, target: _Target) -> _Target:
-        """Take words apart that would end the turn and let the text speak for someone else."""
-        target.shown = target.schema
-        if CONTROL in ask.question or CONTROL in target.text:
-            target.warnings.append(SEPARATED)
-            target.text = disarm(target.text)
-            target.shown = disarm_schema(target.schema) if target.schema else None
-        return target
+        return _Target(ask.db_schema, parsed, None, warnings)
 
     async def _ask_model(
         self, ask: Ask, target: _Target, client: str, listener: Callable[[str], None] | None
     ) -> dict[str, Any]:
         question = Question(
             disarm(ask.question),
-            target.text,
-            target.shown,
+            disarm(target.text),
+            disarm(target.schema),
             target.database is not None,
             listener,
         )

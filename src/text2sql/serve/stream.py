@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import WebSocket, WebSocketDisconnect
@@ -12,8 +14,7 @@ from pydantic import ValidationError
 
 from text2sql.serve.config import ServeConfig
 from text2sql.serve.guard import require_token
-from text2sql.serve.messages import Answer, Ask
-from text2sql.serve.refusal import Refusal
+from text2sql.serve.messages import Answer, Ask, Refusal, error_body, invalid
 from text2sql.serve.service import Service
 
 IDLE_SECONDS = 600.0
@@ -28,49 +29,49 @@ async def converse(socket: WebSocket, service: Service) -> None:
     ``sql`` (an `Answer` before anything is run), ``rows`` (its `Rows`), ``done`` (the whole
     `Answer`) or ``error``.
     """
-    await socket.accept()
-    known = False
-    try:
+    async with conversation(socket):
+        known = False
         while True:
-            async with asyncio.timeout(IDLE_SECONDS):
-                text = await socket.receive_text()
+            text = await receive_text(socket)
             request_id = secrets.token_hex(8)
             try:
-                message = _parse(text)
+                message = parse(text)
                 token = message.pop("token", "")
                 if not known:
-                    authorization = socket.headers.get("authorization") or f"Bearer {token}"
-                    require_token(service.config, authorization)
+                    admit(socket, service.config, token)
                     known = True
-                await _answer(socket, service, _ask(message), request_id)
+                await _answer(socket, service, Ask.model_validate(message), request_id)
+            except ValidationError as error:
+                await _send_error(socket, invalid(error.errors()), request_id)
             except Refusal as refusal:
-                await socket.send_json({"type": "error", **refusal.body(request_id)})
-                if refusal.status == 401:
-                    await socket.close(POLICY_VIOLATION)
-                    return
+                if refusal.status_code == 401:
+                    raise
+                await _send_error(socket, refusal, request_id)
+
+
+@asynccontextmanager
+async def conversation(socket: WebSocket) -> AsyncIterator[None]:
+    """Accept a connection; end it where a refusal is raised, or the other side is gone or idle."""
+    await socket.accept()
+    try:
+        yield
+    except Refusal as refusal:
+        await _send_error(socket, refusal, "")
+        await socket.close(POLICY_VIOLATION)
     except (WebSocketDisconnect, RuntimeError):
         return  # the other side is gone; there is nobody to tell
     except (TimeoutError, KeyError):  # idle too long, or not text
         await socket.close(POLICY_VIOLATION)
 
 
-async def admitted(socket: WebSocket, config: ServeConfig) -> bool:
-    """Accept a connection whose first message is ``{"token": ...}``; say whether it may go on."""
-    await socket.accept()
-    try:
-        async with asyncio.timeout(IDLE_SECONDS):
-            token = _parse(await socket.receive_text()).get("token", "")
-        require_token(config, socket.headers.get("authorization") or f"Bearer {token}")
-    except Refusal as refusal:
-        await socket.send_json({"type": "error", **refusal.body("")})
-        await socket.close(POLICY_VIOLATION)
-        return False
-    except (WebSocketDisconnect, TimeoutError, KeyError):
-        return False
-    return True
+async def receive_text(socket: WebSocket) -> str:
+    """Return the next message."""
+    async with asyncio.timeout(IDLE_SECONDS):
+        return await socket.receive_text()
 
 
-def _parse(text: str) -> dict[str, Any]:
+def parse(text: str) -> dict[str, Any]:
+    """Return a message's JSON object; raise Refusal when it is none."""
     try:
         message = json.loads(text)
     except (ValueError, RecursionError):
@@ -80,13 +81,13 @@ def _parse(text: str) -> dict[str, Any]:
     return message
 
 
-def _ask(message: dict[str, Any]) -> Ask:
-    try:
-        return Ask.model_validate(message)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise Refusal(422, "invalid_request", f"{place}: {first['msg']}"[:300]) from None
+def admit(socket: WebSocket, config: ServeConfig, token: Any) -> None:
+    """Raise Refusal unless the connection's headers or its first message hold the token."""
+    require_token(config, socket.headers.get("authorization") or f"Bearer {token}")
+
+
+async def _send_error(socket: WebSocket, refusal: Refusal, request_id: str) -> None:
+    await socket.send_json({"type": "error", **error_body(refusal, request_id)})
 
 
 async def _answer(socket: WebSocket, service: Service, ask: Ask, request_id: str) -> None:
