@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from common import surroundings
 from transformers import AutoModelForCausalLM
 
 from text2sql.files import write_json
@@ -70,8 +71,8 @@ def main() -> None:
         for attention in ("sdpa", cpu_attention())
     ]
     print(json.dumps(results, indent=2))
-    settings = {"batch": options.batch, "dtype": options.dtype, "torch": torch.__version__}
-    write_json(options.output, settings | {"results": results})
+    settings = {"batch": options.batch, "dtype": options.dtype, "results": results}
+    write_json(options.output, settings | surroundings())
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import platform
 import random
 import resource
 import shutil
@@ -23,6 +22,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+from common import load, surroundings
 
 from text2sql.data import DataConfig, prepare
 from text2sql.data.config import DecontaminationConfig, Level
@@ -168,11 +169,8 @@ def main() -> None:
     result: dict[str, Any] = {
         "rows": arguments.rows,
         "parse_sql": not arguments.no_parse,
-        "python": platform.python_version(),
-        "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "load_before": [round(load, 1) for load in os.getloadavg()],
-    }
+        "load_before": load(),
+    } | surroundings()
     try:
         write_source(folder / "train.json", arguments.rows)
         write_evaluation(folder)
@@ -186,16 +184,10 @@ def main() -> None:
         result["summary"] = json.loads((folder / "out" / "summary.json").read_text())
     finally:
         shutil.rmtree(folder)
-    result["load_after"] = [round(load, 1) for load in os.getloadavg()]
+    result["load_after"] = load()
     print(json.dumps(result, indent=2))
     if arguments.output:
         write_json(arguments.output, result)
-
-
-def processor() -> str:
-    """The processor's name as Linux gives it."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    return next((line.split(": ", 1)[1] for line in lines if "model name" in line), "unknown")
 
 
 if __name__ == "__main__":

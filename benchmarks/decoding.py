@@ -16,10 +16,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from common import surroundings
 from test_suite_sql_eval.api import evaluate
 from test_suite_sql_eval.executor import SqlExecutor
 
-from text2sql import hardware
 from text2sql.config import check_config
 from text2sql.data.config import DataConfig
 from text2sql.files import read_json, read_jsonl, sha256_file, write_json
@@ -30,7 +30,6 @@ from text2sql.infer.shrink_prompt import SchemaFitter
 from text2sql.infer.stage import PREDICT_FILE, decoding_counts, write_predictions
 from text2sql.infer.vote_and_repair import Databases
 from text2sql.prompt import load_template, render_text
-from text2sql.records import git_state, package_versions
 from text2sql.report.record import per_cent
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -112,10 +111,7 @@ def write_record(options: argparse.Namespace, questions: int, ways: dict[str, An
         "dataset": options.dataset,
         "questions": questions,
         "ways": ways,
-        "git": git_state(),
-        "hardware": hardware.describe(),
-        "versions": package_versions(),
-    }
+    } | surroundings()
     write_json(options.output, record)
 
 

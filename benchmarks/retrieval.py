@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import os
 import resource
 import shutil
 import time
@@ -28,14 +27,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import load, surroundings
 from langchain_core.embeddings import Embeddings
 from langchain_milvus import Milvus
 
-from text2sql import hardware
 from text2sql.files import write_json
 from text2sql.rag.embed import Array
 from text2sql.rag.store import Store
-from text2sql.records import git_state, package_versions
 
 SEED = 7
 CENTRES = 2_000
@@ -210,13 +208,9 @@ def described(options: argparse.Namespace) -> dict[str, Any]:
         "questions": options.questions,
         "asked_alone": options.alone,
         "top": TOP,
-        "hardware": hardware.describe(),
-        "threads": len(os.sched_getaffinity(0)),
-        "load": [round(value, 1) for value in os.getloadavg()],
-        "versions": package_versions(),
+        "load": load(),
         "langchain_milvus": version("langchain-milvus"),
-        "git": git_state(),
-    }
+    } | surroundings()
 
 
 if __name__ == "__main__":

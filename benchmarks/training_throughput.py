@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import runpy
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import yaml
+from common import load, surroundings
 from llamafactory.data.processor.processor_utils import infer_seqlen
 from tqdm import tqdm
 
@@ -29,7 +29,6 @@ from text2sql.files import read_json, write_json
 from text2sql.paths import repository_root
 from text2sql.pipeline.registry import build_graph
 from text2sql.profile import load_profile
-from text2sql.records import git_state, package_versions
 from text2sql.run import Run
 from text2sql.train.lengths import Lengths, measure_lengths, packed_rows
 from text2sql.train.llamafactory import run_llamafactory
@@ -165,12 +164,9 @@ def main() -> None:
     profile = load_profile(arguments.profile)
     graph = build_graph(Run(profile, arguments.dataset))
     found: dict[str, Any] = {
-        "hardware": hardware.describe(),
-        "versions": package_versions(),
-        "git": git_state(),
-        "threads": int(os.environ.get("OMP_NUM_THREADS", "0")) or "all",
+        **surroundings(),
         "dataset": arguments.dataset,
-        "load_before": [round(load, 1) for load in os.getloadavg()],
+        "load_before": load(),
     }
     with tempfile.TemporaryDirectory() as name:
         data = first_rows(graph["data"].output, arguments.rows, Path(name) / "data")
@@ -180,7 +176,7 @@ def main() -> None:
             make_tiny(data, model)
         found["model"] = model.name
         found |= measure(model, data, template, arguments)
-    found["load_after"] = [round(load, 1) for load in os.getloadavg()]
+    found["load_after"] = load()
     print(yaml.safe_dump(json.loads(json.dumps(found)), sort_keys=False))
     if arguments.output:
         write_json(arguments.output, found, indent=1)

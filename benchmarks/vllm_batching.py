@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import vllm
+from common import surroundings
 
-from text2sql import hardware
 from text2sql.files import read_jsonl, write_json
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
 from text2sql.infer.vllm import VllmEngine
 from text2sql.prompt import load_template, render_text
-from text2sql.records import git_state, package_versions
 
 GROUP = 8
 
@@ -85,10 +84,7 @@ def main() -> None:
         "same_answers": sum(texts["at_once"][i] == text for i, text in texts["in_groups"].items()),
         "config": config.model_dump(mode="json"),
         "vllm": vllm.__version__,
-        "git": git_state(),
-        "hardware": hardware.describe(),
-        "versions": package_versions(),
-    }
+    } | surroundings()
     write_json(options.output, result)
     print(f"at once {once:.1f} s, {GROUP} at a time {groups:.1f} s: {result['ratio']} times")
 
