@@ -10,21 +10,6 @@ from text2sql.report.formats import Table
 from text2sql.report.record import outcomes
 
 SIGNIFICANCE = 0.05
-HEADER = [
-    "Model",
-    "All ± SE",
-    "vs first",
-    "p",
-    "SQL errors %",
-    "s / 1,000 questions",
-    "tokens/s",
-    "memory GB",
-    "training min",
-    "training GB",
-]
-# Only where rows have retrieval: each against the same model's row without examples.
-EXAMPLES_HEADER = ["vs no examples", "p"]
-EXAMPLES_PLACE = HEADER.index("p") + 1
 
 
 def standard_error(share: float, questions: int) -> float:
@@ -112,13 +97,27 @@ def evidence_table(record: dict[str, Any]) -> Table:
     """
     rows = record["rows"]
     answered = {row["name"]: outcomes(record, row) for row in rows}
-    table = Table(list(HEADER), [_row(row, answered, rows[0]["name"]) for row in rows])
-    if not any(row.get("without_examples") for row in rows):
-        return table
-    table.header[EXAMPLES_PLACE:EXAMPLES_PLACE] = EXAMPLES_HEADER
-    for row, cells in zip(rows, table.rows, strict=True):
-        cells[EXAMPLES_PLACE:EXAMPLES_PLACE] = _change(row, answered, row.get("without_examples"))
-    return table
+    with_retrieval = any(row.get("without_examples") for row in rows)
+    header = ["Model", "All ± SE", "vs first", "p"]
+    header += ["vs no examples", "p"] if with_retrieval else []
+    header += ["SQL errors %", "s / 1,000 questions", "tokens/s", "memory GB"]
+    header += ["training min", "training GB"]
+    cells = []
+    for row in rows:
+        own = answered[row["name"]]
+        share = sum(own) / len(own)
+        error = standard_error(share, len(own))
+        against = [rows[0]["name"], *([row.get("without_examples")] if with_retrieval else [])]
+        cells.append(
+            [
+                row["label"],
+                f"{100 * share:.1f} ± {100 * error:.1f}",
+                *(cell for base in against for cell in _change(row, answered, base)),
+                f"{100 * (1 - row['further_metrics']['execution_success']):.1f}",
+                *_cost(row["cost"]),
+            ]
+        )
+    return Table(header, cells)
 
 
 def _change(row: dict[str, Any], answered: dict[str, list[int]], base: str | None) -> list[str]:
@@ -130,16 +129,9 @@ def _change(row: dict[str, Any], answered: dict[str, list[int]], base: str | Non
     return [f"{points:+.1f}", p_text(mcnemar(lost, won))]
 
 
-def _row(row: dict[str, Any], answered: dict[str, list[int]], first: str) -> list[str]:
-    own = answered[row["name"]]
-    share = sum(own) / len(own)
-    cost = row["cost"]
+def _cost(cost: dict[str, Any]) -> list[str]:
     training = cost.get("training_seconds")
     return [
-        row["label"],
-        f"{100 * share:.1f} ± {100 * standard_error(share, len(own)):.1f}",
-        *_change(row, answered, first),
-        f"{100 * (1 - row['further_metrics']['execution_success']):.1f}",
         f"{cost['seconds_per_1000_questions']:.0f}",
         "" if cost["tokens_per_second"] is None else f"{cost['tokens_per_second']:.0f}",
         f"{cost['inference_peak_memory_mb'] / 1024:.1f}",
