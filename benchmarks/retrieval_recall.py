@@ -12,28 +12,26 @@ docs/retrieval.md shows the results that lie beside this file (make results).
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from pathlib import Path
 from typing import Any
 
+from common import surroundings
 from tqdm import tqdm
 
-from text2sql import hardware
 from text2sql.data.config import DataConfig
 from text2sql.data.prepare import SchemaTexts
 from text2sql.errors import UserError
 from text2sql.files import read_jsonl, write_json
 from text2sql.pipeline.registry import build_graph
 from text2sql.profile import load_profile
-from text2sql.rag.build import store_place
+from text2sql.rag.build import fingerprint, open_store
 from text2sql.rag.config import KnowledgeBaseConfig, RetrievalConfig, load_retrieval_config
 from text2sql.rag.embed import Embedder
 from text2sql.rag.rerank import load_reranker
-from text2sql.rag.retrieve import ask, check_fingerprint, describe, leak_guard, read_drafts
+from text2sql.rag.retrieve import ask, describe, leak_guard, read_drafts
 from text2sql.rag.search import Asked, Retriever
 from text2sql.rag.store import Store
-from text2sql.records import git_state, package_versions
 from text2sql.run import ALL_ROWS, Run
 from text2sql.stage import Stage
 
@@ -101,10 +99,9 @@ def main() -> None:
     base = graph[f"knowledge-base:{load_retrieval_config(OURS).knowledge_base}"]
     config = KnowledgeBaseConfig.model_validate(base.config["knowledge_base"])
     run = questions_of(graph, base, options.drafts)
-    place = store_place(config, base.output)
     found: dict[str, Any] = {}
-    with Store(place, base.config["collection"], config.timeout_seconds) as store:
-        check_fingerprint(store, config)
+    with open_store(config, base.output, base.config["collection"]) as store:
+        store.load(fingerprint(config))
         embedder = Embedder(config.embedding, "cpu")
         for name, way in tqdm(ways(options.drafts).items(), desc=selection.dataset_label):
             found[name] = measure(store, embedder, way, run)
@@ -118,11 +115,8 @@ def main() -> None:
             "questions": len(run["questions"]),
             "stored": stored,
             "ways": found,
-            "threads": int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count(),
-            "hardware": hardware.describe(),
-            "versions": package_versions(),
-            "git": git_state(),
-        },
+        }
+        | surroundings(),
         indent=1,
     )
 

@@ -14,7 +14,7 @@ from tiny_models import CHATML, ENDING, make_model, make_tokenizer, save
 from text2sql.errors import UserError
 from text2sql.rag.config import EmbeddingConfig, RerankConfig, load_knowledge_base_config
 from text2sql.rag.embed import Embedder, model_identity
-from text2sql.rag.rerank import CrossEncoderReranker, LateInteraction, qwen3_prompt
+from text2sql.rag.rerank import CrossEncoderReranker, LateInteraction
 
 pytest.importorskip(
     "sentence_transformers", reason="sentence-transformers is not installed; run: make setup"
@@ -111,6 +111,16 @@ def yes_probability(
             logits = model(torch.tensor([ids])).logits[0, -1]
         scores.append(torch.softmax(logits[[no, yes]], dim=0)[1].item())
     return scores
+
+
+def qwen3_prompt(instruction: str, query: str, document: str) -> str:
+    """The text that Qwen3-Reranker answers with yes or no, as its model card writes it."""
+    return (
+        "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query"
+        ' and the Instruct provided. Note that the answer can only be "yes" or "no".<|im_end|>\n'
+        f"<|im_start|>user\n<Instruct>: {instruction}\n<Query>: {query}\n<Document>: {document}"
+        "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    )
 
 
 def test_qwen3_reranker_reads_its_prompt_byte_for_byte(tiny_qwen3: Path) -> None:

@@ -14,9 +14,9 @@ from text2sql.data.decontaminate import Decontaminator
 from text2sql.data.rows import Row
 from text2sql.errors import UserError
 from text2sql.files import read_jsonl
-from text2sql.rag.build import build
+from text2sql.rag.build import build, fingerprint
 from text2sql.rag.config import KnowledgeBaseConfig, RetrievalConfig
-from text2sql.rag.retrieve import check_fingerprint, describe, write_examples
+from text2sql.rag.retrieve import describe, write_examples
 from text2sql.rag.search import Asked, LeakGuard, Retrieved, Retriever
 from text2sql.rag.store import Store
 
@@ -146,4 +146,4 @@ def test_searching_with_another_model_than_built_with_is_refused(
 ) -> None:
     monkeypatch.setattr("text2sql.rag.build.model_identity", lambda embedding: "another")
     with Store(filled, "kb") as store, pytest.raises(UserError, match="built with another model"):
-        check_fingerprint(store, base_config)
+        store.load(fingerprint(base_config))

@@ -200,7 +200,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     def store_of(*scores: Sequence[float]) -> tuple[Store, Scores]:
         store, client = Store("unused.db", "kb"), Scores(scores)
-        monkeypatch.setattr(store._milvus, "client", client)
+        monkeypatch.setattr(store, "client", client)
         return store, client
 
     yield store_of

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,16 @@ def tensor_shapes(folder: Path) -> dict[str, list[int]]:
 def count_parameters(folder: Path) -> int:
     """Return the number of values in a folder's safetensors files."""
     return sum(map(prod, tensor_shapes(folder).values()))
+
+
+@contextmanager
+def loading(what: str) -> Iterator[None]:
+    """Turn what goes wrong while a model is loaded into one line that names it."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{what}: cannot be loaded: {reason}") from None
 
 
 def load_tokenizer(folder: Path) -> Any:

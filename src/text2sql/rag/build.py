@@ -24,14 +24,13 @@ from text2sql.errors import UserError
 from text2sql.files import read_json, sha256_text, write_json
 from text2sql.paths import config_name
 from text2sql.rag import mask
-from text2sql.rag.collection import cut
 from text2sql.rag.config import (
     KnowledgeBaseConfig,
     load_knowledge_base_config,
     load_retrieval_config,
 )
 from text2sql.rag.embed import Embedder, model_identity
-from text2sql.rag.store import Store
+from text2sql.rag.store import Store, cut
 from text2sql.schema.ddl import schema_names
 from text2sql.stage import Graph, Job, Stage, StageKind
 
@@ -58,12 +57,7 @@ def run(job: Job) -> dict[str, Any]:
     data = DataConfig.model_validate(job.config["data"])
     rows = int(read_json(job.inputs["data"] / SUMMARY)["rows_read"])
     total = min(filter(None, (job.config["limit"], rows)), default=0)
-    with Store(
-        store_place(config, job.output),
-        job.config["collection"],
-        config.timeout_seconds,
-        config.wait_seconds,
-    ) as store:
+    with open_store(config, job.output, job.config["collection"], config.wait_seconds) as store:
         summary = build(
             config,
             itertools.islice(entries(data), job.config["limit"]),
@@ -75,9 +69,18 @@ def run(job: Job) -> dict[str, Any]:
     return summary
 
 
-def store_place(config: KnowledgeBaseConfig, folder: Path) -> str:
-    """Return the server of a config, or the Milvus Lite file in a stage's folder."""
-    return config.uri or str(folder / FILE)
+def open_store(
+    config: KnowledgeBaseConfig, folder: Path, collection: str, wait: float = 0.0
+) -> Store:
+    """Return, for a ``with`` block, the store on a config's server or in a stage's folder.
+
+    Args:
+        config: of the knowledge base.
+        folder: the stage's output, for the Milvus Lite file where there is no server.
+        collection: name of the collection.
+        wait: seconds to wait for another process that has the file open.
+    """
+    return Store(config.uri or folder / FILE, collection, config.timeout_seconds, wait)
 
 
 def build(
@@ -138,29 +141,20 @@ def build(
 
 def fingerprint(config: KnowledgeBaseConfig) -> dict[str, Any]:
     """Return what two stores must share for their vectors to be comparable."""
-    embedding = config.embedding
-    return {
-        "model": model_identity(embedding),
-        "query_prompt": embedding.query_prompt,
-        "document_prompt": embedding.document_prompt,
-        "max_length": embedding.max_length,
-        "dtype": embedding.dtype,
-        "mask": mask.VERSION,
-    }
+    shared = {"query_prompt", "document_prompt", "max_length", "dtype"}
+    settings = config.embedding.model_dump(include=shared)
+    return {"model": model_identity(config.embedding), **settings, "mask": mask.VERSION}
 
 
 def entries(data: DataConfig) -> Iterator[Entry]:
     """Yield the usable rows of a dataset's training sources; they are streamed."""
-    data = data.model_copy(update={"schema_budget": None})
-    schemas = SchemaTexts(data)
+    schemas = SchemaTexts(data.model_copy(update={"schema_budget": None}))
     text_of = cache(lambda db_id: schemas.text(db_id, ""))
+    workers = len(os.sched_getaffinity(0))
     for name in data.train:
+        path = resolve(name)
         for row in read_rows(
-            resolve(name),
-            data.fields,
-            data.max_characters,
-            data.parse_sql,
-            workers=len(os.sched_getaffinity(0)),
+            path, data.fields, data.max_characters, data.parse_sql, workers=workers
         ):
             if isinstance(row, Reject):
                 continue  # the data stage reports them
@@ -174,15 +168,8 @@ def entries(data: DataConfig) -> Iterator[Entry]:
 
 def _entry(row: Row, schema_text: str, masked: str) -> Entry:
     content = "\0".join((row.question, row.sql, row.db_id, schema_text))
-    return Entry(
-        id=sha256_text(content)[:32],
-        question=cut(row.question),
-        masked=cut(masked),
-        schema_text=cut(schema_text),
-        sql=cut(row.sql),
-        skeleton=cut(skeleton(row.sql)),
-        db_id=cut(row.db_id),
-    )
+    texts = (row.question, masked, schema_text, row.sql, skeleton(row.sql), row.db_id)
+    return Entry(sha256_text(content)[:32], *map(cut, texts))
 
 
 def _vectored(

@@ -11,6 +11,7 @@ import numpy as np
 
 from text2sql.errors import UserError
 from text2sql.files import sha256_tree
+from text2sql.models.folder import loading
 from text2sql.rag.config import EmbeddingConfig
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
@@ -31,12 +32,8 @@ class Embedder:
         self.config = config
         self.truncated = 0
         self.source = model_source(config)
-        try:
+        with loading(f"embedding model {self.source}"):
             self._model = _load(self.source, config, device)
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"embedding model {self.source}: cannot be loaded: {str(error).splitlines()[0]}"
-            ) from None
         window = self._model.max_seq_length or config.max_length
         self._window = min(window, config.max_length)
         self._model.max_seq_length = self._window

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from text2sql.errors import UserError
+from text2sql.models.folder import loading
 from text2sql.rag.config import EmbeddingConfig, RerankConfig
 
 # Models of a BERT shape; FlagEmbedding knows those of other shapes by their hub names.
@@ -30,7 +31,9 @@ class FlagEncoder:
 
     def __init__(self, source: str, config: EmbeddingConfig, device: str) -> None:
         library = _library()
-        known = source.rstrip("/").rpartition("/")[2] in _known_models()
+        from FlagEmbedding.inference.embedder.model_mapping import AUTO_EMBEDDER_MAPPING
+
+        known = source.rstrip("/").rpartition("/")[2] in AUTO_EMBEDDER_MAPPING
         self._model: Any = library.FlagAutoModel.from_finetuned(
             source,
             model_class=None if known else ENCODER,
@@ -73,7 +76,7 @@ class FlagReranker:
 
     def __init__(self, config: RerankConfig, device: str) -> None:
         library = _library()
-        try:
+        with loading(f"reranker {config.model}"):
             self._model: Any = library.FlagReranker(
                 str(config.model),
                 use_fp16=config.dtype != "float32",
@@ -82,9 +85,6 @@ class FlagReranker:
                 max_length=config.max_length,
                 normalize=True,
             )
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"reranker {config.model}: cannot be loaded: {reason}") from None
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """Return a score between 0 and 1 for each pair."""
@@ -98,9 +98,3 @@ def _library() -> Any:
         raise UserError("FlagEmbedding is not installed; run: make setup-bge") from None
     logging.getLogger("FlagEmbedding").setLevel(logging.ERROR)  # it names its defaults each time
     return FlagEmbedding
-
-
-def _known_models() -> Any:
-    from FlagEmbedding.inference.embedder.model_mapping import AUTO_EMBEDDER_MAPPING
-
-    return AUTO_EMBEDDER_MAPPING

@@ -7,31 +7,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from text2sql.errors import UserError
+from text2sql.models.folder import loading
 from text2sql.rag.config import RerankConfig
 from text2sql.rag.embed import Embedder
 
 # Qwen3-Reranker's prompt, from its model card. It was trained on exactly this text: without it the
 # scores are near random.
-QWEN3_OPENING = (
+CONTENT = "{{{{ messages | selectattr('role', 'eq', '{}') | map(attribute='content') | first }}}}"
+QWEN3_TEMPLATE = (
     "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and"
     ' the Instruct provided. Note that the answer can only be "yes" or "no".<|im_end|>\n'
-    "<|im_start|>user\n"
-)
-QWEN3_CLOSING = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
-# Jinja drops a template's last newline, hence the expression.
-QWEN3_TEMPLATE = (
-    QWEN3_OPENING
-    + "".join(
-        f"{label}: {{{{ messages | selectattr('role', 'eq', '{role}')"
-        f" | map(attribute='content') | first }}}}{end}"
-        for label, role, end in (
-            ("<Instruct>", "system", "\n"),
-            ("<Query>", "query", "\n"),
-            ("<Document>", "document", ""),
-        )
-    )
-    + QWEN3_CLOSING.removesuffix("\n")
-    + "{{ '\\n' }}"
+    f"<|im_start|>user\n<Instruct>: {CONTENT.format('system')}\n"
+    f"<Query>: {CONTENT.format('query')}\n<Document>: {CONTENT.format('document')}<|im_end|>\n"
+    "<|im_start|>assistant\n<think>\n\n</think>\n{{ '\\n' }}"  # Jinja drops a last newline
 )
 
 
@@ -61,19 +49,15 @@ class CrossEncoderReranker:
         if (folder.is_absolute() or name.startswith(".")) and not folder.is_dir():
             raise UserError(f"{name}: no such model folder; see key 'rerank.model'")
         is_qwen3 = config.kind == "qwen3"
-        processor = {"chat_template": QWEN3_TEMPLATE} if is_qwen3 else None
-        try:
+        with loading(f"reranker {name}"):
             self._model: Any = CrossEncoder(
                 name,
                 revision=config.revision,
                 device=device,
                 max_length=config.max_length,
                 model_kwargs={"dtype": config.dtype},
-                processor_kwargs=processor,
+                processor_kwargs={"chat_template": QWEN3_TEMPLATE} if is_qwen3 else None,
             )
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"reranker {name}: cannot be loaded: {reason}") from None
         self._prompt = config.instruction if is_qwen3 else None
         self._batch_size = config.batch_size
 
@@ -121,11 +105,3 @@ def load_reranker(config: RerankConfig | None, embedder: Embedder, device: str) 
 
         return FlagReranker(config, device)
     return CrossEncoderReranker(config, device)
-
-
-def qwen3_prompt(instruction: str, query: str, document: str) -> str:
-    """Return the text that Qwen3-Reranker answers with yes or no, as its model card writes it."""
-    return (
-        f"{QWEN3_OPENING}<Instruct>: {instruction}\n<Query>: {query}\n<Document>: {document}"
-        f"{QWEN3_CLOSING}"
-    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,15 @@ from text2sql.data.config import DataConfig, DecontaminationConfig
 from text2sql.data.decontaminate import Decontaminator, skeleton
 from text2sql.data.prepare import SchemaTexts
 from text2sql.data.rows import Row
-from text2sql.errors import UserError
 from text2sql.files import atomic_open, read_jsonl, write_json
 from text2sql.paths import config_name
-from text2sql.rag.build import fingerprint, store_place
+from text2sql.rag.build import fingerprint, open_store
 from text2sql.rag.config import KnowledgeBaseConfig, RetrievalConfig, load_retrieval_config
 from text2sql.rag.embed import Embedder
 from text2sql.rag.mask import mask_question
 from text2sql.rag.rank import recall
 from text2sql.rag.rerank import load_reranker
 from text2sql.rag.search import Asked, Found, LeakGuard, Retrieved, Retriever
-from text2sql.rag.store import Store
 from text2sql.stage import Graph, Job, Stage, StageKind
 
 REPORT = "report.json"
@@ -33,27 +32,53 @@ KS = (1, 4, 10, 30)
 def run(job: Job) -> dict[str, Any]:
     """Write examples.jsonl and report.json; return what the report says, and the seconds."""
     config = RetrievalConfig.model_validate(job.config["retrieval"])
-    base = KnowledgeBaseConfig.model_validate(job.config["knowledge_base"])
     questions = list(read_jsonl(job.inputs["data"] / QUESTIONS))
     schemas = SchemaTexts(DataConfig.model_validate(job.config["data"]))
     asked = ask(questions, schemas, read_drafts(job.inputs.get("draft")))
     guard = leak_guard(config.leak_guard, questions, schemas)
-    device = job.settings["device"]
-    place = store_place(base, job.inputs["knowledge-base"])
+    folder, device = job.inputs["knowledge-base"], job.settings["device"]
     started = time.monotonic()
-    with Store(place, job.config["collection"], base.timeout_seconds, base.wait_seconds) as store:
-        check_fingerprint(store, base)
-        embedder = Embedder(base.embedding, device)
-        reranker = load_reranker(config.rerank, embedder, device)
-        found = []
-        for one in Retriever(store, embedder, config, guard, reranker).retrieve(asked):
-            found.append(one)
-            job.progress.update(len(found), len(asked), "questions")
-    report = describe(found, [q["gold"] for q in questions], guard)
-    report["longer_than_window"] = embedder.truncated
-    write_examples(job.output / EXAMPLES, found)
+    with open_retriever(config, job.config, folder, guard, device, wait=True) as retriever:
+        answers = []
+        for answer in retriever.retrieve(asked):
+            answers.append(answer)
+            job.progress.update(len(answers), len(asked), "questions")
+    report = describe(answers, [q["gold"] for q in questions], guard)
+    report["longer_than_window"] = retriever.embedder.truncated
+    write_examples(job.output / EXAMPLES, answers)
     write_json(job.output / REPORT, report)
     return report | {"seconds": round(time.monotonic() - started, 1)}
+
+
+@contextmanager
+def open_retriever(
+    config: RetrievalConfig,
+    stage: Mapping[str, Any],
+    folder: Path,
+    guard: LeakGuard,
+    device: str,
+    wait: bool = False,
+) -> Iterator[Retriever]:
+    """Open the store of a knowledge-base stage and load the models that search it.
+
+    Args:
+        config: how examples are found.
+        stage: config of the knowledge-base stage.
+        folder: its output; a Milvus Lite file there is held open while the block runs.
+        guard: what must not be found.
+        device: ``cpu`` or ``cuda``, for the models.
+        wait: whether to wait for another process that has the file open.
+
+    Raises:
+        UserError: the store is open elsewhere, built with another model, or not there.
+    """
+    base = KnowledgeBaseConfig.model_validate(stage["knowledge_base"])
+    seconds = base.wait_seconds if wait else 0.0
+    with open_store(base, folder, stage["collection"], seconds) as store:
+        store.load(fingerprint(base))
+        embedder = Embedder(base.embedding, device)
+        reranker = load_reranker(config.rerank, embedder, device)
+        yield Retriever(store, embedder, config, guard, reranker)
 
 
 def leak_guard(
@@ -89,59 +114,45 @@ def read_drafts(folder: Path | None) -> dict[int, str]:
     return {row["id"]: row["sql"] for row in read_jsonl(folder / PREDICTIONS)}
 
 
-def check_fingerprint(store: Store, config: KnowledgeBaseConfig) -> None:
-    """Load a store for searching; raise UserError when it was built with another model."""
-    store.load()
-    stored = store.fingerprint() or {}
-    wanted = fingerprint(config)
-    different = [key for key in wanted if stored.get(key) != wanted[key]]
-    if different:
-        raise UserError(
-            f"{store.place}: collection '{store.collection}' was built with another"
-            f" {', '.join(different)}; run: make knowledge-base"
-        )
-
-
-def describe(found: Sequence[Retrieved], gold: Sequence[str], guard: LeakGuard) -> dict[str, Any]:
+def describe(answers: Sequence[Retrieved], gold: Sequence[str], guard: LeakGuard) -> dict[str, Any]:
     """Count leaks left out, and measure recall of same-skeleton examples without any LLM.
 
     Args:
-        found: what was retrieved.
+        answers: what was retrieved.
         gold: SQL of the same questions.
         guard: as used.
     """
-    wanted = [skeleton(sql) for sql in gold]
+    shapes = [skeleton(sql) for sql in gold]
 
     def measured(lists: Sequence[Sequence[Found]]) -> dict[str, float]:
         deepest = max((len(rows) for rows in lists), default=0)
         ks = [k for k in KS if k <= deepest] or [deepest]
-        return recall([[f.skeleton for f in rows] for rows in lists], wanted, ks)
+        return recall([[f.skeleton for f in rows] for rows in lists], shapes, ks)
 
     return {
-        "questions": len(found),
-        "without_examples": sum(not one.examples for one in found),
+        "questions": len(answers),
+        "without_examples": sum(not answer.examples for answer in answers),
         "stored_rows_judged": len(guard.known),
         "leaking_rows_left_out": guard.leaking_rows,
         "times_left_out": guard.refused,
         "recall_of_same_skeleton": {
-            "first_search": measured([one.candidates for one in found]),
-            "reranked": measured([one.reranked for one in found]),
-            "examples": measured([one.examples for one in found]),
+            "first_search": measured([answer.candidates for answer in answers]),
+            "reranked": measured([answer.reranked for answer in answers]),
+            "examples": measured([answer.examples for answer in answers]),
         },
     }
 
 
-def write_examples(path: Path, found: Sequence[Retrieved]) -> None:
+def write_examples(path: Path, answers: Sequence[Retrieved]) -> None:
     """Write a line for each question: its examples, best first, with ids and scores."""
     with atomic_open(path) as stream:
-        for one in found:
+        for answer in answers:
+            asked, examples = answer.asked, answer.examples
             record = {
-                "id": one.asked.id,
-                "db_id": one.asked.db_id,
-                "question": one.asked.question,
-                "examples": [
-                    {**vars(example), "score": round(example.score, 6)} for example in one.examples
-                ],
+                "id": asked.id,
+                "db_id": asked.db_id,
+                "question": asked.question,
+                "examples": [{**vars(e), "score": round(e.score, 6)} for e in examples],
             }
             stream.write(json.dumps(record, ensure_ascii=False) + "\n")
 

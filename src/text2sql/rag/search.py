@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from text2sql.data.decontaminate import skeleton
 from text2sql.data.rows import Row
 from text2sql.errors import UserError
-from text2sql.rag.collection import BM25
 from text2sql.rag.config import RetrievalConfig
 from text2sql.rag.embed import Embedder
 from text2sql.rag.rank import diversify, fuse, ordered, shape_similarity
 from text2sql.rag.rerank import Reranker
-from text2sql.rag.store import MOST, Store
+from text2sql.rag.store import BM25, MOST, Store
 
 BATCH = 128  # questions searched and reranked together
 OVERFETCH = 10  # more than the candidates wanted, for the leaks among them
@@ -100,8 +99,8 @@ class Retriever:
         guard: LeakGuard,
         reranker: Reranker | None = None,
     ) -> None:
-        self._store, self._embedder, self._config = store, embedder, config
-        self._guard, self._reranker = guard, reranker
+        self._store, self.embedder, self._config = store, embedder, config
+        self.guard, self._reranker = guard, reranker
 
     def retrieve(self, questions: Sequence[Asked]) -> Iterator[Retrieved]:
         """Yield what is found for each question, in order.
@@ -129,7 +128,9 @@ class Retriever:
         limit = wanted + OVERFETCH
         while waiting:
             rankings = self._search([batch[i] for i in waiting], limit)
-            rows = self._read({key for lists in rankings for keys in lists for key in keys})
+            keys = sorted({key for lists in rankings for keys in lists for key in keys})
+            read = self._store.rows(keys, FIELDS)
+            rows = {key: Found(id=key, score=0.0, **row) for key, row in read.items()}
             short = []
             for index, lists in zip(waiting, rankings, strict=True):
                 done[index], exhausted = self._fused(batch[index], lists, rows, limit)
@@ -141,7 +142,9 @@ class Retriever:
     def _fused(
         self, asked: Asked, lists: list[dict[str, float]], rows: dict[str, Found], limit: int
     ) -> tuple[list[Found], bool]:
-        clean = [[key for key in keys if not self._guard.leaks(rows[key])] for keys in lists]
+        # Not Milvus' own hybrid_search with its RRFRanker: it fuses leaks as well, and whoever
+        # stands behind one in a channel would lose rank by it.
+        clean = [[key for key in keys if not self.guard.leaks(rows[key])] for keys in lists]
         if "skeleton" in self._config.channels and asked.draft:
             shape = skeleton(asked.draft)
             # Those of equal shape keep the order of the other channels: few shapes, many rows.
@@ -150,8 +153,8 @@ class Retriever:
         scores = fuse(clean)
         if len(clean) == 1:  # its own scores say more than places
             scores = {key: lists[0][key] for key in clean[0]}
-        found = [_scored(rows[key], score) for key, score in scores.items()]
-        return found, all(len(keys) < limit for keys in lists)
+        fused = [replace(rows[key], score=score) for key, score in scores.items()]
+        return fused, all(len(keys) < limit for keys in lists)
 
     def _search(self, batch: Sequence[Asked], limit: int) -> list[list[dict[str, float]]]:
         """Ids and scores by question and channel; questions with equal filters share a request."""
@@ -164,13 +167,13 @@ class Retriever:
                 continue
             is_text = channel == "bm25"
             texts = [a.masked if channel == "masked" else a.question for a in batch]
-            vectors = None if is_text else self._embedder.queries(texts)
+            vectors = None if is_text else self.embedder.queries(texts)
             for where, members in groups.items():
                 queries = [texts[i] for i in members] if vectors is None else vectors[members]
                 name = BM25 if is_text else f"{channel}_vector"
                 hits = self._store.search(name, queries, limit, where)
-                for number, found in zip(members, hits, strict=True):
-                    result[number].append(dict(found))
+                for number, scored in zip(members, hits, strict=True):
+                    result[number].append(dict(scored))
         return result
 
     def _filter(self, asked: Asked) -> str:
@@ -179,10 +182,6 @@ class Retriever:
         sign = "==" if self._config.same_database == "only" else "!="
         name = asked.db_id.replace("\\", "\\\\").replace('"', '\\"')
         return f'db_id {sign} "{name}"'
-
-    def _read(self, keys: set[str]) -> dict[str, Found]:
-        rows = self._store.rows(sorted(keys), FIELDS)
-        return {key: Found(id=key, score=0.0, **row) for key, row in rows.items()}
 
     def _rerank(self, batch: Sequence[Asked], candidates: list[list[Found]]) -> list[list[Found]]:
         if self._reranker is None or self._config.rerank is None:
@@ -194,28 +193,21 @@ class Retriever:
         ]
         # Each pair once: beside texts of other lengths the same one gets another score.
         distinct = list(dict.fromkeys(pair for row in pairs for pair in row))
-        scores = (
-            dict(zip(distinct, self._reranker.score(distinct), strict=True)) if distinct else {}
-        )
+        scored_once = self._reranker.score(distinct) if distinct else []
+        scores = dict(zip(distinct, scored_once, strict=True))
         reranked = []
         for rows, read in zip(candidates, pairs, strict=True):
             by_id = {found.id: found for found in rows}
             scored = ordered(zip(by_id, (scores[pair] for pair in read), strict=True))
-            reranked.append([_scored(by_id[name], score) for name, score in scored])
+            reranked.append([replace(by_id[name], score=score) for name, score in scored])
         return reranked
 
     def _choose(self, ranked: list[Found]) -> list[Found]:
         if self._config.mmr is None or not ranked:
             return ranked[: self._config.k]
         name = next(f"{c}_vector" for c in ("question", "masked") if c in self._config.channels)
-        vectors = {
-            k: row[name] for k, row in self._store.rows([f.id for f in ranked], [name]).items()
-        }
         by_id = {found.id: found for found in ranked}
-        scores = {found.id: found.score for found in ranked}
+        vectors = {key: row[name] for key, row in self._store.rows([*by_id], [name]).items()}
+        scores = {key: found.score for key, found in by_id.items()}
         chosen = diversify(scores, vectors, self._config.k, self._config.mmr)
         return [by_id[key] for key in chosen]
-
-
-def _scored(found: Found, score: float) -> Found:
-    return Found(found.id, score, found.question, found.sql, found.skeleton, found.db_id)

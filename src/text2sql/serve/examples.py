@@ -15,14 +15,10 @@ from text2sql.files import read_jsonl
 from text2sql.infer.engine import Engine
 from text2sql.infer.examples import fit_examples
 from text2sql.prompt import Example, Template
-from text2sql.rag.build import store_place
-from text2sql.rag.config import KnowledgeBaseConfig, RetrievalConfig
-from text2sql.rag.embed import Embedder
+from text2sql.rag.config import RetrievalConfig
 from text2sql.rag.mask import mask_question
-from text2sql.rag.rerank import load_reranker
-from text2sql.rag.retrieve import check_fingerprint, leak_guard
-from text2sql.rag.search import Asked, Retriever
-from text2sql.rag.store import Store
+from text2sql.rag.retrieve import leak_guard, open_retriever
+from text2sql.rag.search import Asked
 from text2sql.schema import Schema
 
 log = logging.getLogger("text2sql.serve")
@@ -56,18 +52,13 @@ class ExampleFinder:
         device: str,
     ) -> None:
         require_answerable(config)
-        base = KnowledgeBaseConfig.model_validate(stage["knowledge_base"])
         schemas = SchemaTexts(DataConfig.model_validate(stage["data"]))
         guard = leak_guard(config.leak_guard, list(read_jsonl(questions)), schemas)
         self._config = config
-        with ExitStack() as opened:
-            place = store_place(base, folder)
-            store = opened.enter_context(Store(place, stage["collection"], base.timeout_seconds))
-            check_fingerprint(store, base)
-            embedder = Embedder(base.embedding, device)
-            reranker = load_reranker(config.rerank, embedder, device)
-            self._retriever = Retriever(store, embedder, config, guard, reranker)
-            self._opened = opened.pop_all()
+        self._opened = ExitStack()
+        self._retriever = self._opened.enter_context(
+            open_retriever(config, stage, folder, guard, device)
+        )
 
     def close(self) -> None:
         """Close the store."""
