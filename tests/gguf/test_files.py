@@ -33,6 +33,9 @@ def write_gguf(path: Path, architecture: str = "llama") -> Path:
     writer.add_head_count(4)
     writer.add_head_count_kv(2)
     writer.add_chat_template("{{ messages }}")
+    writer.add_token_list(["a", "<s>", "</s>"])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
     writer.add_tensor("blk.0.a.weight", np.zeros((8, 64), dtype=np.float16))
     writer.add_tensor("b", np.zeros(64, dtype=np.float32))
     writer.write_header_to_file()
@@ -52,6 +55,14 @@ def write_model(folder: Path, **config: Any) -> Path:
     (folder / "tokenizer.json").write_text("{}")
     (folder / "chat_template.jinja").write_text("{{ messages }}")
     return folder
+
+
+def test_a_template_takes_the_tokens_of_the_gguf_file(tmp_path: Path) -> None:
+    write_gguf(tmp_path / "m.gguf")
+    for model in (tmp_path, tmp_path / "m.gguf"):
+        template = load_template("llama2", model)
+        assert template.stop_words == ("</s>",)
+        assert render_text([{"role": "user", "content": "?"}], template) == "<s>[INST] ? [/INST]"
 
 
 def test_header_tells_size_and_types(tmp_path: Path) -> None:
