@@ -31,7 +31,9 @@ MAX_CHARACTERS = 20_000
 HOME_SCHEMAS = {"sqlite": "main", "duckdb": "main", "postgres": "public", "tsql": "dbo"}
 ROW_IDS = frozenset({"rowid", "oid", "_rowid_"})
 NO_SQL = "the model's answer holds no SQL query"
-UNRESOLVED = re.compile(r"Column '(.+?)' could not be resolved|Unknown column: (.+)")
+UNRESOLVED = re.compile(
+    r"(?:Column '(.+?)' could not be resolved|Unknown column: (.+?)\b)(?: for table: '(.+?)')?"
+)
 
 
 class Rejected(Exception):
@@ -80,7 +82,8 @@ class Validator:
         )
         fold = (lambda name: name) if dialect == "postgres" else str.lower
         self._tables: dict[str, Any] = {
-            fold(t.name): {fold(c.name): _simple_type(c.type) for c in t.columns}
+            # Names alone are looked up, so that one type does for all.
+            fold(t.name): {fold(c.name): "text" for c in t.columns}
             for t in schema.tables
         }
 
@@ -135,7 +138,6 @@ class Validator:
                 identify=False,
             )
             for scope in traverse_scope(qualified):
-                _check_outer_columns(scope)
                 _check_bare_columns(scope)
         except SqlglotError as error:
             raise Rejected("schema", self._unresolved(_first_line(error))) from None
@@ -147,9 +149,10 @@ class Validator:
         match = UNRESOLVED.match(message)
         if not match:
             return message
-        name = match[1] or match[2]
-        known = any(name in columns for columns in self._tables.values())
-        return f"no such column{' here, or more than one' if known else ''}: {name}"
+        name, table = match[1] or match[2], match[3]
+        known = any(name in columns for columns in self._tables.values()) and not table
+        called = f"{table}.{name}" if table else name
+        return f"no such column{' here, or more than one' if known else ''}: {called}"
 
     def _check_tables(self, tree: exp.Expr) -> None:
         for scope in traverse_scope(tree):
@@ -254,17 +257,6 @@ def _fetches_at_most(fetch: exp.Fetch, rows: int) -> bool:
     return count is None or (count.is_int and int(count.name) <= rows)
 
 
-def _check_outer_columns(scope: Scope) -> None:
-    """Raise Rejected for a column whose table is in no scope around it."""
-    for column in scope.external_columns:
-        outer: Scope | None = scope.parent
-        while outer is not None and column.table not in outer.sources:
-            outer = outer.parent
-        if outer is None:
-            name = f"{column.table}.{column.name}" if column.table else column.name
-            raise Rejected("schema", f"no such column: {name}")
-
-
 def _check_bare_columns(scope: Scope) -> None:
     """Raise Rejected for a column that got no table and is no alias of the SELECT list."""
     query = scope.expression
@@ -273,14 +265,6 @@ def _check_bare_columns(scope: Scope) -> None:
         own = column.find_ancestor(exp.Select) is query
         if own and not column.table and column.name not in known:
             raise Rejected("schema", f"no such column: {column.name}")
-
-
-def _simple_type(declared: str) -> str:
-    """A type that sqlglot knows; only whether it is a number matters, for stars and unnesting."""
-    text = declared.upper()
-    if any(word in text for word in ("INT", "REAL", "NUM", "DEC", "FLOAT", "DOUBLE")):
-        return "double"
-    return "text"
 
 
 def _first_line(error: BaseException) -> str:
