@@ -46,7 +46,7 @@ def test_pairs_run_and_hold_every_level(shop_url: str) -> None:
     assert {pair.language for pair in pairs} == {"en", "zh"}
     assert len({pair.sql for pair in pairs}) == len({pair.question for pair in pairs}) == 80
     with Database(shop_url) as database:
-        results = database.run_many([pair.sql for pair in pairs])
+        results = [database.run(pair.sql) for pair in pairs]
     assert all(result.ok and result.rows for result in results)
 
 

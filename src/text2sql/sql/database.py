@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -28,7 +27,7 @@ DEFAULT_MAX_ROWS = 10_000
 
 
 class _Runner(Protocol):
-    def run(self, statements: Sequence[str], max_rows: int) -> list[Result]: ...
+    def run(self, sql: str, max_rows: int) -> Result: ...
 
     def close(self) -> None: ...
 
@@ -68,11 +67,7 @@ class Database:
 
     def run(self, sql: str) -> Result:
         """Execute one statement; a failed one is a result with an error, never an exception."""
-        return self.run_many([sql])[0]
-
-    def run_many(self, statements: Sequence[str]) -> list[Result]:
-        """Execute statements one after the other; results keep the order."""
-        return self._runner.run(statements, self.max_rows)
+        return self._runner.run(sql, self.max_rows)
 
     def close(self) -> None:
         """Close the connection."""
@@ -93,9 +88,8 @@ class _Sqlite:
         self._path, self._timeout = path, timeout
         self._executor = SqlExecutor()
 
-    def run(self, statements: Sequence[str], max_rows: int) -> list[Result]:
-        pairs = [(self._path, sql) for sql in statements]
-        return self._executor.run_many(pairs, self._timeout, max_rows)
+    def run(self, sql: str, max_rows: int) -> Result:
+        return self._executor.run(self._path, sql, self._timeout, max_rows)
 
     def close(self) -> None:
         self._executor.close()
@@ -106,10 +100,7 @@ class _DuckDB:
         self._connection = open_duckdb(url)
         self._timeout = timeout
 
-    def run(self, statements: Sequence[str], max_rows: int) -> list[Result]:
-        return [self._one(sql, max_rows) for sql in statements]
-
-    def _one(self, sql: str, max_rows: int) -> Result:
+    def run(self, sql: str, max_rows: int) -> Result:
         import duckdb
 
         start = time.monotonic()
@@ -149,10 +140,7 @@ class _Server:
             self._connection = self._engine.connect()
         return self._connection
 
-    def run(self, statements: Sequence[str], max_rows: int) -> list[Result]:
-        return [self._one(sql, max_rows) for sql in statements]
-
-    def _one(self, sql: str, max_rows: int) -> Result:
+    def run(self, sql: str, max_rows: int) -> Result:
         start = time.monotonic()
         try:
             connection = self._connect()
