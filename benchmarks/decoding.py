@@ -18,18 +18,22 @@ from typing import Any
 
 from common import surroundings
 from test_suite_sql_eval.api import evaluate
-from test_suite_sql_eval.executor import SqlExecutor
 
+from text2sql.artifacts import GOLD_FILE, PREDICT_FILE, QUESTIONS
 from text2sql.config import check_config
 from text2sql.data.config import DataConfig
-from text2sql.files import read_json, read_jsonl, sha256_file, write_json
+from text2sql.data.prepare import SchemaTexts
+from text2sql.files import read_json, sha256_file, write_json
 from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
 from text2sql.infer.load import load_engine
+from text2sql.infer.predictions import predict, write_predictions
+from text2sql.infer.queries import Databases, open_databases
+from text2sql.infer.repair import Repairer
 from text2sql.infer.shrink_prompt import SchemaFitter
-from text2sql.infer.stage import PREDICT_FILE, decoding_counts, write_predictions
-from text2sql.infer.vote_and_repair import Databases
-from text2sql.prompt import load_template, render_text
+from text2sql.infer.stage import summarize
+from text2sql.prompt import load_template
+from text2sql.question import Question, read_questions
 from text2sql.report.record import per_cent
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -43,7 +47,7 @@ WAYS: dict[str, dict[str, Any]] = {
 def measure(
     model: Path,
     way: dict[str, Any],
-    questions: list[dict[str, Any]],
+    questions: list[Question],
     around: Surroundings,
     databases: Databases,
 ) -> dict[str, Any]:
@@ -52,26 +56,28 @@ def measure(
     config = InferConfig.model_validate(common | way)
     engine = load_engine(model, config, around.template.stop_words, "cpu")
     started = time.process_time()
-    rows = sorted(answer(engine, questions, config, around), key=lambda row: int(row["id"]))
+    answers = sorted(answer(engine, questions, config, around), key=lambda done: done.id)
+    predictions = [predict(done, databases) for done in answers]
     seconds = time.process_time() - started
+    counts = summarize(answers)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_predictions(folder, rows)
-        gold = "".join(f"{' '.join(q['gold'].split())}\t{q['db_id']}\n" for q in questions)
-        (folder / "gold.sql").write_text(gold, encoding="utf-8")
+        counts |= write_predictions(folder, predictions)
+        gold = "".join(f"{' '.join(q.gold.split())}\t{q.db_id}\n" for q in questions)
+        (folder / GOLD_FILE).write_text(gold, encoding="utf-8")
         report = evaluate(
-            str(folder / "gold.sql"), str(folder / PREDICT_FILE), str(databases.folder)
+            str(folder / GOLD_FILE), str(folder / PREDICT_FILE), str(databases.folder)
         )
-    failed = sum(not databases.run(row["db_id"], [row["sql"]])[0].ok for row in rows)
+    failed = sum(not databases.run(done.db_id, [done.sql])[0].ok for done in predictions)
     return {
         "execution_accuracy": per_cent(report.scores["all"]["exec"]),
         "outcomes": "".join(str(int(verdict["exec"])) for verdict in report.verdicts),
         "execution_errors": failed,
         "prompt_tokens_read": engine.measurements()["prompt_tokens_read"],
-        "completion_tokens": sum(row["completion_tokens"] for row in rows),
-        "cut_off": sum(row["finish_reason"] == "length" for row in rows),
+        "completion_tokens": counts["completion_tokens"],
+        "cut_off": sum(done.finish_reason == "length" for done in predictions),
         "seconds": round(seconds, 1),
-        **decoding_counts(rows),
+        **{key: counts[key] for key in ("repairs", "samples", "failed_samples") if key in counts},
     }
 
 
@@ -86,17 +92,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     template = load_template(options.template, options.model)
-    questions = [
-        row | {"prompt": render_text(row["messages"], template)}
-        for row in list(read_jsonl(options.data / "questions.jsonl"))[:: options.every]
-    ]
+    questions = read_questions(options.data / QUESTIONS)[:: options.every]
     values = read_json(options.data / "manifest.json")["config"]
     values.pop("limit", None)
-    fitter = SchemaFitter(check_config(values, DataConfig, "data"), options.databases, template)
+    data = check_config(values, DataConfig, "data")
+    fitter = SchemaFitter(SchemaTexts(data).schema, data.schema_style, data.system, template)
     results: dict[str, Any] = {}
-    with SqlExecutor() as executor:
-        databases = Databases(options.databases, executor, 10.0)
-        around = Surroundings(template, fitter, databases)
+    with open_databases(options.databases, 10.0) as databases:
+        around = Surroundings(template, fitter, Repairer(databases, template).answers)
         for name, way in WAYS.items():
             results[name] = measure(options.model, way, questions, around, databases)
             write_record(options, len(questions), results)

@@ -19,12 +19,14 @@ from typing import Any
 from common import surroundings
 from tqdm import tqdm
 
+from text2sql.artifacts import QUESTIONS
 from text2sql.data.config import DataConfig
 from text2sql.data.prepare import SchemaTexts
 from text2sql.errors import UserError
-from text2sql.files import read_jsonl, write_json
+from text2sql.files import write_json
 from text2sql.pipeline.registry import build_graph
 from text2sql.profile import load_profile
+from text2sql.question import read_questions
 from text2sql.rag.build import fingerprint, open_store
 from text2sql.rag.config import KnowledgeBaseConfig, RetrievalConfig, load_retrieval_config
 from text2sql.rag.embed import Embedder
@@ -74,14 +76,14 @@ def measure(
 
 def questions_of(graph: dict[str, Stage], base: Stage, drafts: str | None) -> dict[str, Any]:
     """The evaluation questions of a run, masked, with drafts, schemas and gold SQL."""
-    questions = list(read_jsonl(graph["data"].output / "questions.jsonl"))
+    questions = read_questions(graph["data"].output / QUESTIONS)
     schemas = SchemaTexts(DataConfig.model_validate(base.config["data"]))
-    answers = read_drafts(graph[f"infer:{drafts}"].output if drafts else None)
+    answers = read_drafts(graph[f"extract:{drafts}"].output if drafts else None)
     return {
         "questions": questions,
         "schemas": schemas,
         "asked": ask(questions, schemas, answers),
-        "gold": [question["gold"] for question in questions],
+        "gold": [question.gold for question in questions],
     }
 
 

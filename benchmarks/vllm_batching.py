@@ -18,11 +18,12 @@ from typing import Any
 import vllm
 from common import surroundings
 
-from text2sql.files import read_jsonl, write_json
+from text2sql.files import write_json
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
 from text2sql.infer.vllm import VllmEngine
 from text2sql.prompt import load_template, render_text
+from text2sql.question import read_questions
 
 GROUP = 8
 
@@ -62,8 +63,8 @@ def main() -> None:
     template = load_template(options.template, options.model)
     engine = VllmEngine(options.model, config, template.stop_words)
     prompts = [
-        Prompt(row["id"], engine.encode(render_text(row["messages"], template)))
-        for row in list(read_jsonl(options.questions))[: options.limit]
+        Prompt(question.id, engine.encode(render_text(question.messages, template)))
+        for question in read_questions(options.questions)[: options.limit]
     ]
     seconds: dict[str, list[float]] = {"at_once": [], "in_groups": []}
     texts: dict[str, dict[int, str]] = {}

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from test_suite_sql_eval.api import Report, Settings, evaluate
 from test_suite_sql_eval.errors import InputError
 
-from text2sql.artifacts import GOLD_FILE, PREDICT_FILE, SCORES, VERDICTS
+from text2sql.artifacts import GOLD_FILE, PREDICT_FILE, QUESTIONS, SCORES, VERDICTS
 from text2sql.data.stage import data_config
 from text2sql.errors import UserError
-from text2sql.files import atomic_open, write_json
-from text2sql.models.gguf_types import F16
+from text2sql.files import write_json, write_jsonl
 from text2sql.paths import repository_root
 from text2sql.profile import EvalConfig
+from text2sql.question import read_questions
 from text2sql.stage import Graph, Job, Stage, StageKind
 
 #: What a verdict on the test suite adds to the one on the plain database.
@@ -49,9 +48,7 @@ def run(job: Job) -> dict[str, Any]:
             for verdict, other in zip(verdicts, on_suites.verdicts, strict=True)
         ]
     write_json(job.output / SCORES, result)
-    with atomic_open(job.output / VERDICTS) as stream:
-        for verdict in verdicts:
-            stream.write(json.dumps(verdict, ensure_ascii=False) + "\n")
+    write_jsonl(job.output / VERDICTS, verdicts)
     for warning in report.warnings:
         print(warning, flush=True)
     scores = result["scores"]["all"]
@@ -71,6 +68,8 @@ def _judge(job: Job, config: EvalConfig, databases: str, unit: str, extra: bool)
         jobs=job.settings["jobs"],
         timeout=config.timeout_seconds,
     )
+    # The difficulty that the data set gives, if it does; else the evaluator's, which is Spider's.
+    levels = [question.level for question in read_questions(job.inputs["data"] / QUESTIONS)]
     try:
         return evaluate(
             str(job.inputs["data"] / GOLD_FILE),
@@ -78,28 +77,20 @@ def _judge(job: Job, config: EvalConfig, databases: str, unit: str, extra: bool)
             databases,
             settings=settings,
             progress=lambda done, total, _: job.progress.update(done, total, unit),
+            levels=levels if any(levels) else None,
         )
     except InputError as error:
         raise UserError(str(error).splitlines()[0]) from None
 
 
 def _stage(graph: Graph, row_name: str) -> Stage:
-    return _judged(graph, "eval", row_name, graph.stage("infer", row_name), "eval")
-
-
-def _rows(graph: Graph) -> list[str]:
-    return [row.name for row in graph.run.rows]
+    return _judged(graph, "eval", row_name, graph.stage("extract", row_name), "eval")
 
 
 def _quantized(graph: Graph, kind: str) -> Stage:
     assert graph.run.profile.quantization is not None  # it names the types that are the keys
     folder = f"gguf/{graph.run.profile.quantization.row}/eval"
-    return _judged(graph, "quantized-eval", kind, graph.stage("quantized-infer", kind), folder)
-
-
-def _types(graph: Graph) -> list[str]:
-    quantization = graph.run.profile.quantization
-    return [F16, *quantization.types] if quantization else []
+    return _judged(graph, "quantized-eval", kind, graph.stage("quantized-extract", kind), folder)
 
 
 def _judged(graph: Graph, kind: str, key: str, predictions: Stage, folder: str) -> Stage:
@@ -122,13 +113,20 @@ def _judged(graph: Graph, kind: str, key: str, predictions: Stage, folder: str) 
 
 CODE = (f"{__name__}:run", "test_suite_sql_eval")  # the evaluator runs itself in processes
 KINDS = (
-    StageKind("eval", "judge the answers by executing them", run, _stage, _rows, code=CODE),
+    StageKind(
+        "eval",
+        "judge the answers by executing them",
+        run,
+        _stage,
+        lambda graph: graph.run.row_names,
+        code=CODE,
+    ),
     StageKind(
         "quantized-eval",
         "judge the answers of every GGUF file",
         run,
         _quantized,
-        _types,
+        lambda graph: graph.run.gguf_types,
         command="quantization-table",
         code=CODE,
     ),

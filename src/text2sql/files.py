@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -92,11 +93,18 @@ def write_json(path: str | Path, value: Any, indent: int | None = 2) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, indent=indent) + "\n")
 
 
-def write_jsonl(path: str | Path, rows: Iterable[Any]) -> None:
-    """Write a JSON Lines file atomically, UTF-8, a value a line."""
+def json_line(value: Any) -> str:
+    """Return a value as a line of JSON Lines; of a dataclass, what is not as it is by default."""
+    if is_dataclass(value):
+        pairs = ((field, getattr(value, field.name)) for field in fields(value))
+        value = {field.name: part for field, part in pairs if part != field.default}
+    return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+def write_jsonl(path: str | Path, values: Iterable[Any]) -> None:
+    """Write a JSON Lines file atomically, UTF-8; see `json_line`."""
     with atomic_open(path) as stream:
-        for row in rows:
-            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+        stream.writelines(map(json_line, values))
 
 
 def read_json(path: str | Path) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from text2sql.config import overrides_label, require_file
 from text2sql.errors import UserError
 from text2sql.files import sha256_text
+from text2sql.models.gguf_types import F16
 from text2sql.paths import build_root, config_name, config_path
 from text2sql.profile import Profile, RowConfig, load_profile
 
@@ -73,6 +74,17 @@ class Run:
             name = self.recipe_name
             rows.append(RowConfig(name=name, label=name, recipe=self.recipe))
         return rows
+
+    @property
+    def row_names(self) -> list[str]:
+        """Names of those rows."""
+        return [row.name for row in self.rows]
+
+    @property
+    def gguf_types(self) -> list[str]:
+        """Types of the profile's GGUF files, F16 first; none where it asks for no such file."""
+        quantization = self.profile.quantization
+        return [F16, *quantization.types] if quantization else []
 
     @property
     def recipe_name(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from . import errors, report
 from .databases import distinct_contents, fingerprint, has_unsaved_wal, schema_file, variants
@@ -117,6 +117,7 @@ def evaluate(
     tables: str | None = None,
     settings: Settings | None = None,
     progress: Callable[[int, int, dict[str, Any]], None] | None = None,
+    levels: Sequence[str] | None = None,
 ) -> Report:
     """Judge the predictions of one file.
 
@@ -127,6 +128,7 @@ def evaluate(
         tables: tables.json; needed for exact match.
         settings: how to judge; the default is the official execution accuracy.
         progress: called with (questions done, questions in all, verdict) after each question.
+        levels: the data set's own level of each question, in place of Spider's hardness.
 
     Returns:
         A ``Report``.
@@ -140,13 +142,22 @@ def evaluate(
     problems += check_tables(questions, tables, settings.etype)
     if problems:
         raise InputError("\n".join(problems))
+    if levels is not None and len(levels) != len(questions):
+        raise InputError(f"{len(levels)} levels for the {len(questions)} questions of {gold}")
     answers = _judge_all(questions, files, db_dir, tables, settings, progress)
     verdicts = [
         _verdict(number, question, answer, settings)
         for number, (question, answer) in enumerate(zip(questions, answers, strict=True))
     ]
+    if levels is None:
+        scores = report.compute(verdicts, sessions, settings.etype)
+    else:
+        for answer in answers:
+            answer.pop("parse_error", None)  # nothing hangs on Spider's grammar then
+        for verdict, level in zip(verdicts, levels, strict=True):
+            verdict["hardness"] = level
+        scores = report.compute(verdicts, sessions, settings.etype, dict.fromkeys(levels))
     warnings = _warnings(questions, answers, files, settings)
-    scores = report.compute(verdicts, sessions, settings.etype)
     for verdict in verdicts:
         verdict.pop("session")
     return Report(
@@ -297,6 +308,8 @@ def _verdict(
     }
     if settings.etype != "exec":
         out["partial"] = answer.get("partial")
+    if settings.extra and settings.etype != "match":  # a killed worker tells none of them
+        out.update(dict.fromkeys(("strict", "bird_set", "executes"), 0))
     out.update(answer.get("extra", {}))
     return out
 

@@ -8,7 +8,9 @@ Source: Yu et al., Spider (arXiv 1809.08887); Zhong, Yu and Klein (arXiv 2010.02
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from . import hardness
 
 TYPE_CHECKING = False  # importing typing takes milliseconds
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     Scores = dict[str, dict[str, Any]]
 
-LEVELS = ("easy", "medium", "hard", "extra", "all")
+LEVELS = (*hardness.LEVELS, "all")
 TURNS = ("turn 1", "turn 2", "turn 3", "turn 4", "turn > 4")
 PARTIAL_TYPES = (
     "select",
@@ -37,7 +39,16 @@ def turn_name(turn: int) -> str:
     return TURNS[min(turn, 4)]
 
 
-def compute(verdicts: Iterable[dict[str, Any]], sessions: int, etype: str) -> Scores:
+#: Verdicts of ``--extra`` that get scores by level as well.
+EXTRA = ("strict", "bird_set")
+
+
+def compute(
+    verdicts: Sequence[dict[str, Any]],
+    sessions: int,
+    etype: str,
+    levels: Iterable[str] = hardness.LEVELS,
+) -> Scores:
     """Add up verdicts.
 
     Args:
@@ -45,19 +56,23 @@ def compute(verdicts: Iterable[dict[str, Any]], sessions: int, etype: str) -> Sc
             as far as they were asked for.
         sessions: number of interactions, blank ones included.
         etype: ``exec``, ``match`` or ``all``.
+        levels: what the verdicts may have as their hardness.
 
     Returns:
-        For each level and turn: count, exec, exact, and for levels the partial scores.
+        For each level and turn: count, exec, exact, strict and bird_set where they were judged, and
+        for levels the partial scores.
     """
+    levels = (*levels, "all")
     partial = lambda: {t: {"acc": 0.0, "rec": 0.0, "f1": 0.0} for t in PARTIAL_TYPES}  # noqa: E731
     kinds = [kind for kind in ("exec", "exact") if etype in ("all", _ETYPE[kind])]
+    kinds += [kind for kind in EXTRA if verdicts and kind in verdicts[0]]
     scores: Scores = {
-        name: {"count": 0, **dict.fromkeys(kinds, 0.0)} for name in (*LEVELS, "joint_all", *TURNS)
+        name: {"count": 0, **dict.fromkeys(kinds, 0.0)} for name in (*levels, "joint_all", *TURNS)
     }
     if "exact" in kinds:
-        for name in (*LEVELS, "joint_all"):
+        for name in (*levels, "joint_all"):
             scores[name]["partial"] = partial()
-    collected: dict[str, list[dict[str, Any]]] = {name: [] for name in LEVELS}
+    collected: dict[str, list[dict[str, Any]]] = {name: [] for name in levels}
     failed: dict[str, set[int]] = {kind: set() for kind in kinds}
     for verdict in verdicts:
         names = ["all", turn_name(verdict["turn"])]
@@ -72,7 +87,7 @@ def compute(verdicts: Iterable[dict[str, Any]], sessions: int, etype: str) -> Sc
         for kind in kinds:
             if not verdict[kind]:
                 failed[kind].add(verdict["session"])
-    for name in (*LEVELS, *TURNS):
+    for name in (*levels, *TURNS):
         for kind in kinds:
             scores[name][kind] /= scores[name]["count"] or 1
     joint = scores["joint_all"]
@@ -80,7 +95,7 @@ def compute(verdicts: Iterable[dict[str, Any]], sessions: int, etype: str) -> Sc
     for kind in kinds:
         joint[kind] = (sessions - len(failed[kind])) / sessions if sessions else 0.0
     if "exact" in kinds:
-        for name in (*LEVELS, "joint_all"):
+        for name in (*levels, "joint_all"):
             if scores[name]["count"]:
                 scores[name]["partial"] = _partial_scores(collected.get(name, []))
     return scores
@@ -108,7 +123,7 @@ def _line(name: str, cells: list[Any], form: str) -> str:
 
 def render(scores: Scores, etype: str, with_turns: bool) -> str:
     """Return the official tables as text, character for character."""
-    levels = [*LEVELS, "joint_all"] if with_turns else list(LEVELS)
+    levels = [name for name in scores if name not in TURNS and (with_turns or name != "joint_all")]
     out = [
         _line("", levels, "{:20}"),
         _line("count", [scores[level]["count"] for level in levels], "{:<20d}"),

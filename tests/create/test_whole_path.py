@@ -141,7 +141,7 @@ def test_create_train_infer_judge(
     assert json.loads((adapter / "manifest.json").read_text())["details"]["steps"] == 4
 
     gold = made / "llamafactory" / "gold.sql"
-    answers = run / "infer" / "lora" / "predict.txt"
+    answers = run / "extract" / "lora" / "predict.txt"
     judged = tmp_path / "judged"
     text2sql(
         "database",

@@ -20,6 +20,7 @@ from text2sql.data.statistics import Statistics, keywords_of, tables_of
 from text2sql.errors import UserError
 from text2sql.profile import load_profile
 from text2sql.prompt import load_template, render_messages, render_text
+from text2sql.question import Question, write_questions
 
 DDL = (
     "CREATE TABLE owl (id INTEGER PRIMARY KEY, name TEXT, weight REAL, nest_id INT);\n"
@@ -47,8 +48,8 @@ def prepared(tmp_path: Path) -> Path:
         ]
         rows.append({"conversations": turns, "system": system["content"]})
     (tmp_path / "train.json").write_text(json.dumps(rows))
-    asked = {"messages": render_messages("All owls?", DDL, "short"), "gold": EASY}
-    (tmp_path / "questions.jsonl").write_text(json.dumps(asked) + "\n")
+    asked = Question(0, "owls", "All owls?", EASY, render_messages("All owls?", DDL, "short"))
+    write_questions(tmp_path / "questions.jsonl", [asked])
     return tmp_path
 
 

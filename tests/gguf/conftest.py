@@ -17,11 +17,11 @@ from tiny_models import (
 )
 
 from text2sql.errors import UserError
-from text2sql.files import read_jsonl
 from text2sql.gguf.make import quantize_folder
 from text2sql.models.gguf_types import QUANTIZATION_TYPES
 from text2sql.models.llama_cpp import converter_folder
 from text2sql.prompt import load_template, render_messages, render_text
+from text2sql.question import Question, read_questions, write_questions
 
 TEMPLATE = load_template("qwen3_nothink")
 SCHEMA_TEXT = "CREATE TABLE singer (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);"
@@ -69,18 +69,18 @@ def tiny_qwen3(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def gguf_questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three questions, as a data stage writes them."""
     path = tmp_path_factory.mktemp("data") / "questions.jsonl"
-    rows = [
-        {"messages": render_messages(question, SCHEMA_TEXT, "short"), "gold": sql}
-        for question, sql in QUESTIONS
-    ]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    questions = (
+        Question(number, "d", text, sql, render_messages(text, SCHEMA_TEXT, "short"))
+        for number, (text, sql) in enumerate(QUESTIONS)
+    )
+    write_questions(path, questions)
     return path
 
 
 @pytest.fixture(scope="session")
 def gguf_texts(gguf_questions: Path) -> list[str]:
     """The rendered prompts of those questions."""
-    return [render_text(row["messages"], TEMPLATE) for row in read_jsonl(gguf_questions)]
+    return [render_text(q.messages, TEMPLATE) for q in read_questions(gguf_questions)]
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from text2sql.errors import UserError
-from text2sql.files import read_json, write_json
+from text2sql.files import read_json, write_json, write_jsonl
 from text2sql.pipeline.plan import launch_line
 from text2sql.pipeline.registry import build_graph
 from text2sql.profile import Profile, load_profile
@@ -18,6 +18,7 @@ from text2sql.report import publish
 from text2sql.report.doc_blocks import inference_block
 from text2sql.report.quantization import run as make_table
 from text2sql.report.quantization import storage_text
+from text2sql.report.record import LEVELS
 from text2sql.run import Run
 from text2sql.stage import Job, Stage
 
@@ -38,7 +39,7 @@ def test_every_type_is_answered_and_judged_as_its_row_is(build_folder: Path) -> 
             row.databases,
             row.code,
         )
-        assert judged.inputs["predictions"].config["engine"] == "llama.cpp"
+        assert judged.inputs["predictions"].inputs["answers"].config["engine"] == "llama.cpp"
     assert graph["quantize:Q4_K_M"].inputs["gguf"].inputs["model"].kind == "merge"
 
 
@@ -81,7 +82,8 @@ def test_an_adapter_needs_a_lora_recipe(build_folder: Path, tmp_path: Path) -> N
 
 def records(folder: Path, name: str, size: float, queries: list[str]) -> dict[str, Path]:
     """The outputs of one type's stages, as far as the table reads them."""
-    made, inferred, judged = (folder / f"{kind}-{name}" for kind in ("file", "infer", "eval"))
+    kinds = ("file", "infer", "extract", "eval")
+    made, inferred, extracted, judged = folders = [folder / f"{kind}-{name}" for kind in kinds]
     kept = {
         "inputs": {"model": "abc" * 20},
         "output_hash": "x",
@@ -107,14 +109,14 @@ def records(folder: Path, name: str, size: float, queries: list[str]) -> dict[st
     write_json(made / "manifest.json", kept | {"details": details})
     speed = {"prompt_tokens_per_cpu_second": 400.4, "generation_tokens_per_cpu_second": None}
     write_json(inferred / "manifest.json", kept | {"details": speed, "peak_memory_mb": 321})
-    lines = [f'{{"sql": "{query}"}}\n' for query in queries]
-    (inferred / "predictions.jsonl").write_text("".join(lines))
+    write_jsonl(extracted / "predictions.jsonl", ({"sql": query} for query in queries))
     level = {"count": 2, "exec": 0.5}
     scores = dict.fromkeys(("easy", "medium", "hard", "extra", "all"), level)
     write_json(judged / "scores.json", {"scores": scores})
     write_json(judged / "manifest.json", kept)
     (judged / "verdicts.jsonl").write_text('{"exec": 1}\n{"exec": 0}\n')
-    return {f"file:{name}": made, f"infer:{name}": inferred, f"eval:{name}": judged}
+    write_json(extracted / "manifest.json", kept)
+    return {f"{kind}:{name}": path for kind, path in zip(kinds, folders, strict=True)}
 
 
 @pytest.fixture
@@ -127,7 +129,7 @@ def made_table(tmp_path: Path) -> Path:
     stage = Stage(
         "quantization-table",
         "quantization-table",
-        titles | {"types": ["F16", "Q4_K_M"]},
+        titles | {"types": ["F16", "Q4_K_M"], "levels": LEVELS[:-1], "metric": "exec"},
         folder,
         settings={"threads": 1},
     )

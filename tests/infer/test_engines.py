@@ -17,6 +17,7 @@ from text2sql.infer.transformers import align, arrange, shared_prefix
 from text2sql.models.folder import load_tokenizer
 from text2sql.paths import build_root
 from text2sql.prompt import load_template, render_messages, render_text
+from text2sql.question import Question
 
 SCHEMA = "CREATE TABLE singer (id INTEGER PRIMARY KEY, name TEXT, age INTEGER);"
 SMOLLM2 = load_template("smollm2")
@@ -71,19 +72,15 @@ def config(engine: str, batch: int) -> InferConfig:
 
 
 def answers(engine: Engine, settings: InferConfig) -> Iterator[str]:
-    rows = [
-        {
-            "id": number,
-            "db_id": "d",
-            "prompt": render_text(render_messages(question, SCHEMA, "short"), SMOLLM2),
-        }
-        for number, question in enumerate(QUESTIONS)
+    questions = [
+        Question(number, "d", text, "", render_messages(text, SCHEMA, "short"))
+        for number, text in enumerate(QUESTIONS)
     ]
-    records = sorted(
-        answer(engine, rows, settings, Surroundings(SMOLLM2)), key=lambda record: record["id"]
+    answered = sorted(
+        answer(engine, questions, settings, Surroundings(SMOLLM2)), key=lambda done: done.id
     )
-    assert [record["id"] for record in records] == list(range(len(QUESTIONS)))
-    return (record["raw"] for record in records)
+    assert [done.id for done in answered] == list(range(len(QUESTIONS)))
+    return (done.texts[0] for done in answered)
 
 
 @pytest.fixture(scope="module")

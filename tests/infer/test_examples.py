@@ -11,6 +11,7 @@ from text2sql.errors import UserError
 from text2sql.files import write_text
 from text2sql.infer.examples import add_found_examples, read_examples
 from text2sql.prompt import Example, add_examples, load_template, render_messages, render_text
+from text2sql.question import Question
 
 QWEN3 = load_template("qwen3")
 EXAMPLES = [Example("How many tracks?", "SELECT count(*) FROM track"), Example("B?", "SELECT 2")]
@@ -26,15 +27,15 @@ class Characters:
         raise NotImplementedError
 
 
-def asked() -> dict[int, dict[str, Any]]:
-    return {7: {"id": 7, "messages": render_messages("How many?", "CREATE TABLE t (a);", "p2")}}
+def asked() -> list[Question]:
+    messages = render_messages("How many?", "CREATE TABLE t (a);", "p2")
+    return [Question(7, "d", "How many?", "SELECT 1", messages)]
 
 
 def add(room: int, order: str = "best_first", form: str = "reference_list") -> tuple[dict, str]:
-    questions = asked()
-    style = {"form": form, "order": order}
-    counts = add_found_examples(questions, {7: EXAMPLES}, style, QWEN3, Characters(), room)
-    return counts, questions[7]["prompt"]
+    found, style = {7: EXAMPLES}, {"form": form, "order": order}
+    (question,), counts = add_found_examples(asked(), found, style, QWEN3, Characters(), room)
+    return counts, render_text(question.messages, QWEN3)
 
 
 def test_prompt_is_that_of_the_one_renderer() -> None:
@@ -68,7 +69,7 @@ def test_the_worst_examples_go_first_when_there_is_no_room() -> None:
     assert "B?" not in prompt
     counts, prompt = add(10)
     assert counts == {"examples": 0, "examples_without_room": 2}
-    assert prompt == render_text(asked()[7]["messages"], QWEN3)
+    assert prompt == render_text(asked()[0].messages, QWEN3)
 
 
 def test_adding_examples_leaves_the_messages_given_as_they_are() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,22 +9,27 @@ from typing import Any
 import pytest
 
 from text2sql.errors import UserError
-from text2sql.files import read_jsonl, sha256_text
+from text2sql.files import json_line, read_jsonl, sha256_text, write_jsonl
 from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
-from text2sql.infer.stage import NO_SQL, read_journal, summarize, write_predictions
-from text2sql.prompt import load_template
+from text2sql.infer.predictions import Prediction, predict, write_predictions
+from text2sql.infer.queries import NO_SQL
+from text2sql.infer.stage import read_journal, summarize
+from text2sql.prompt import load_template, render_text
+from text2sql.question import Question
 
 CONFIG = InferConfig(engine="transformers", max_new_tokens=8, max_model_len=40)
-AROUND = Surroundings(load_template("smollm2"))
+TEMPLATE = load_template("smollm2")
+AROUND = Surroundings(TEMPLATE)
 
 
 class EchoEngine:
-    """Answers a prompt of n characters with ``SELECT n``, the last one first."""
+    """Answers a question of n characters with ``SELECT n``, the last one first."""
 
     def encode(self, text: str) -> list[int]:
-        return [ord(character) for character in text]
+        asked = text.split("<|im_start|>user\n")[1].split("<|im_end|>")[0]
+        return [ord(character) for character in asked]
 
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[Completion]:
         for prompt in reversed(prompts):
@@ -35,49 +39,49 @@ class EchoEngine:
         return {}
 
 
-def question(number: int, prompt: str) -> dict[str, Any]:
-    return {"id": number, "db_id": "d", "prompt": prompt}
+def question(number: int, text: str) -> Question:
+    return Question(number, "d", text, "SELECT 1", [{"role": "user", "content": text}])
 
 
 def test_every_question_gets_a_record_that_says_what_was_asked() -> None:
     rows = [question(0, "a"), question(1, "bb"), question(2, "ccc")]
-    records = {r["id"]: r for r in answer(EchoEngine(), rows, CONFIG, AROUND)}
-    assert [records[i]["sql"] for i in range(3)] == ["SELECT 1", "SELECT 2", "SELECT 3"]
-    assert records[1]["raw"] == "SELECT 2;"
-    assert records[2]["prompt_sha256"] == sha256_text("ccc")
-    assert records[2]["prompt_tokens"] == 3
+    answers = {a.id: a for a in answer(EchoEngine(), rows, CONFIG, AROUND)}
+    assert [predict(answers[i]).sql for i in range(3)] == ["SELECT 1", "SELECT 2", "SELECT 3"]
+    assert answers[1].texts == [predict(answers[1]).raw] == ["SELECT 2;"]
+    assert answers[2].prompt_sha256 == sha256_text(render_text(rows[2].messages, TEMPLATE))
+    assert answers[2].prompt_tokens == 3
 
 
 def test_a_prompt_without_room_for_an_answer_is_counted_not_cut() -> None:
     rows = [question(0, "x" * 32), question(1, "x" * 33)]
-    records = {r["id"]: r for r in answer(EchoEngine(), rows, CONFIG, AROUND)}
-    assert records[0]["sql"] == "SELECT 32"
-    assert records[1]["finish_reason"] == "prompt_too_long"
-    assert records[1]["sql"] == ""
-    assert summarize(list(records.values()))["finish_reasons"] == {"stop": 1, "prompt_too_long": 1}
+    answers = {a.id: a for a in answer(EchoEngine(), rows, CONFIG, AROUND)}
+    assert predict(answers[0]).sql == "SELECT 32"
+    assert predict(answers[1]).finish_reason == "prompt_too_long"
+    assert predict(answers[1]).sql == ""
+    assert summarize(list(answers.values()))["finish_reasons"] == {"stop": 1, "prompt_too_long": 1}
 
 
 def test_journal_survives_a_kill_in_the_middle_of_a_line(tmp_path: Path) -> None:
-    rows = {i: question(i, f"p{i}") for i in range(3)}
-    whole = [json.dumps(r) for r in answer(EchoEngine(), rows.values(), CONFIG, AROUND)]
+    rows = [question(i, f"p{i}") for i in range(3)]
+    whole = [json_line(a).rstrip() for a in answer(EchoEngine(), rows, CONFIG, AROUND)]
     path = tmp_path / "journal.jsonl"
     path.write_text("\n".join([whole[0], whole[1], whole[2][:30]]))
-    answered = read_journal(path, rows)
+    answered = read_journal(path, rows, TEMPLATE)
     assert sorted(answered) == [1, 2]
     assert len(list(read_jsonl(path))) == 2
 
 
 def test_journal_of_other_prompts_is_not_used(tmp_path: Path) -> None:
-    rows = {0: question(0, "p")}
+    rows = [question(0, "p")]
     path = tmp_path / "journal.jsonl"
-    path.write_text(
-        "".join(json.dumps(r) + "\n" for r in answer(EchoEngine(), rows.values(), CONFIG, AROUND))
-    )
-    assert read_journal(path, {0: question(0, "another")}) == {}
+    write_jsonl(path, answer(EchoEngine(), rows, CONFIG, AROUND))
+    assert list(read_journal(path, rows, TEMPLATE)) == [0]
+    assert read_journal(path, [question(0, "another")], TEMPLATE) == {}
 
 
 def test_predictions_are_ordered_and_an_empty_answer_is_a_line(tmp_path: Path) -> None:
-    write_predictions(tmp_path, [{"id": 0, "sql": "SELECT 1"}, {"id": 1, "sql": ""}])
+    sqls = enumerate(["SELECT 1", ""])
+    write_predictions(tmp_path, [Prediction(n, "d", "", sql, "stop") for n, sql in sqls])
     assert (tmp_path / "predict.txt").read_text() == f"SELECT 1\n{NO_SQL}\n"
     assert [r["id"] for r in read_jsonl(tmp_path / "predictions.jsonl")] == [0, 1]
 

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from text2sql.pipeline import keys
-from text2sql.pipeline.registry import stage_kinds
+from text2sql.pipeline.command import select_run
+from text2sql.pipeline.registry import build_graph, stage_kinds
+from text2sql.profile import load_profile
+from text2sql.run import Run
 
 FILES = {
     "__init__.py": "from .tools import helper\n",
@@ -115,3 +118,28 @@ def test_stages_watch_no_code_of_others() -> None:
     assert not {m for m in modules_of("infer") if m.startswith(("text2sql.report", "text2sql.rag"))}
     engines = {"text2sql.infer.vllm", "text2sql.infer.llamacpp", "text2sql.infer.openai"}
     assert not engines & modules_of("infer")
+
+
+def test_a_better_extractor_asks_no_model_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = select_run("smollm2-135m")
+    extractor = ("text2sql.sql.extract", "extract_sql")
+    asked, extracted = graph["infer:lora"].code, graph["extract:lora"].code
+    assert extractor not in keys.used_from(asked)
+    assert extractor in keys.used_from(extracted)
+    before = keys.source_hash(asked), keys.source_hash(extracted)
+    text = keys._text
+    monkeypatch.setattr(
+        keys, "_text", lambda *place: text(*place) + ("better" if place == extractor else "")
+    )
+    assert keys.source_hash(asked) == before[0]
+    assert keys.source_hash(extracted) != before[1]
+
+
+def test_where_failures_are_repaired_the_extractor_asks_again(tmp_path: Path) -> None:
+    (tmp_path / "repair.yaml").write_text("engine: transformers\ndecoding: {repair: true}\n")
+    profile = load_profile("smollm2-135m").model_copy(
+        update={"infer": str(tmp_path / "repair.yaml")}
+    )
+    code = build_graph(Run(profile, "sample"))["infer:lora"].code
+    assert ("text2sql.sql.extract", "extract_sql") in keys.used_from(code)
+    assert ("text2sql.infer.repair", "Repairer") in keys.used_from(code)

@@ -48,7 +48,7 @@ def test_all_rows_share_a_store_and_drafts_come_from_the_same_model() -> None:
     ]
     for row, model in (("rag_best", "baseline"), ("rag_best_lora", "lora")):
         examples = graph[f"infer:{row}"].inputs["examples"]
-        assert examples.inputs["draft"].name == f"infer:{model}"
+        assert examples.inputs["draft"].name == f"extract:{model}"
         assert graph[f"infer:{row}"].inputs["model"] is graph[f"infer:{model}"].inputs["model"]
 
 
@@ -68,7 +68,7 @@ def test_a_row_with_retrieval_alone_gets_answers_of_its_own_as_drafts() -> None:
     with pytest.raises(UserError, match="no row 'lora'; there are: rag_best_lora"):
         run.row("lora")
     examples = build_graph(run)["infer:rag_best_lora"].inputs["examples"]
-    assert examples.inputs["draft"].name == "infer:rag_best_lora-draft"
+    assert examples.inputs["draft"].name == "extract:rag_best_lora-draft"
 
 
 def test_the_worker_makes_the_same_run() -> None:

@@ -209,9 +209,12 @@ def test_joint_all_is_a_column_when_asked_for() -> None:
     }
     named = {"name": "baseline", "label": "Baseline", "without_examples": None}
     verdicts = [{"exec": 1}, {"exec": 0}]
-    plain = record() | {"levels": ["easy"] * 2, "rows": [_row(named, judged, verdicts, False)]}
+    plain = record() | {
+        "levels": ["easy"] * 2,
+        "rows": [_row(named, judged, verdicts, LEVELS, "exec")],
+    }
     assert JOINT not in accuracy_table(plain).header
-    asked = plain | {"rows": [_row(named, judged, verdicts, True)]}
+    asked = plain | {"rows": [_row(named, judged, verdicts, [*LEVELS, JOINT], "exec")]}
     table = accuracy_table(asked)
     assert table.header[-1] == JOINT
     assert table.rows[0][-1] == "4"

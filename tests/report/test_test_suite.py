@@ -15,6 +15,7 @@ from text2sql.files import read_json, read_jsonl
 from text2sql.pipeline.registry import build_graph
 from text2sql.profile import load_profile
 from text2sql.progress import Progress
+from text2sql.question import Question, write_questions
 from text2sql.report.error_analysis import error_report
 from text2sql.report.record import LEVELS
 from text2sql.report.table import accuracy_table, render_table
@@ -41,6 +42,8 @@ def job(tmp_path: Path) -> Job:
         (tmp_path / name).mkdir()
     gold = tmp_path / "data" / "gold.sql"
     gold.write_text(f"{GOLD}\tmusic\n" * 3, encoding="utf-8")
+    questions = [Question(number, "music", "?", GOLD, []) for number in range(3)]
+    write_questions(tmp_path / "data" / "questions.jsonl", questions)
     predictions = tmp_path / "predictions" / "predict.txt"
     predictions.write_text(f"{GOLD}\n{FORGIVEN}\n{WRONG}\n", encoding="utf-8")
     make_suites(tmp_path / "database", gold, tmp_path / "suites")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from text2sql.infer.engine import Prompt
 from text2sql.infer.load import load_engine
 from text2sql.models.llama_cpp import converter_folder
 from text2sql.prompt import render_messages
+from text2sql.question import Question, write_questions
 
 pytestmark = pytest.mark.slow
 Start = Callable[..., Server]
@@ -43,8 +43,8 @@ def tiny_gguf(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("gguf")
     questions = folder / "questions.jsonl"
-    rows = [{"messages": render_messages(QUESTION, TABLES, PRESET), "gold": ANSWERS[QUESTION]}]
-    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    messages = render_messages(QUESTION, TABLES, PRESET)
+    write_questions(questions, [Question(0, "shops", QUESTION, ANSWERS[QUESTION], messages)])
     quantize_folder(tiny_model, folder, [], TEMPLATE, questions, "gpt-2")
     (made,) = folder.glob("*-F16.gguf")
     return made.rename(folder / f"{NAME}.gguf")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from text2sql.infer.engine import Completion, Prompt
 from text2sql.infer.load import load_engine
 from text2sql.paths import config_path, repository_root
 from text2sql.prompt import Example, render_messages, render_text
+from text2sql.question import Question, write_questions
 from text2sql.rag.build import FILE, build, entries
 from text2sql.rag.config import KnowledgeBaseConfig, RetrievalConfig
 from text2sql.rag.embed import Embedder
@@ -57,14 +57,9 @@ def knowledge_base(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with Store(folder / FILE, COLLECTION) as store:
         build(config, entries(data), store, Embedder(config.embedding, "cpu"))
     questions = folder / "questions.jsonl"
-    questions.write_text(
-        "".join(
-            json.dumps(
-                {"id": n, "db_id": q["db_id"], "question": q["question"]} | {"gold": q["query"]}
-            )
-            + "\n"
-            for n, q in enumerate(asked)
-        )
+    write_questions(
+        questions,
+        (Question(n, q["db_id"], q["question"], q["query"], []) for n, q in enumerate(asked)),
     )
     stage = {
         "knowledge_base": config.model_dump(mode="json"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from tests.serve.conftest import Server
+from text2sql.files import write_jsonl
+from text2sql.question import Question, write_questions
 from text2sql.report.record import LEVELS
 
 QUESTIONS = [
@@ -24,7 +25,7 @@ def write_run(build: Path) -> None:
     folder = build / "runs" / "tiny" / "own"
     for name in ("data", "eval/lora", "table"):
         (folder / name).mkdir(parents=True)
-    asked = [{"id": n, "question": q[0], "gold": "SELECT 1"} for n, q in enumerate(QUESTIONS)]
+    asked = [Question(n, "shops", q[0], "SELECT 1", []) for n, q in enumerate(QUESTIONS)]
     verdicts = [
         {
             "index": number,
@@ -38,8 +39,8 @@ def write_run(build: Path) -> None:
         }
         for number, (_, sql, right, error) in enumerate(QUESTIONS)
     ]
-    write_lines(folder / "data" / "questions.jsonl", asked)
-    write_lines(folder / "eval" / "lora" / "verdicts.jsonl", verdicts)
+    write_questions(folder / "data" / "questions.jsonl", asked)
+    write_jsonl(folder / "eval" / "lora" / "verdicts.jsonl", verdicts)
     row = {
         "name": "lora",
         "label": "Tiny LoRA",
@@ -53,15 +54,12 @@ def write_run(build: Path) -> None:
     (folder / "table" / "record.json").write_text(json.dumps(record))
 
 
-def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
 def test_runs_and_questions(start: Callable[..., Server], build_folder: Path) -> None:
     write_run(build_folder)
     url = f"{start().url}/api/results"
     run = next(one for one in httpx.get(url).json() if one["run"] == "tiny_own")
     assert run["rows"][1][0] == "Tiny LoRA"
+    assert run["levels"] == ["easy", "medium", "hard", "extra", "all"]
     found = httpx.get(f"{url}/tiny_own/lora").json()
     assert found["same_as_record"] is True
     assert [one["right"] for one in found["questions"]] == [True, False, False]

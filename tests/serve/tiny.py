@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from tiny_models import CHAT_TEMPLATE, CHATML, make_model, make_tokenizer, save
 
-from text2sql.infer.answers import REPAIR_REQUEST
+from text2sql.infer.repair import REPAIR_REQUEST
 from text2sql.prompt import load_template, render_messages, render_text
 from text2sql.schema import read_schema, render_schema
 

@@ -162,16 +162,17 @@ def test_text_metrics_are_those_llamafactory_measured(tiny: Path, tmp_path: Path
     from text2sql.files import read_jsonl
     from text2sql.infer.config import InferConfig
     from text2sql.infer.text_metrics import run
+    from text2sql.prompt import Message
+    from text2sql.question import Question, write_questions
 
     (tmp_path / "data").mkdir()
-    question = {
-        "messages": [
-            {"role": "system", "content": "Write SQL."},
-            {"role": "user", "content": "How many rows has table t1?"},
-        ],
-        "gold": "SELECT count(*) FROM t1",
-    }
-    (tmp_path / "data" / "questions.jsonl").write_text(f"{json.dumps(question)}\n" * 3)
+    text = "How many rows has table t1?"
+    messages: list[Message] = [
+        {"role": "system", "content": "Write SQL."},
+        {"role": "user", "content": text},
+    ]
+    question = Question(0, "d", text, "SELECT count(*) FROM t1", messages)
+    write_questions(tmp_path / "data" / "questions.jsonl", [question] * 3)
     infer = InferConfig(engine="transformers", dtype="float32", batch_size=2, max_new_tokens=8)
     config = infer.model_dump() | {"template": "smollm2"}
     output = tmp_path / "out"
@@ -184,4 +185,4 @@ def test_text_metrics_are_those_llamafactory_measured(tiny: Path, tmp_path: Path
     assert details["BLEU-4"] == measured["predict_bleu-4"]
     assert 0 <= details["ROUGE-L"] <= 100
     answers = list(read_jsonl(output / "generated_predictions.jsonl"))
-    assert [answer["label"].strip() for answer in answers] == [question["gold"]] * 3
+    assert [answer["label"].strip() for answer in answers] == [question.gold] * 3

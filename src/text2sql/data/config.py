@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
+from test_suite_sql_eval.hardness import LEVELS
 
 from text2sql.config import StrictModel, one_of
 from text2sql.errors import UserError
@@ -14,6 +15,7 @@ from text2sql.paths import build_root, repository_root
 from text2sql.prompt import SYSTEM_PRESETS
 from text2sql.schema import STYLES
 
+COLUMNS = ("question", "sql", "db_id", "schema", "evidence", "level")
 Level = Literal["exact", "normalized", "ngram", "jaccard", "skeleton", "schema"]
 
 
@@ -40,6 +42,12 @@ class DataConfig(StrictModel):
     A path may begin with ``{spider}``, the folder named by SPIDER_DIR, or ``../shared/spider``
     beside the checkout, or with ``{build}``, the folder of generated files.
     Other relative paths start at the checkout.
+
+    `fields` gives the columns of training and evaluation files by our names: ``question``, ``sql``,
+    ``db_id`` or ``schema``, and where there are such ``evidence`` and, of evaluation files,
+    ``level``. `levels` are the difficulties that the column ``level`` holds, the easiest first;
+    without that column they are Spider's. `metric` is what the results table shows: ``exec`` for
+    execution accuracy, ``bird_set`` for that of BIRD, ``strict`` for strict execution accuracy.
     """
 
     train: tuple[str, ...] = Field(min_length=1)
@@ -47,7 +55,9 @@ class DataConfig(StrictModel):
     tables: str | None = None
     database: str
     database_form: Literal["sqlite", "sql"] = "sqlite"
-    fields: dict[str, str] | None = None
+    fields: dict[Annotated[str, one_of(COLUMNS, "column")], str] | None = None
+    levels: tuple[str, ...] = Field(default=LEVELS, min_length=1)
+    metric: Literal["exec", "bird_set", "strict"] = "exec"
     schema_style: Annotated[str, one_of(STYLES, "schema style")] = "ddl"
     samples: int = Field(default=0, ge=0)
     personal_data: bool = True
@@ -59,6 +69,19 @@ class DataConfig(StrictModel):
     max_characters: int = Field(default=20_000, ge=100)
     parse_sql: bool = True
     seed: int = 42
+
+    @model_validator(mode="after")
+    def _columns_are_known(self) -> Self:
+        fields = self.fields or {}
+        if fields and not (
+            {"question", "sql"} <= set(fields) and {"db_id", "schema"} & set(fields)
+        ):
+            raise ValueError("fields needs question, sql and db_id or schema")
+        if self.levels != LEVELS and "level" not in fields:
+            raise ValueError("levels needs the name of their column; add it: fields: {level: ...}")
+        if "all" in self.levels or len(set(self.levels)) < len(self.levels):
+            raise ValueError("levels must differ from each other and from 'all'")
+        return self
 
     def source_files(self) -> list[Path]:
         """Return the files and folders whose content decides the result."""

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from text2sql.data.config import DataConfig, resolve
 from text2sql.data.decontaminate import Decontaminator
-from text2sql.data.prepare import SchemaTexts
+from text2sql.data.prepare import SchemaTexts, evaluation_rows
 from text2sql.data.rows import Reject, Row, read_rows
 from text2sql.data.sample import ensure_sample_databases
 from text2sql.errors import UserError
@@ -37,8 +37,7 @@ def decontaminate_files(
     """
     if config.database_form == "sql":
         ensure_sample_databases(resolve(config.database))
-    read = list(read_rows(resolve(config.evaluation), parse_sql=False))
-    questions = [row for row in read if isinstance(row, Row)]
+    questions = evaluation_rows(config)
     judge = Decontaminator(config.decontamination, questions, SchemaTexts(config).names)
     rejects: list[Reject] = []
     with atomic_open(clean) as kept, atomic_open(removed) as taken:

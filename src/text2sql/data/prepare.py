@@ -16,14 +16,16 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
+from text2sql.artifacts import GOLD_FILE, QUESTIONS
 from text2sql.data.config import DataConfig, resolve
 from text2sql.data.decontaminate import Decontaminator
 from text2sql.data.rows import Reject, Row, read_rows
 from text2sql.data.sample import ensure_sample_databases
 from text2sql.data.writers import write_dataset_info, write_rows
 from text2sql.errors import UserError
-from text2sql.files import sha256_file, sha256_text, write_json
-from text2sql.prompt import render_messages
+from text2sql.files import sha256_file, sha256_text, write_json, write_text
+from text2sql.prompt import Message, render_messages
+from text2sql.question import Question, write_questions
 from text2sql.schema import Schema, prune_schema, read_schema, read_tables_json, render_schema
 
 SPOOL = "rows.spool.partial"
@@ -50,10 +52,10 @@ def prepare(config: DataConfig, output: Path, limit: int | None = None) -> dict[
     schemas = SchemaTexts(config)
     with (output / "rejects.jsonl").open("w", encoding="utf-8") as stream:
         rejects = RejectFile(stream, config.max_rejects)
-        questions = _questions(config, schemas, rejects)
+        questions = evaluation_rows(config)
         judge = Decontaminator(config.decontamination, questions, schemas.names)
-        write_evaluation(questions[:limit], config, schemas, output)
-        spool = _spool(config, schemas, judge, rejects, output / SPOOL)
+        write_evaluation(questions[:limit], schemas, output)
+        spool = _spool(_train_rows(config), schemas, judge, rejects, output / SPOOL)
         written = _write_training(config, output, spool, limit)
     (output / SPOOL).unlink()
     write_json(output / "decontamination.json", judge.report())
@@ -65,7 +67,7 @@ def prepare(config: DataConfig, output: Path, limit: int | None = None) -> dict[
         "rejected_by_reason": dict(rejects.reasons.most_common()),
         "removed_as_leaks": judge.removed,
         "data_hash": sha256_text(
-            sha256_file(output / "train.json") + sha256_file(output / "questions.jsonl")
+            sha256_file(output / "train.json") + sha256_file(output / QUESTIONS)
         ),
     }
     write_json(output / "summary.json", summary)
@@ -103,8 +105,8 @@ class SchemaTexts:
     def __init__(self, config: DataConfig) -> None:
         self._config = config
         self._tables = read_tables_json(resolve(config.tables)) if config.tables else {}
-        self._schema = cache(self._read)
-        self._whole = cache(lambda db_id: render_schema(self._schema(db_id), config.schema_style))
+        self.schema = cache(self._read)
+        self._whole = cache(lambda db_id: render_schema(self.schema(db_id), config.schema_style))
 
     def text(self, db_id: str, question: str) -> str:
         """Return the text for a question, pruned to the budget if there is one."""
@@ -112,11 +114,17 @@ class SchemaTexts:
         if budget is None:
             return self._whole(db_id)
         style = self._config.schema_style
-        return render_schema(prune_schema(self._schema(db_id), question, budget, style), style)
+        return render_schema(prune_schema(self.schema(db_id), question, budget, style), style)
+
+    def messages(self, row: Row) -> list[Message]:
+        """Return what a model is asked for a row; raise UserError where its database is missing."""
+        text = row.schema or self.text(row.db_id, f"{row.question} {row.evidence}")
+        system = self._config.system
+        return render_messages(row.question, text, system, evidence=row.evidence)
 
     def names(self, db_id: str) -> frozenset[tuple[str, str]]:
         """Return the (table, column) pairs of a database."""
-        return self._schema(db_id).names()
+        return self.schema(db_id).names()
 
     def _read(self, db_id: str) -> Schema:
         config = self._config
@@ -130,39 +138,40 @@ class SchemaTexts:
         raise UserError(f"{database}: no such database, and no tables.json that has '{db_id}'")
 
 
-def _questions(config: DataConfig, schemas: SchemaTexts, rejects: RejectFile) -> list[Row]:
-    """The evaluation questions. Gold SQL is never left out, whatever sqlglot thinks of it."""
+def evaluation_rows(config: DataConfig) -> list[Row]:
+    """Return the evaluation questions; gold SQL is never left out, whatever sqlglot thinks of it.
+
+    Raises:
+        UserError: a row is bad, or its level is none of the data set's.
+    """
     rows = []
-    for row in read_rows(resolve(config.evaluation), parse_sql=False):
+    path, fields = resolve(config.evaluation), config.fields or {}
+    for row in read_rows(path, config.fields, parse_sql=False):
+        if isinstance(row, Row) and "level" in fields and row.level not in config.levels:
+            known = ", ".join(config.levels)
+            reason = f"level '{row.level}' is none of the config's levels: {known}"
+            row = Reject(row.source, row.number, reason)
         if isinstance(row, Reject):
-            raise UserError(f"{resolve(config.evaluation).parent / row.place}: {row.reason}")
+            raise UserError(f"{path.parent / row.place}: {row.reason}")
         rows.append(row)
     return rows
 
 
-def write_evaluation(
-    questions: list[Row], config: DataConfig, schemas: SchemaTexts, output: Path
-) -> None:
+def write_evaluation(rows: list[Row], schemas: SchemaTexts, output: Path) -> None:
     """Write ``questions.jsonl`` and ``gold.sql``."""
-    with (
-        (output / "questions.jsonl").open("w", encoding="utf-8") as asked,
-        (output / "gold.sql").open("w", encoding="utf-8") as gold,
-    ):
-        for number, row in enumerate(questions):
-            text = row.schema or schemas.text(row.db_id, row.question)
-            record = {
-                "id": number,
-                "db_id": row.db_id,
-                "question": row.question,
-                "gold": row.sql,
-                "messages": render_messages(row.question, text, config.system),
-            }
-            asked.write(json.dumps(record, ensure_ascii=False) + "\n")
-            gold.write(f"{' '.join(row.sql.split())}\t{row.db_id}\n")
+    questions = (
+        Question(
+            number, row.db_id, row.question, row.sql, schemas.messages(row), row.evidence, row.level
+        )
+        for number, row in enumerate(rows)
+    )
+    write_questions(output / QUESTIONS, questions)
+    gold = "".join(f"{' '.join(row.sql.split())}\t{row.db_id}\n" for row in rows)
+    write_text(output / GOLD_FILE, gold)
 
 
 def _spool(
-    config: DataConfig,
+    rows: Iterator[Row | Reject],
     schemas: SchemaTexts,
     judge: Decontaminator,
     rejects: RejectFile,
@@ -172,14 +181,12 @@ def _spool(
     starts = array("Q")
     position = 0
     with path.open("wb") as stream:
-        for row in tqdm(
-            _train_rows(config), desc="training rows", unit="row", file=sys.stderr, mininterval=1.0
-        ):
+        for row in tqdm(rows, desc="training rows", unit="row", file=sys.stderr, mininterval=1.0):
             if isinstance(row, Reject):
                 rejects.add(row)
                 continue
             try:
-                text = row.schema or schemas.text(row.db_id, row.question)
+                messages = schemas.messages(row)
             except UserError as error:
                 rejects.add(Reject(row.source, row.number, f"no schema: {error}", row.question))
                 continue
@@ -187,7 +194,6 @@ def _spool(
             if leak:
                 rejects.note(Reject(row.source, row.number, f"leak: {leak}", row.question))
                 continue
-            messages = render_messages(row.question, text, config.system)
             opening = messages.pop()["content"] if messages[-1]["role"] == "assistant" else ""
             record = [messages[0]["content"], messages[1]["content"], opening + row.sql]
             data = json.dumps(record, ensure_ascii=False).encode() + b"\n"

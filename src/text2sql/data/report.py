@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import ijson
 from tqdm import tqdm
 
+from text2sql.artifacts import QUESTIONS
 from text2sql.data.report_page import markdown, plot
 from text2sql.data.statistics import Statistics
 from text2sql.errors import UserError
-from text2sql.files import read_jsonl, write_text
+from text2sql.files import write_text
 from text2sql.prompt import Message, Template, load_template, render_text
+from text2sql.question import read_questions
 from text2sql.schema.prune import estimate_tokens
 
 SCHEMA_TEXT = re.compile(r"\[SCHEMA\]\n(.*)\n\[QUESTION\]\n", re.DOTALL)
@@ -54,7 +56,7 @@ def data_report(
         _count(name, rows, prompts, count)
         for name, rows in (
             ("training", _training_rows(path)),
-            ("evaluation", _evaluation_rows(folder / "questions.jsonl")),
+            ("evaluation", ((q.messages, q.gold) for q in read_questions(folder / QUESTIONS))),
         )
     ]
     sets = [found for found in sets if found.lengths]
@@ -68,7 +70,7 @@ def data_report(
 
 def _count(
     name: str,
-    rows: Iterator[tuple[list[Message], str]],
+    rows: Iterator[tuple[Sequence[Message], str]],
     template: Template,
     count: Callable[[str], int],
 ) -> Statistics:
@@ -80,7 +82,7 @@ def _count(
     return found
 
 
-def _training_rows(path: Path) -> Iterator[tuple[list[Message], str]]:
+def _training_rows(path: Path) -> Iterator[tuple[Sequence[Message], str]]:
     with path.open("rb") as stream:
         for row in ijson.items(stream, "item"):
             human, answer = (turn["value"] for turn in row["conversations"])
@@ -91,11 +93,6 @@ def _training_rows(path: Path) -> Iterator[tuple[list[Message], str]]:
                 ],
                 answer,
             )
-
-
-def _evaluation_rows(path: Path) -> Iterator[tuple[list[Message], str]]:
-    for row in read_jsonl(path):
-        yield row["messages"], row["gold"]
 
 
 def _counter(tokenizer: str | None) -> Callable[[str], int]:

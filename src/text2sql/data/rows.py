@@ -27,6 +27,7 @@ SHAPES: tuple[dict[str, str], ...] = (
     {"question": "question", "schema": "context", "sql": "answer"},  # sql-create-context
     {"question": "input", "schema": "instruction", "sql": "output"},  # Alpaca, DB-GPT-Hub
 )
+MAY_BE_EMPTY = frozenset({"evidence", "level"})
 BATCH = 1024
 LARGE_FILE = 16 << 20  # bytes; below it, starting processes costs more than they save
 READ_SIZE = 1 << 16
@@ -43,6 +44,8 @@ class Row:
     sql: str
     schema: str = ""
     db_id: str = ""
+    evidence: str = ""
+    level: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,8 @@ def read_rows(
 
     Args:
         path: the file.
-        fields: names of its columns for ``question``, ``sql`` and ``schema`` or ``db_id``; by
-            default they are recognised (Spider, gretel, sql-create-context, Alpaca and alike).
+        fields: names of its columns (see `DataConfig`); by default they are recognised (Spider,
+            gretel, sql-create-context, Alpaca and alike). A row may be without a ``level``.
         max_characters: longest question, schema or SQL taken.
         parse_sql: also refuse SQL that sqlglot cannot parse as SQLite.
         workers: processes that check the rows of a large file, when `parse_sql` is on.
@@ -112,10 +115,13 @@ def _check(
     if not isinstance(value, dict):
         return Reject(source, number, "not an object", value)
     shape = fields or next((s for s in SHAPES if all(n in value for n in s.values())), None)
-    missing = [n for n in shape.values() if n not in value] if shape else ["question and SQL"]
-    if shape is None or missing:
+    if shape is None:
+        return Reject(source, number, "missing field: question and SQL", value)
+    missing = [n for ours, n in shape.items() if n not in value and ours != "level"]
+    if missing:
         return Reject(source, number, f"missing field: {', '.join(missing)}", value)
-    taken = {ours: value[theirs] for ours, theirs in shape.items()}
+    taken: dict[str, Any] = {ours: value.get(theirs) for ours, theirs in shape.items()}
+    taken |= {ours: taken[ours] or "" for ours in MAY_BE_EMPTY & taken.keys()}
     reason = _fault(taken, max_characters, parse_sql)
     if reason:
         return Reject(source, number, reason, {k: str(v)[:500] for k, v in taken.items()})
@@ -126,7 +132,7 @@ def _fault(taken: dict[str, Any], max_characters: int, parse_sql: bool) -> str |
     for name, value in taken.items():
         if not isinstance(value, str):
             return f"{name} is not a text"
-        if not value.strip():
+        if not value.strip() and name not in MAY_BE_EMPTY:
             return f"empty {name}"
         if len(value) > max_characters:
             return f"{name} has {len(value)} characters, more than {max_characters}"

@@ -14,9 +14,13 @@ from text2sql.stage import Graph, Job, Stage, StageKind
 
 def run(job: Job) -> dict[str, Any]:
     """Fill the job's output folder; return the summary (see `prepare`)."""
-    values = {k: v for k, v in job.config.items() if k != "limit"}
-    config = check_config(values, DataConfig, source=job.stage.name)
-    return prepare(config, job.output, job.config.get("limit"))
+    return prepare(config_of(job.stage), job.output, job.config.get("limit"))
+
+
+def config_of(stage: Stage) -> DataConfig:
+    """Return the dataset that a data stage was made for."""
+    values = {key: value for key, value in stage.config.items() if key != "limit"}
+    return check_config(values, DataConfig, stage.name)
 
 
 def data_config(run: Run) -> DataConfig:

@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from text2sql.files import read_jsonl
 from text2sql.prompt import Template, render_text
+from text2sql.question import read_questions
 
 STRINGS = 1000
 PERPLEXITY_QUESTIONS = 400  # at most; all of the sample set's
@@ -34,9 +34,7 @@ class Probe:
 
 def read_probes(questions: Path, template: Template) -> list[Probe]:
     """Return the questions of a data stage (its ``questions.jsonl``) as probes."""
-    return [
-        Probe(render_text(row["messages"], template), row["gold"]) for row in read_jsonl(questions)
-    ]
+    return [Probe(render_text(q.messages, template), q.gold) for q in read_questions(questions)]
 
 
 def spread(probes: list[Probe], count: int) -> list[Probe]:

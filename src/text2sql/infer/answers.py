@@ -1,25 +1,25 @@
-"""From questions to prediction records: prompts that fit, the decoding asked for, SQL taken out."""
+"""From questions to a model's answers: prompts that fit, and as many answers as are wanted."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from text2sql.files import sha256_text
+from text2sql.files import read_jsonl, sha256_text
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Engine, Prompt
-from text2sql.infer.shrink_prompt import Fitter
+from text2sql.infer.shrink_prompt import SchemaFitter
 from text2sql.infer.sql_gbnf import schema_grammar
-from text2sql.infer.vote_and_repair import Choice, QueryRunner, choose, repair
 from text2sql.prompt import Template, render_text
-from text2sql.sql.extract import extract_sql
+from text2sql.question import Question
 
-REPAIR_REQUEST = (
-    "The query failed in {database} with this error: {error}\nWrite the corrected query only."
-)
-MAX_ERROR_CHARACTERS = 300
+# What asks again where a query fails; see `text2sql.infer.repair`.
+Repair = Callable[
+    [Engine, Sequence[Prompt], Mapping[int, str], int], Iterator[tuple[Completion, dict[str, Any]]]
+]
 
 
 @dataclass(frozen=True)
@@ -29,171 +29,138 @@ class Surroundings:
     Attributes:
         template: prompt template.
         fitter: renders prompts that are too long anew; None leaves those unanswered.
-        databases: runs queries, for voting and repair.
-        database: what they are called, for the repair turn.
+        repair: asks again where a query fails, if the config wants that.
+        listeners: told the answer to a question, by its id, as it grows.
     """
 
     template: Template
-    fitter: Fitter | None = None
-    databases: QueryRunner | None = None
-    database: str = "SQLite"
+    fitter: SchemaFitter | None = None
+    repair: Repair | None = None
+    listeners: Mapping[int, Callable[[str], None] | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model wrote for a question: one text, or as many as samples were asked for.
+
+    `finish_reasons` has one for each (see `Completion`); tokens and seconds are those of all, and
+    of a first answer that was repaired. `unpruned_sha256` is the hash of the whole prompt where its
+    schema was pruned. `repair` is ``worked``, ``failed``, ``not needed`` or ``no room`` where it is
+    asked for, `first_error` what the database said to the first answer.
+    """
+
+    id: int
+    db_id: str
+    prompt_sha256: str
+    prompt_tokens: int
+    texts: Sequence[str] = ("",)
+    finish_reasons: Sequence[str] = ("prompt_too_long",)
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    unpruned_sha256: str = ""
+    repair: str = ""
+    first_error: str = ""
+
+
+def read_answers(path: Path) -> Iterator[Answer]:
+    """Yield the answers of an ``answers.jsonl`` or a journal of them."""
+    return (Answer(**row) for row in read_jsonl(path))
 
 
 def answer(
-    engine: Engine,
-    questions: Iterable[dict[str, Any]],
-    config: InferConfig,
-    around: Surroundings,
-) -> Iterator[dict[str, Any]]:
-    """Yield a prediction record for every question, in the order the engine finishes them.
+    engine: Engine, questions: Iterable[Question], config: InferConfig, around: Surroundings
+) -> Iterator[Answer]:
+    """Yield an answer to every question, in the order the engine finishes them.
 
     A prompt that leaves no room for an answer of max_new_tokens is rendered anew with less of its
-    schema, and its record says ``prompt_pruned``. Where that is not possible it is not sent, never
-    cut, and its record says ``prompt_too_long``.
+    schema. Where that is not possible it is not sent, never cut: ``prompt_too_long``.
 
     Args:
         engine: the model.
-        questions: records of ``questions.jsonl`` with their rendered ``prompt``.
+        questions: with their messages.
         config: decoding settings.
-        around: databases, schemas and template.
+        around: schemas, template and what repairs.
     """
     room = config.max_model_len - config.max_new_tokens
-    asked: dict[int, dict[str, Any]] = {}
-    prompts: dict[int, Prompt] = {}
-    for original in questions:
-        question, tokens = _fitting(engine, original, room, around)
-        if len(tokens) > room:
-            skipped = Completion(question["id"], "", 0, 0.0, "prompt_too_long")
-            yield _record(question, len(tokens), Choice(skipped, "", {}))
-            continue
-        asked[question["id"]] = question
-        prompts[question["id"]] = Prompt(
-            question["id"],
-            tokens,
-            question["prompt"],
-            question.get("messages", ()),
-            grammar=_grammar(question, config, around),
-            listener=question.get("listener"),
+    asked: dict[int, Answer] = {}
+    prompts: list[Prompt] = []
+    for question in questions:
+        prompt, whole = _fitting_prompt(engine, question, config, around, room)
+        blank = Answer(
+            question.id,
+            question.db_id,
+            sha256_text(prompt.text),
+            len(prompt.tokens),
+            unpruned_sha256="" if whole == prompt.text else sha256_text(whole),
         )
-    for choice in _decode(engine, prompts, asked, config, around, room):
-        number = choice.completion.id
-        yield _record(asked[number], len(prompts[number].tokens), choice)
+        if len(prompt.tokens) > room:
+            yield blank
+            continue
+        asked[question.id] = blank
+        prompts.append(prompt)
+    for number, completions, facts in _decode(engine, prompts, asked, config, around, room):
+        yield replace(
+            asked[number],
+            texts=[done.text for done in completions],
+            finish_reasons=[done.finish_reason for done in completions],
+            completion_tokens=sum(done.completion_tokens for done in completions),
+            seconds=round(sum(done.seconds for done in completions), 4),
+            **facts,
+        )
 
 
-def _fitting(
-    engine: Engine, question: dict[str, Any], room: int, around: Surroundings
-) -> tuple[dict[str, Any], list[int]]:
-    """Return a question whose prompt fits, if one can be had, and its tokens."""
-    tokens = engine.encode(question["prompt"])
-    question = question | {"asked_sha256": sha256_text(question["prompt"])}
+def _fitting_prompt(
+    engine: Engine, question: Question, config: InferConfig, around: Surroundings, room: int
+) -> tuple[Prompt, str]:
+    """Return the prompt of a question, one that fits if that can be had, and its whole text."""
+    text = whole = render_text(question.messages, around.template)
+    tokens = engine.encode(text)
     if len(tokens) > room and around.fitter:
         fitted = around.fitter.fit(question, room, engine.encode)
         if fitted:
-            return fitted | {"pruned": True}, engine.encode(fitted["prompt"])
-    return question, tokens
-
-
-def _grammar(question: dict[str, Any], config: InferConfig, around: Surroundings) -> str | None:
-    if not config.decoding.grammar or around.fitter is None:
-        return None
-    return schema_grammar(around.fitter.schema(question["db_id"]))
+            question, text = fitted, render_text(fitted.messages, around.template)
+            tokens = engine.encode(text)
+    grammar = None
+    if config.decoding.grammar and around.fitter:
+        schema = around.fitter.schema(question.db_id)
+        grammar = schema_grammar(schema) if schema else None
+    listener = around.listeners.get(question.id)
+    messages = question.messages
+    return Prompt(question.id, tokens, text, messages, grammar=grammar, listener=listener), whole
 
 
 def _decode(
     engine: Engine,
-    prompts: dict[int, Prompt],
-    asked: dict[int, dict[str, Any]],
+    prompts: list[Prompt],
+    asked: Mapping[int, Answer],
     config: InferConfig,
     around: Surroundings,
     room: int,
-) -> Iterator[Choice]:
-    decoding = config.decoding
-    if decoding.samples > 1 and around.databases:
-        yield from _voted(engine, prompts, asked, decoding.samples, around.databases)
-    elif decoding.repair and around.databases:
-        yield from repair(
-            engine.generate(list(prompts.values())),
-            lambda failures: engine.generate(
-                _second_prompts(engine, failures, asked, around, room)
-            ),
-            lambda number: str(asked[number]["db_id"]),
-            around.databases,
-        )
+) -> Iterator[tuple[int, list[Completion], dict[str, Any]]]:
+    """Yield each question's id with its completions and what became of a repair."""
+    if config.decoding.samples > 1:
+        yield from _samples(engine, prompts, config.decoding.samples)
+    elif config.decoding.repair and around.repair:
+        db_ids = {number: blank.db_id for number, blank in asked.items()}
+        for done, facts in around.repair(engine, prompts, db_ids, room):
+            yield done.id, [done], facts
     else:
-        for done in engine.generate(list(prompts.values())):
-            yield Choice(done, extract_sql(done.text), {})
+        for done in engine.generate(prompts):
+            yield done.id, [done], {}
 
 
-def _voted(
-    engine: Engine,
-    prompts: dict[int, Prompt],
-    asked: dict[int, dict[str, Any]],
-    samples: int,
-    databases: QueryRunner,
-) -> Iterator[Choice]:
+def _samples(
+    engine: Engine, prompts: list[Prompt], count: int
+) -> Iterator[tuple[int, list[Completion], dict[str, Any]]]:
     requests = [
-        Prompt(
-            prompt.id * samples + sample,
-            prompt.tokens,
-            prompt.text,
-            prompt.messages,
-            sample,
-            prompt.grammar,
-        )
-        for prompt in prompts.values()
-        for sample in range(samples)
+        replace(prompt, id=prompt.id * count + sample, sample=sample, listener=None)
+        for prompt in prompts
+        for sample in range(count)
     ]
     waiting: dict[int, dict[int, Completion]] = defaultdict(dict)
     for done in engine.generate(requests):
-        number, sample = divmod(done.id, samples)
-        waiting[number][sample] = Completion(
-            number, done.text, done.completion_tokens, done.seconds, done.finish_reason
-        )
-        if len(waiting[number]) == samples:
-            answers = [found for _, found in sorted(waiting.pop(number).items())]
-            yield choose(answers, asked[number]["db_id"], databases)
-
-
-def _second_prompts(
-    engine: Engine,
-    failures: Sequence[tuple[int, str, str]],
-    asked: dict[int, dict[str, Any]],
-    around: Surroundings,
-    room: int,
-) -> list[Prompt]:
-    """Prompts that show a failed answer with the database's error; those that fit the context."""
-    prompts = []
-    for number, text, error in failures:
-        turns = [turn for turn in asked[number]["messages"] if turn["role"] != "assistant"]
-        reason = error[:MAX_ERROR_CHARACTERS]
-        request = REPAIR_REQUEST.format(database=around.database, error=reason)
-        messages = [
-            *turns,
-            {"role": "assistant", "content": text},
-            {"role": "user", "content": request},
-        ]
-        rendered = render_text(messages, around.template)
-        tokens = engine.encode(rendered)
-        if len(tokens) <= room:
-            listener = asked[number].get("listener")
-            prompts.append(Prompt(number, tokens, rendered, messages, listener=listener))
-    return prompts
-
-
-def _record(question: dict[str, Any], prompt_tokens: int, choice: Choice) -> dict[str, Any]:
-    done = choice.completion
-    record = {
-        "id": question["id"],
-        "db_id": question["db_id"],
-        "prompt_sha256": sha256_text(question["prompt"]),
-        "raw": done.text,
-        "sql": choice.sql,
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": done.completion_tokens,
-        "seconds": done.seconds,
-        "finish_reason": done.finish_reason,
-    }
-    if question.get("pruned"):
-        # The hash by which an interrupted run knows its question again is that of the whole prompt.
-        record |= {"prompt_pruned": True, "unpruned_sha256": question["asked_sha256"]}
-    return record | choice.facts
+        number, sample = divmod(done.id, count)
+        waiting[number][sample] = done
+        if len(waiting[number]) == count:
+            samples = waiting.pop(number)
+            yield number, [samples[place] for place in range(count)], {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from text2sql.errors import UserError
 from text2sql.files import read_jsonl
 from text2sql.infer.engine import Engine
 from text2sql.prompt import Example, Template, add_examples, render_text
+from text2sql.question import Question
 
 
 def read_examples(folder: Path) -> dict[int, list[Example]]:
@@ -25,64 +28,58 @@ def read_examples(folder: Path) -> dict[int, list[Example]]:
 
 
 def add_found_examples(
-    questions: dict[int, dict[str, Any]],
-    found: dict[int, list[Example]],
+    questions: Iterable[Question],
+    found: Mapping[int, list[Example]],
     style: dict[str, Any],
     template: Template,
     engine: Engine,
     room: int,
-) -> dict[str, int]:
-    """Put examples into the prompts of questions, and say how many.
+) -> tuple[list[Question], dict[str, int]]:
+    """Put examples, by question id, into the messages of questions; see `fit_examples`.
+
+    Returns:
+        The questions; counts: ``examples`` shown, and ``examples_without_room``.
+
+    Raises:
+        UserError: a question was not searched for.
+    """
+    with_examples, shown, dropped = [], 0, 0
+    for question in questions:
+        if question.id not in found:
+            raise UserError(
+                f"question {question.id} has no entry in {EXAMPLES}; run: make retrieve"
+            )
+        examples = found[question.id]
+        question, kept = fit_examples(question, examples, style, template, engine, room)
+        with_examples.append(question)
+        shown, dropped = shown + len(kept), dropped + len(examples) - len(kept)
+    return with_examples, {"examples": shown, "examples_without_room": dropped}
+
+
+def fit_examples(
+    question: Question,
+    examples: list[Example],
+    style: dict[str, Any],
+    template: Template,
+    engine: Engine,
+    room: int,
+) -> tuple[Question, list[Example]]:
+    """Put the best examples that fit into a question's messages.
 
     Args:
-        questions: records; their ``messages`` and ``prompt`` are replaced.
-        found: examples by question id, best first.
+        question: without examples.
+        examples: best first.
         style: ``form`` and ``order`` of a retrieval config.
         template: the model's chat template.
         engine: counts tokens.
         room: most tokens of a prompt; the worst examples are left out until it fits.
 
     Returns:
-        Counts: ``examples`` shown, and ``examples_without_room``.
-
-    Raises:
-        UserError: a question was not searched for.
+        The question with them, and those that fit, best first.
     """
-    shown = dropped = 0
-    for key, row in questions.items():
-        if key not in found:
-            raise UserError(f"question {key} has no entry in {EXAMPLES}; run: make retrieve")
-        kept = len(fit_examples(row, found[key], style, template, engine, room))
-        shown, dropped = shown + kept, dropped + len(found[key]) - kept
-    return {"examples": shown, "examples_without_room": dropped}
-
-
-def fit_examples(
-    row: dict[str, Any],
-    examples: list[Example],
-    style: dict[str, Any],
-    template: Template,
-    engine: Engine,
-    room: int,
-) -> list[Example]:
-    """Put the best examples that fit into a question's prompt; return them, best first.
-
-    Args:
-        row: a record; its ``messages`` and ``prompt`` are replaced.
-        examples: best first.
-        style: ``form`` and ``order`` of a retrieval config.
-        template: the model's chat template.
-        engine: counts tokens.
-        room: most tokens of a prompt; the worst examples are left out until it fits.
-    """
-    kept: list[Example] = []
-    messages, prompt = row["messages"], render_text(row["messages"], template)
     for count in range(len(examples), 0, -1):
         ordered = examples[:count][::-1] if style["order"] == "best_last" else examples[:count]
-        shown = add_examples(row["messages"], ordered, style["form"])
-        rendered = render_text(shown, template)
-        if len(engine.encode(rendered)) <= room:
-            kept, messages, prompt = examples[:count], shown, rendered
-            break
-    row["messages"], row["prompt"] = messages, prompt
-    return kept
+        messages = add_examples(question.messages, ordered, style["form"])
+        if len(engine.encode(render_text(messages, template))) <= room:
+            return replace(question, messages=messages), examples[:count]
+    return question, []

@@ -3,108 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
 
-from text2sql.data.config import DataConfig
 from text2sql.errors import UserError
 from text2sql.prompt import Template, render_messages, render_text
-from text2sql.schema import Schema, prune_schema, read_schema, render_schema
+from text2sql.question import Question
+from text2sql.schema import Schema, prune_schema, render_schema
 
 
-class Fitter(Protocol):
-    """What answering asks where a prompt is too long, or a grammar is wanted."""
-
-    def schema(self, db_id: str) -> Schema:
-        """Return the whole schema of a question's database; raise UserError if there is none."""
-
-    def fit(
-        self, question: dict[str, Any], room: int, encode: Callable[[str], list[int]]
-    ) -> dict[str, Any] | None:
-        """Return the question with a prompt of at most `room` tokens; None if there is none."""
-
-
+@dataclass(frozen=True)
 class SchemaFitter:
-    """Renders questions of a data set anew so that they fit.
+    """Renders questions anew so that they fit.
 
-    Args:
-        config: the data stage's config: style, samples and system preset of the prompts.
-        databases: folder of the databases, ``<db_id>/<db_id>.sqlite``.
+    Attributes:
+        schema: gives the whole schema of a database by its id; None or UserError: there is none.
+        style: how schemas are rendered.
+        preset: system preset of the prompts.
         template: prompt template.
     """
 
-    def __init__(self, config: DataConfig, databases: Path, template: Template) -> None:
-        self._config, self._databases, self._template = config, databases, template
-        self._read = cache(self._read_uncached)
-
-    def schema(self, db_id: str) -> Schema:
-        """Return a database's schema; raise UserError when the database is not there."""
-        return self._read(db_id)
-
-    def _read_uncached(self, db_id: str) -> Schema:
-        path = self._databases / db_id / f"{db_id}.sqlite"
-        if not path.is_file():
-            raise UserError(f"{path}: no such database")
-        config = self._config
-        return read_schema(path, config.samples, personal_data=config.personal_data, db_id=db_id)
+    schema: Callable[[str], Schema | None]
+    style: str
+    preset: str
+    template: Template
 
     def fit(
-        self, question: dict[str, Any], room: int, encode: Callable[[str], list[int]]
-    ) -> dict[str, Any] | None:
-        """Return the question with messages and prompt that fit, the schema pruned.
+        self, question: Question, room: int, encode: Callable[[str], list[int]]
+    ) -> Question | None:
+        """Return a question with messages over as much of its schema as fits.
 
         Args:
-            question: a record of ``questions.jsonl``.
+            question: any.
             room: most tokens of a prompt.
             encode: the engine's tokenizer.
 
         Returns:
-            The record with ``messages`` and ``prompt`` replaced; None where not even one table
-            fits, or the database is not there.
+            The question with other messages; None where not even one table fits, or there is no
+            schema.
         """
         try:
-            schema = self.schema(question["db_id"])
+            schema = self.schema(question.db_id)
         except UserError:
+            schema = None
+        if schema is None:
             return None
-        style, preset = self._config.schema_style, self._config.system
-        return fit_question(question, schema, style, preset, self._template, room, encode)
+        budget = room - self._tokens(self._with_schema(question, ""), encode)
+        # Tokens of the parts and of the whole differ by a few where they meet.
+        for spare in (2, 16, 64):
+            if budget <= spare:
+                break
+            pruned = prune_schema(
+                schema,
+                f"{question.question} {question.evidence}",
+                budget - spare,
+                self.style,
+                lambda text: len(encode(text)),
+            )
+            fitted = self._with_schema(question, render_schema(pruned, self.style))
+            if self._tokens(fitted, encode) <= room:
+                return fitted
+        return None
 
-
-def fit_question(
-    question: dict[str, Any],
-    schema: Schema,
-    style: str,
-    preset: str,
-    template: Template,
-    room: int,
-    encode: Callable[[str], list[int]],
-) -> dict[str, Any] | None:
-    """Return a question with messages and prompt over as much of a schema as fits.
-
-    Args:
-        question: a record with the ``question`` itself.
-        schema: the whole schema.
-        style: how the schema is rendered.
-        preset: system preset of the prompt.
-        template: prompt template.
-        room: most tokens of a prompt.
-        encode: the engine's tokenizer.
-
-    Returns:
-        The record with ``messages`` and ``prompt`` replaced; None where not one table fits.
-    """
-    bare = render_messages(question["question"], "", preset)
-    budget = room - len(encode(render_text(bare, template)))
-    # Tokens of the parts and of the whole differ by a few where they meet.
-    for spare in (2, 16, 64):
-        if budget <= spare:
-            break
-        pruned = prune_schema(
-            schema, question["question"], budget - spare, style, lambda text: len(encode(text))
+    def _with_schema(self, question: Question, text: str) -> Question:
+        asked, evidence = question.question, question.evidence
+        return replace(
+            question, messages=render_messages(asked, text, self.preset, evidence=evidence)
         )
-        messages = render_messages(question["question"], render_schema(pruned, style), preset)
-        prompt = render_text(messages, template)
-        if len(encode(prompt)) <= room:
-            return question | {"messages": messages, "prompt": prompt}
-    return None
+
+    def _tokens(self, question: Question, encode: Callable[[str], list[int]]) -> int:
+        return len(encode(render_text(question.messages, self.template)))

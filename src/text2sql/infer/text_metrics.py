@@ -11,8 +11,9 @@ from typing import Any
 
 from text2sql.artifacts import QUESTIONS
 from text2sql.errors import UserError
-from text2sql.files import read_json, read_jsonl, write_json
+from text2sql.files import read_json, write_json
 from text2sql.infer.config import load_infer_config
+from text2sql.question import Question, read_questions
 from text2sql.stage import Graph, Job, Stage, StageKind
 from text2sql.train.llamafactory import run_llamafactory
 from text2sql.train.stage import model_of
@@ -27,7 +28,7 @@ def run(job: Job) -> dict[str, Any]:
     Returns:
         BLEU-4 and ROUGE-1/2/L (per cent) and the number of questions.
     """
-    rows = [_row(question) for question in read_jsonl(job.inputs["data"] / QUESTIONS)]
+    rows = [_row(question) for question in read_questions(job.inputs["data"] / QUESTIONS)]
     write_json(job.output / "evaluation.json", rows)
     columns = {"messages": "conversations", "system": "system"}
     info = {"file_name": "evaluation.json", "formatting": "sharegpt", "columns": columns}
@@ -62,12 +63,12 @@ def run(job: Job) -> dict[str, Any]:
     }
 
 
-def _row(question: dict[str, Any]) -> dict[str, Any]:
-    system, user, *begun = question["messages"]
+def _row(question: Question) -> dict[str, Any]:
+    system, user, *begun = question.messages
     if begun:
         raise UserError("text metrics need prompts that do not begin the answer; not preset p3")
     turns = [{"from": "human", "value": user["content"]}]
-    turns.append({"from": "gpt", "value": question["gold"]})
+    turns.append({"from": "gpt", "value": question.gold})
     return {"conversations": turns, "system": system["content"]}
 
 

@@ -121,13 +121,14 @@ TOP = "<module>"  # stands for what a module runs when it is imported
 
 @cache
 def _path(module: str) -> Path | None:
-    if module.split(".")[0] not in PACKAGES:
+    package, *names = module.split(".")
+    spec = find_spec(package) if package in PACKAGES else None
+    if spec is None or spec.origin is None:
         return None
-    try:
-        spec = find_spec(module)
-    except ModuleNotFoundError:
-        return None
-    return Path(spec.origin) if spec and spec.origin else None
+    # Found by name: to ask for the spec of what a module holds would import that module.
+    place = Path(spec.origin).parent.joinpath(*names)
+    files = (place.with_name(f"{place.name}.py"), place / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
 
 
 @cache

@@ -47,6 +47,7 @@ def render_messages(
     system: str = "p2",
     examples: Sequence[Example] = (),
     form: ExamplesForm = "reference_list",
+    evidence: str = "",
 ) -> list[Message]:
     """Return the messages that ask for the SQL of a question.
 
@@ -57,15 +58,18 @@ def render_messages(
             assistant message that opens the reply with ``[ANSWER]``.
         examples: (question, sql) pairs; any preset can carry them.
         form: how the examples are written (see `add_examples`).
+        evidence: what the data set says besides the question; with none nothing is added.
 
     Raises:
         UserError: no such preset.
     """
     if system not in SYSTEM_PRESETS:
         raise UserError(f"no system preset '{system}'; there are: {', '.join(SYSTEM_PRESETS)}")
+    asked = f"\n[SCHEMA]\n{schema_text}\n[QUESTION]\n{question}\n"
+    asked += f"[EVIDENCE]\n{evidence}\n" if evidence else ""
     messages: list[Message] = [
         {"role": "system", "content": SYSTEM_PRESETS[system]},
-        {"role": "user", "content": f"\n[SCHEMA]\n{schema_text}\n[QUESTION]\n{question}\n"},
+        {"role": "user", "content": asked},
     ]
     if system == "p3":
         messages.append({"role": "assistant", "content": ANSWER_OPENING})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,8 +13,9 @@ from text2sql.data.config import DataConfig, DecontaminationConfig
 from text2sql.data.decontaminate import Decontaminator, skeleton
 from text2sql.data.prepare import SchemaTexts
 from text2sql.data.rows import Row
-from text2sql.files import atomic_open, read_jsonl, write_json
+from text2sql.files import read_jsonl, write_json, write_jsonl
 from text2sql.paths import config_name
+from text2sql.question import Question, read_questions
 from text2sql.rag.build import fingerprint, open_store
 from text2sql.rag.config import KnowledgeBaseConfig, RetrievalConfig, load_retrieval_config
 from text2sql.rag.embed import Embedder
@@ -32,7 +32,7 @@ KS = (1, 4, 10, 30)
 def run(job: Job) -> dict[str, Any]:
     """Write examples.jsonl and report.json; return what the report says, and the seconds."""
     config = RetrievalConfig.model_validate(job.config["retrieval"])
-    questions = list(read_jsonl(job.inputs["data"] / QUESTIONS))
+    questions = read_questions(job.inputs["data"] / QUESTIONS)
     schemas = SchemaTexts(DataConfig.model_validate(job.config["data"]))
     asked = ask(questions, schemas, read_drafts(job.inputs.get("draft")))
     guard = leak_guard(config.leak_guard, questions, schemas)
@@ -43,7 +43,7 @@ def run(job: Job) -> dict[str, Any]:
         for answer in retriever.retrieve(asked):
             answers.append(answer)
             job.progress.update(len(answers), len(asked), "questions")
-    report = describe(answers, [q["gold"] for q in questions], guard)
+    report = describe(answers, [q.gold for q in questions], guard)
     report["longer_than_window"] = retriever.embedder.truncated
     write_examples(job.output / EXAMPLES, answers)
     write_json(job.output / REPORT, report)
@@ -82,33 +82,29 @@ def open_retriever(
 
 
 def leak_guard(
-    config: DecontaminationConfig, questions: Sequence[dict[str, Any]], schemas: SchemaTexts
+    config: DecontaminationConfig, questions: Sequence[Question], schemas: SchemaTexts
 ) -> LeakGuard:
-    """Return what leaves out stored questions that give one of a questions.jsonl away."""
-    rows = [
-        Row("evaluation", q["id"], q["question"], q["gold"], db_id=q["db_id"]) for q in questions
-    ]
+    """Return what leaves out stored questions that give one of these away."""
+    rows = [Row("evaluation", q.id, q.question, q.gold, db_id=q.db_id) for q in questions]
     return LeakGuard(Decontaminator(config, rows, schemas.names).check)
 
 
-def ask(
-    questions: Sequence[dict[str, Any]], schemas: SchemaTexts, drafts: dict[int, str]
-) -> list[Asked]:
-    """Return the questions of a questions.jsonl, masked, with their drafts where there are any."""
+def ask(questions: Sequence[Question], schemas: SchemaTexts, drafts: dict[int, str]) -> list[Asked]:
+    """Return questions to search by: masked, with their drafts where there are any."""
     return [
         Asked(
-            id=q["id"],
-            db_id=q["db_id"],
-            question=q["question"],
-            masked=mask_question(q["question"], schemas.names(q["db_id"]) if q["db_id"] else set()),
-            draft=drafts.get(q["id"], ""),
+            id=q.id,
+            db_id=q.db_id,
+            question=q.question,
+            masked=mask_question(q.question, schemas.names(q.db_id) if q.db_id else set()),
+            draft=drafts.get(q.id, ""),
         )
         for q in questions
     ]
 
 
 def read_drafts(folder: Path | None) -> dict[int, str]:
-    """Return the SQL of an infer stage by question id; nothing without a folder."""
+    """Return the SQL of an extract stage by question id; nothing without a folder."""
     if folder is None:
         return {}
     return {row["id"]: row["sql"] for row in read_jsonl(folder / PREDICTIONS)}
@@ -145,16 +141,18 @@ def describe(answers: Sequence[Retrieved], gold: Sequence[str], guard: LeakGuard
 
 def write_examples(path: Path, answers: Sequence[Retrieved]) -> None:
     """Write a line for each question: its examples, best first, with ids and scores."""
-    with atomic_open(path) as stream:
-        for answer in answers:
-            asked, examples = answer.asked, answer.examples
-            record = {
-                "id": asked.id,
-                "db_id": asked.db_id,
-                "question": asked.question,
-                "examples": [{**vars(e), "score": round(e.score, 6)} for e in examples],
+    write_jsonl(
+        path,
+        (
+            {
+                "id": answer.asked.id,
+                "db_id": answer.asked.db_id,
+                "question": answer.asked.question,
+                "examples": [vars(e) | {"score": round(e.score, 6)} for e in answer.examples],
             }
-            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+            for answer in answers
+        ),
+    )
 
 
 def _rows(graph: Graph) -> list[str]:
@@ -174,7 +172,7 @@ def _stage(graph: Graph, row_name: str) -> Stage:
     inputs = {"knowledge-base": store, "data": graph.stage("data")}
     if "skeleton" in retrieval.channels:
         draft = run.draft_of(row).name
-        inputs["draft"] = graph.stage("infer", draft)
+        inputs["draft"] = graph.stage("extract", draft)
         name += f"-{draft}"
     shared = ("knowledge_base", "data", "collection")
     return Stage(

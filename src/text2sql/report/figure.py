@@ -12,7 +12,7 @@ from text2sql.artifacts import RECORD
 from text2sql.files import atomic_open, read_json
 from text2sql.paths import repository_root, shown
 from text2sql.report import table
-from text2sql.report.record import LEVEL_TITLES, LEVELS
+from text2sql.report.record import levels_of, titles
 from text2sql.run import Run
 from text2sql.stage import Graph, Job, Stage, StageKind
 
@@ -66,19 +66,19 @@ def draw_accuracy(record: dict[str, Any], path: Path) -> None:
         record: a run's record.
         path: PNG file to write.
     """
-    rows = record["rows"]
+    rows, levels = record["rows"], levels_of(record)
     width = 0.8 / len(rows)
     many = len(rows) > MANY_ROWS
     with _chart(record, path, min(16.0, max(7.0, 1.2 + 1.76 * len(rows)))) as axes:
         for number, row in enumerate(rows):
-            values = [row["accuracy"][level] for level in LEVELS]
+            values = [row["accuracy"][level] for level in levels]
             offset = (number - (len(rows) - 1) / 2) * width
-            places = [group + offset for group in range(len(LEVELS))]
+            places = [group + offset for group in range(len(levels))]
             bars = axes.bar(places, values, width, label=row["label"], **_style(number))
             axes.bar_label(bars, fmt="%.1f", fontsize=6 if many else 7, padding=1)
         counts = rows[0]["questions"]
-        names = [f"{t}\n(n={counts[k]})" for t, k in zip(LEVEL_TITLES, LEVELS, strict=True)]
-        axes.set_xticks(range(len(LEVELS)), names)
+        names = [f"{t}\n(n={counts[k]})" for t, k in zip(titles(levels), levels, strict=True)]
+        axes.set_xticks(range(len(levels)), names)
         top = max(max(row["accuracy"].values()) for row in rows)
         axes.set_ylim(0, min(112, max(10, top * 1.15)))
         axes.set_ylabel(f"{record['metric']['name'].capitalize()} (%)")

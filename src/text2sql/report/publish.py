@@ -13,7 +13,7 @@ from text2sql.report import quantization
 from text2sql.report.doc_blocks import inference_block, retrieval_block, training_block
 from text2sql.report.figure import CHART, chart_name, copy_chart, draw_sizes
 from text2sql.report.formats import Table, markdown_text
-from text2sql.report.record import LEVEL_TITLES, LEVELS, append_to_ledger, commits
+from text2sql.report.record import LEVELS, append_to_ledger, commits, titles
 from text2sql.report.table import render_table
 from text2sql.report.text import published_metrics, text_table
 
@@ -108,7 +108,7 @@ def published_block() -> str:
         ]
         parts += [
             f"{known['source']}: {known['metric']} ({known['settings']}), {known['hardware']}.",
-            markdown_text(Table(["Row: state here", *LEVEL_TITLES], rows)),
+            markdown_text(Table(["Row: state here", *titles(LEVELS)], rows)),
             "\n".join(
                 f"- {name}: `{row['command']}`; published time: {row['training_time']}"
                 for name, row in known["rows"].items()

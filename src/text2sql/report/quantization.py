@@ -15,7 +15,7 @@ from text2sql.files import read_json, read_jsonl, write_json, write_text
 from text2sql.models.gguf_types import F16, K_BLOCK, block_of
 from text2sql.records import read_manifest
 from text2sql.report.formats import Table, csv_text, markdown_text
-from text2sql.report.record import LEVEL_TITLES, LEVELS, commits, per_cent
+from text2sql.report.record import METRICS, accuracies, commits, levels_of, per_cent, titles
 from text2sql.report.uncertainty import chance
 from text2sql.run import Run
 from text2sql.stage import Graph, Job, Stage, StageKind
@@ -39,14 +39,14 @@ def run(job: Job) -> dict[str, Any]:
         The number of types.
     """
     rows = [_row(job, name) for name in job.config["types"]]
-    reference = _queries(job.inputs[f"infer:{F16}"])
+    reference = _queries(job.inputs[f"extract:{F16}"])
     for row in rows:
-        queries = _queries(job.inputs[f"infer:{row['type']}"])
+        queries = _queries(job.inputs[f"extract:{row['type']}"])
         same = sum(one == other for one, other in zip(queries, reference, strict=True))
         row["same_sql_as_f16"] = per_cent(same / len(reference))
     stages = {name: _manifest(folder) for name, folder in job.inputs.items()}
     record = {
-        **{key: job.config[key] for key in ("title", "profile", "row", "dataset")},
+        **{key: job.config[key] for key in ("title", "profile", "row", "dataset", "metric")},
         "model_sha256": stages[f"file:{F16}"]["inputs"]["model"],
         "rows": rows,
         "threads": job.settings["threads"],
@@ -69,15 +69,17 @@ def _row(job: Job, name: str) -> dict[str, Any]:
     """Collect what the records of one type's stages say."""
     made, inferred = (_manifest(job.inputs[f"{kind}:{name}"]) for kind in ("file", "infer"))
     judged = job.inputs[f"eval:{name}"]
-    scores = read_json(judged / SCORES)["scores"]
     measured, details = inferred["details"], made["details"]
     kept = ("megabytes", "bits_per_weight", "matrices", "perplexity", "perplexity_questions")
     return {
         "type": name,
         **{key: details[key] for key in kept},
-        "questions": {level: scores[level]["count"] for level in LEVELS},
-        "accuracy": {level: per_cent(scores[level]["exec"]) for level in LEVELS},
-        "outcomes": "".join(str(int(verdict["exec"])) for verdict in read_jsonl(judged / VERDICTS)),
+        **accuracies(
+            read_json(judged / SCORES)["scores"],
+            read_jsonl(judged / VERDICTS),
+            [*job.config["levels"], "all"],
+            job.config["metric"],
+        ),
         **{key: measured.get(key) for key in SPEEDS},
         "peak_memory_mb": inferred["peak_memory_mb"],
     }
@@ -90,11 +92,12 @@ def _manifest(folder: Path) -> dict[str, Any]:
 def table(record: dict[str, Any]) -> Table:
     """Return the record as a table, a row a type."""
     reference = next(row for row in record["rows"] if row["type"] == F16)
+    levels = levels_of(record)
     columns = {
         "Type": "{type}",
         "MB": "{megabytes:.0f}",
         "bits/weight": "{bits_per_weight:.2f}",
-        **{title: f"{{{level}}}" for title, level in zip(LEVEL_TITLES, LEVELS, strict=True)},
+        **{title: f"{{level{n}}}" for n, title in enumerate(titles(levels))},
         "p": "{p}",
         "same SQL as F16": "{same_sql_as_f16:.1f} %",
         "perplexity": "{perplexity:.3f}",
@@ -105,8 +108,8 @@ def table(record: dict[str, Any]) -> Table:
     shown = [
         row
         | {
-            level: f"{share:.1f}" if row["questions"][level] else "none"
-            for level, share in row["accuracy"].items()
+            f"level{n}": f"{row['accuracy'][level]:.1f}" if row["questions"][level] else "none"
+            for n, level in enumerate(levels)
         }
         | {
             "p": "" if row is reference else chance(reference["outcomes"], row["outcomes"]),
@@ -126,9 +129,10 @@ def render(record: dict[str, Any]) -> str:
     """Return the record as Markdown: what was measured, the tables, where."""
     first = record["rows"][0]
     machine = record["stages"][f"infer:{first['type']}"]["hardware"]
+    metric = METRICS.get(record.get("metric", ""), "execution accuracy")
     return (
         f"**{record['title']}, row {record['row']}, dataset {record['dataset']}, llama.cpp**:"
-        f" execution accuracy in per cent of {first['questions']['all']} questions, greedy"
+        f" {metric} in per cent of {first['questions']['all']} questions, greedy"
         " decoding; p by the exact McNemar test against F16. Perplexity is that of the right SQL"
         f" after the prompt ({first['perplexity_questions']} questions). Prompt tokens count where"
         " they were read, not where the prompt before had them already; seconds are those of"
@@ -210,12 +214,13 @@ def _tables(graph: Graph) -> list[str]:
 def _stage(graph: Graph, key: str) -> Stage:
     run, quantization = graph.run, graph.run.profile.quantization
     assert quantization is not None  # else there is no key
-    types = [F16, *quantization.types]
+    data = graph.stage("data").config
     inputs: dict[str, Stage] = {}
-    for kind in types:
+    for kind in run.gguf_types:
         made = ("gguf", quantization.row) if kind == F16 else ("quantize", kind)
         inputs[f"file:{kind}"] = graph.stage(*made)
         inputs[f"infer:{kind}"] = graph.stage("quantized-infer", kind)
+        inputs[f"extract:{kind}"] = graph.stage("quantized-extract", kind)
         inputs[f"eval:{kind}"] = graph.stage("quantized-eval", kind)
     return Stage(
         "quantization-table",
@@ -225,7 +230,9 @@ def _stage(graph: Graph, key: str) -> Stage:
             "profile": run.profile.name,
             "row": quantization.row,
             "dataset": run.dataset_label,
-            "types": types,
+            "types": run.gguf_types,
+            "levels": data["levels"],
+            "metric": data["metric"],
         },
         table_folder(run),
         inputs=inputs,

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from text2sql.artifacts import PREDICTIONS, SCORES, TRAINER_LOG, VERDICTS
+from test_suite_sql_eval import hardness
+
+from text2sql.artifacts import ANSWERS, SCORES, TRAINER_LOG, VERDICTS
 from text2sql.files import read_json, read_jsonl
+from text2sql.infer.answers import read_answers
 from text2sql.models.folder import count_parameters
 from text2sql.records import canonical_hash, read_manifest
 from text2sql.stage import Stage, upstream
 
-LEVELS = ("easy", "medium", "hard", "extra", "all")
-LEVEL_TITLES = ("Easy", "Medium", "Hard", "Extra", "All")
+LEVELS = (*hardness.LEVELS, "all")  # Spider's; a record has those of its data set
 JOINT = "joint_all"
 LEDGER = "ledger.jsonl"  # a line for each run that ended in a table, good or bad; never edited
+METRICS = {"bird_set": "BIRD execution accuracy", "strict": "strict execution accuracy"}
 
 
 def build_record(table: Stage) -> dict[str, Any]:
@@ -34,13 +38,15 @@ def build_record(table: Stage) -> dict[str, Any]:
         name: list(read_jsonl(stage.output / VERDICTS)) for name, stage in table.inputs.items()
     }
     first = next(iter(evaluations.values()))
-    settings = first["settings"]
+    settings, metric = first["settings"], table.config["metric"]
+    levels = [*table.config["levels"], "all", *([JOINT] if table.config[JOINT] else [])]
     return {
         "title": table.config["title"],
         "profile": table.config["profile"],
         "dataset": table.config["dataset"],
         "metric": {
-            "name": metric_name(first),
+            "name": METRICS.get(metric) or metric_name(first),
+            "verdict": metric,
             "version": first["metrics_version"],
             "plug_value": settings["plug_value"],
             "keep_distinct": settings["keep_distinct"],
@@ -50,7 +56,7 @@ def build_record(table: Stage) -> dict[str, Any]:
         "test_suite_set": first["test_suite"]["database_set"] if "test_suite" in first else None,
         "levels": [verdict["hardness"] for verdict in next(iter(verdicts.values()))],
         "rows": [
-            _row(row, evaluations[row["name"]], verdicts[row["name"]], table.config[JOINT])
+            _row(row, evaluations[row["name"]], verdicts[row["name"]], levels, metric)
             | {"cost": _cost(table.inputs[row["name"]])}
             for row in table.config["rows"]
         ],
@@ -92,31 +98,57 @@ def metric_name(evaluation: dict[str, Any]) -> str:
 
 
 def _row(
-    row: dict[str, Any], evaluation: dict[str, Any], verdicts: list[dict[str, Any]], joint: bool
+    row: dict[str, Any],
+    evaluation: dict[str, Any],
+    verdicts: list[dict[str, Any]],
+    levels: Sequence[str],
+    metric: str,
 ) -> dict[str, Any]:
-    scores = evaluation["scores"]
-    levels = (*LEVELS, JOINT) if joint else LEVELS
-    suite = evaluation["test_suite"]["scores"] if "test_suite" in evaluation else None
+    suite = evaluation.get("test_suite")
     return {
         "name": row["name"],
         "label": row["label"],
         "without_examples": row["without_examples"],
-        "questions": {level: scores[level]["count"] for level in levels},
-        "accuracy": {level: per_cent(scores[level]["exec"]) for level in levels},
+        **accuracies(evaluation["scores"], verdicts, levels, metric),
         "test_suite_accuracy": suite
-        and {level: per_cent(suite[level]["exec"]) for level in levels},
-        "outcomes": "".join(str(int(verdict["exec"])) for verdict in verdicts),
+        and accuracies(suite["scores"], (), levels, "exec")["accuracy"],
         "further_metrics": evaluation["metrics"],
     }
 
 
+def accuracies(
+    scores: dict[str, Any], verdicts: Iterable[dict[str, Any]], levels: Sequence[str], metric: str
+) -> dict[str, Any]:
+    """Return, from the evaluator's scores and verdicts, how a row did in a metric.
+
+    Returns:
+        ``questions`` and ``accuracy`` (per cent) by level, ``outcomes`` as a text of 0 and 1.
+    """
+    none = {"count": 0, metric: 0.0}
+    return {
+        "questions": {level: scores.get(level, none)["count"] for level in levels},
+        "accuracy": {level: per_cent(scores.get(level, none)[metric]) for level in levels},
+        "outcomes": "".join(str(int(verdict[metric])) for verdict in verdicts),
+    }
+
+
+def levels_of(record: dict[str, Any]) -> list[str]:
+    """Return the levels of a record, ``all`` last; ``joint_all``, which is none, stays out."""
+    return [level for level in record["rows"][0]["accuracy"] if level != JOINT]
+
+
+def titles(levels: Iterable[str]) -> list[str]:
+    """Return levels as they stand at the head of a table."""
+    return [level if level == JOINT else level.capitalize() for level in levels]
+
+
 def _cost(evaluation: Stage) -> dict[str, Any]:
     """What a row cost: its inference, and the training behind it if there was one."""
-    inference = evaluation.inputs["predictions"]
+    inference = evaluation.inputs["predictions"].inputs["answers"]
     manifest = read_manifest(inference.output) or {}
-    answers = list(read_jsonl(inference.output / PREDICTIONS))
-    seconds = sum(answer["seconds"] for answer in answers)
-    tokens = sum(answer["completion_tokens"] for answer in answers)
+    answers = list(read_answers(inference.output / ANSWERS))
+    seconds = sum(answer.seconds for answer in answers)
+    tokens = sum(answer.completion_tokens for answer in answers)
     cost = {
         "seconds_per_1000_questions": round(1000 * seconds / len(answers), 1),
         "tokens_per_second": round(tokens / seconds, 1) if seconds else None,

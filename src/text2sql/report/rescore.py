@@ -11,7 +11,7 @@ from test_suite_sql_eval.errors import InputError
 from text2sql.errors import UserError
 from text2sql.files import read_json
 from text2sql.report.formats import Table, markdown_text
-from text2sql.report.record import LEVEL_TITLES, LEVELS
+from text2sql.report.record import LEVELS, titles
 
 MODES: dict[str, dict[str, Any]] = {
     "EX": {"extra": True},
@@ -74,7 +74,7 @@ def rescore(
     on_suites = f" (TS: on {suites.name}/)" if suites else ""
     return "\n\n".join(
         [
-            markdown_text(Table(["Predictions", "Metric", *LEVEL_TITLES], rows)),
+            markdown_text(Table(["Predictions", "Metric", *titles(LEVELS)], rows)),
             f"Published: {reference['metric']}, {reference['settings']}; source:"
             f" {reference['source']}. All others: test-suite-sql-eval on {databases.name}/"
             f"{on_suites}.",

@@ -7,15 +7,16 @@ from typing import Any
 from text2sql.artifacts import QUESTIONS, RECORD, TABLE, VERDICTS
 from text2sql.files import read_json, read_jsonl, write_json, write_text
 from text2sql.paths import build_root
+from text2sql.question import read_questions
 from text2sql.report.error_analysis import error_report
 from text2sql.report.formats import Table, csv_text, latex_text, markdown_text
 from text2sql.report.record import (
     JOINT,
-    LEVEL_TITLES,
-    LEVELS,
     append_to_ledger,
     build_record,
     commits,
+    levels_of,
+    titles,
     total_seconds,
 )
 from text2sql.report.uncertainty import evidence_table, marks
@@ -38,9 +39,9 @@ def run(job: Job) -> dict[str, Any]:
 
 def _errors(table: Stage, row: dict[str, Any]) -> str:
     evaluation = table.inputs[row["name"]]
-    asked = read_jsonl(evaluation.inputs["data"].output / QUESTIONS)
+    asked = read_questions(evaluation.inputs["data"].output / QUESTIONS)
     verdicts = list(read_jsonl(evaluation.output / VERDICTS))
-    return error_report(row["label"], verdicts, [question["question"] for question in asked])
+    return error_report(row["label"], verdicts, [question.question for question in asked])
 
 
 def render_table(record: dict[str, Any]) -> str:
@@ -60,20 +61,19 @@ def render_table(record: dict[str, Any]) -> str:
 
 def accuracy_table(record: dict[str, Any]) -> Table:
     """Return accuracy in per cent by difficulty, a row a model, with the number of questions."""
-    marked = {level: marks(record, level) for level in LEVELS}
-    joint = [JOINT] if JOINT in record["rows"][0]["questions"] else []
-    levels, titles = [*LEVELS, *joint], [*LEVEL_TITLES, *joint]
+    levels = list(record["rows"][0]["accuracy"])
+    marked = {level: marks(record, level) for level in levels_of(record)}
+    marked[JOINT] = {}  # of whole interactions, while the tests compare questions
     counts = [str(record["rows"][0]["questions"][level]) for level in levels]
-    header, rows = ["Model", *titles], [["*questions*", *counts]]
+    header, rows = ["Model", *titles(levels)], [["*questions*", *counts]]
     if _suite_set(record):
-        header += [f"TS {title}" for title in titles]
+        header += [f"TS {title}" for title in titles(levels)]
         rows[0] += counts
     for row in record["rows"]:
         cells = [
             marked[level].get(row["name"], "{}").format(f"{row['accuracy'][level]:.1f}")
-            for level in LEVELS
+            for level in levels
         ]
-        cells += [f"{row['accuracy'][level]:.1f}" for level in joint]
         if _suite_set(record):
             cells += [f"{row['test_suite_accuracy'][level]:.1f}" for level in levels]
         rows.append([row["label"], *cells])
@@ -125,7 +125,7 @@ def show(run: Run) -> str:
 
 
 def _stage(graph: Graph, key: str) -> Stage:
-    run = graph.run
+    run, data = graph.run, graph.stage("data").config
     return Stage(
         "table",
         "table",
@@ -139,6 +139,8 @@ def _stage(graph: Graph, key: str) -> Stage:
                 for row in run.rows
             ],
             "joint_all": run.profile.joint_all,
+            "levels": data["levels"],
+            "metric": data["metric"],
         },
         run.folder / "table",
         inputs={row.name: graph.stage("eval", row.name) for row in run.rows},

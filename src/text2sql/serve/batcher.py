@@ -6,15 +6,17 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from text2sql.errors import UserError
-from text2sql.infer.answers import Surroundings, answer
-from text2sql.infer.config import InferConfig
+from text2sql.infer.answers import Answer, Surroundings, answer
+from text2sql.infer.config import DecodingConfig, InferConfig
 from text2sql.infer.engine import Engine
-from text2sql.infer.shrink_prompt import fit_question
-from text2sql.prompt import Example, Template, render_messages, render_text
+from text2sql.infer.predictions import Prediction, predict
+from text2sql.infer.repair import Repairer
+from text2sql.infer.shrink_prompt import SchemaFitter
+from text2sql.prompt import Example, Template
+from text2sql.question import Question
 from text2sql.schema import Schema
 from text2sql.serve.control_words import disarm
 from text2sql.serve.database import LiveDatabase
@@ -35,38 +37,26 @@ class Asking:
 
 
 @dataclass(frozen=True)
-class Question:
-    """A question on its way to the model; the record of its answer comes with the future."""
+class Reply:
+    """What the model wrote, the SQL in it, and the examples it saw, None where none were found."""
 
-    text: str
-    schema_text: str
+    answer: Answer
+    prediction: Prediction
+    examples: list[Example] | None
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A question on its way to the model; the reply comes with the future.
+
+    `live` says that it is about the configured database, whose queries may be run.
+    """
+
+    question: Question
     schema: Schema | None
     live: bool
     listener: Callable[[str], None] | None = None
-    future: Future[dict[str, Any]] = field(default_factory=Future)
-
-
-class _Fitter:
-    """Renders questions of one batch anew over less of their own schemas."""
-
-    def __init__(self, schemas: dict[str, Schema | None], asking: Asking) -> None:
-        self._schemas, self._asking = schemas, asking
-
-    def schema(self, db_id: str) -> Schema:
-        found = self._schemas[db_id]
-        if found is None:
-            raise UserError("no tables were recognised in the schema")
-        return found
-
-    def fit(
-        self, question: dict[str, Any], room: int, encode: Callable[[str], list[int]]
-    ) -> dict[str, Any] | None:
-        schema, asking = self._schemas[question["db_id"]], self._asking
-        if schema is None:
-            return None
-        return fit_question(
-            question, schema, asking.style, asking.preset, asking.template, room, encode
-        )
+    future: Future[Reply] = field(default_factory=Future)
 
 
 class Batcher:
@@ -88,7 +78,7 @@ class Batcher:
         config: InferConfig,
         asking: Asking,
         database: LiveDatabase | None,
-        waiting: FairQueue[Question],
+        waiting: FairQueue[Pending],
         metrics: Metrics,
         finder: ExampleFinder | None = None,
     ) -> None:
@@ -118,18 +108,29 @@ class Batcher:
                     self._metrics.batch_size.observe(len(group))
                     self._answer(group, live)
 
-    def _answer(self, group: Sequence[Question], live: bool) -> None:
+    def _answer(self, group: Sequence[Pending], live: bool) -> None:
         try:
-            fitter = _Fitter({str(n): one.schema for n, one in enumerate(group)}, self._asking)
             database = self._database if live else None
-            kind = database.kind if database else ""
-            around = Surroundings(self._asking.template, fitter, database, kind)
-            rows = [self._row(number, one) for number, one in enumerate(group)]
-            examples = self._add_examples(group, rows)
-            for record in answer(self._engine, rows, self._config, around):
-                number = record["id"]
-                self._metrics.tokens.inc(record["completion_tokens"])
-                group[number].future.set_result(record | {"examples": examples[number]})
+            config, asking = self._config, self._asking
+            if database is None:  # neither votes nor repairs
+                decoding = DecodingConfig(grammar=config.decoding.grammar)
+                config = config.model_copy(update={"decoding": decoding})
+            around = Surroundings(
+                asking.template,
+                SchemaFitter(
+                    lambda number: group[int(number)].schema,
+                    asking.style,
+                    asking.preset,
+                    asking.template,
+                ),
+                Repairer(database, asking.template, database.kind).answers if database else None,
+                {number: one.listener for number, one in enumerate(group)},
+            )
+            shown = self._with_examples(group)
+            for done in answer(self._engine, [question for question, _ in shown], config, around):
+                self._metrics.tokens.inc(done.completion_tokens)
+                reply = Reply(done, predict(done, database), shown[done.id][1])
+                group[done.id].future.set_result(reply)
         except Exception as error:  # the thread must live on, whatever the model did
             if not isinstance(error, UserError):
                 log.exception("the model failed on a batch of %d", len(group))
@@ -137,33 +138,22 @@ class Batcher:
                 if not one.future.done():
                     one.future.set_exception(error)
 
-    def _row(self, number: int, one: Question) -> dict[str, Any]:
-        messages = render_messages(one.text, one.schema_text, self._asking.preset)
-        return {
-            "id": number,
-            "db_id": str(number),
-            "question": one.text,
-            "messages": messages,
-            "prompt": render_text(messages, self._asking.template),
-            "listener": one.listener,
-        }
-
-    def _add_examples(
-        self, group: Sequence[Question], rows: Sequence[dict[str, Any]]
-    ) -> list[list[Example] | None]:
-        """Put examples into the prompts of a batch.
-
-        Returns:
-            Those that each prompt holds; None for each where they could not be looked up.
-        """
+    def _with_examples(
+        self, group: Sequence[Pending]
+    ) -> list[tuple[Question, list[Example] | None]]:
+        """Return the questions of a batch, numbered, and the examples that their prompts hold."""
+        questions = [
+            replace(one.question, id=number, db_id=str(number)) for number, one in enumerate(group)
+        ]
         if self._finder is None:
-            return [[] for _ in group]
-        found = self._finder.find([(one.text, one.schema) for one in group])
+            return [(question, []) for question in questions]
+        found = self._finder.find([(one.question.question, one.schema) for one in group])
         if found is None:
-            return [None for _ in group]
+            return [(question, None) for question in questions]
         room = self._config.max_model_len - self._config.max_new_tokens
         template, engine = self._asking.template, self._engine
+        harmless = [[Example(*disarm(example)) for example in examples] for examples in found]
         return [
-            self._finder.show(row, [Example(*disarm(e)) for e in examples], template, engine, room)
-            for row, examples in zip(rows, found, strict=True)
+            self._finder.show(question, examples, template, engine, room)
+            for question, examples in zip(questions, harmless, strict=True)
         ]

@@ -11,10 +11,10 @@ from typing import Any
 from text2sql.data.config import DataConfig
 from text2sql.data.prepare import SchemaTexts
 from text2sql.errors import UserError
-from text2sql.files import read_jsonl
 from text2sql.infer.engine import Engine
 from text2sql.infer.examples import fit_examples
 from text2sql.prompt import Example, Template
+from text2sql.question import Question, read_questions
 from text2sql.rag.config import RetrievalConfig
 from text2sql.rag.mask import mask_question
 from text2sql.rag.retrieve import leak_guard, open_retriever
@@ -53,7 +53,7 @@ class ExampleFinder:
     ) -> None:
         require_answerable(config)
         schemas = SchemaTexts(DataConfig.model_validate(stage["data"]))
-        guard = leak_guard(config.leak_guard, list(read_jsonl(questions)), schemas)
+        guard = leak_guard(config.leak_guard, read_questions(questions), schemas)
         self._config = config
         self._opened = ExitStack()
         self._retriever = self._opened.enter_context(
@@ -88,19 +88,15 @@ class ExampleFinder:
 
     def show(
         self,
-        row: dict[str, Any],
+        question: Question,
         examples: list[Example],
         template: Template,
         engine: Engine,
         room: int,
-    ) -> list[Example]:
-        """Put examples into a question's ``messages`` and ``prompt``.
-
-        Returns:
-            Those of them that the prompt has room for.
-        """
+    ) -> tuple[Question, list[Example]]:
+        """Return a question with examples in its messages, and those that there is room for."""
         style = {"form": self._config.form, "order": self._config.order}
-        return fit_examples(row, examples, style, template, engine, room)
+        return fit_examples(question, examples, style, template, engine, room)
 
 
 def require_answerable(config: RetrievalConfig) -> None:

@@ -22,6 +22,7 @@ class Ask(BaseModel):
     db_schema: str | None = Field(
         default=None, description="CREATE TABLE statements or M-Schema; any text will do"
     )
+    evidence: str = Field(default="", description="what helps to read the question, as in BIRD")
     execute: bool = Field(default=False, description="run the SQL on the configured database")
     max_rows: int | None = Field(default=None, ge=1)
 

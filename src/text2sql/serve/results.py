@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from text2sql.artifacts import QUESTIONS, VERDICTS
 from text2sql.errors import UserError
-from text2sql.evaluate import VERDICTS
 from text2sql.files import read_json, read_jsonl
 from text2sql.paths import build_root, repository_root
+from text2sql.question import read_questions
+from text2sql.report.record import levels_of
 from text2sql.report.table import RECORD, accuracy_table, caption
 from text2sql.serve.messages import Refusal
 
@@ -38,6 +40,8 @@ def _run(name: str, path: Path) -> dict[str, Any]:
             "caption": caption(record),
             "header": table.header,
             "rows": table.rows,
+            "levels": levels_of(record),
+            "metric": record["metric"]["name"],
             "accuracy": [
                 {"name": row["name"], "label": row["label"], "accuracy": row["accuracy"]}
                 for row in record["rows"]
@@ -66,27 +70,28 @@ def questions(run: str, row: str) -> dict[str, Any]:
         raise Refusal(404, "not_found", "the run's table has no such row")
     folder = build_root() / "runs" / record["profile"] / record["dataset"]
     verdicts = folder / "eval" / row / VERDICTS
-    asked = folder / "data" / "questions.jsonl"
+    asked = folder / "data" / QUESTIONS
     if not (verdicts.is_file() and asked.is_file()):
         message = "the answers of this run are not on this machine; make reproduce writes them"
         raise Refusal(404, "no_answers", message)
     judged = list(read_jsonl(verdicts))
+    right = [int(verdict[record["metric"].get("verdict", "exec")]) for verdict in judged]
     return {
         "run": run,
         "row": row,
-        "same_as_record": outcomes == "".join(str(int(verdict["exec"])) for verdict in judged),
+        "same_as_record": outcomes == "".join(map(str, right)),
         "questions": [
             {
                 "id": verdict["index"],
                 "db_id": verdict["db_id"],
                 "hardness": verdict["hardness"],
-                "question": question["question"],
+                "question": question.question,
                 "gold": verdict["gold"],
                 "prediction": verdict["pred"],
-                "right": bool(verdict["exec"]),
+                "right": bool(outcome),
                 "error": verdict["error"],
                 "error_message": verdict["error_message"],
             }
-            for question, verdict in zip(read_jsonl(asked), judged, strict=True)
+            for question, verdict, outcome in zip(read_questions(asked), judged, right, strict=True)
         ],
     }

@@ -13,9 +13,11 @@ from test_suite_sql_eval.errors import FORBIDDEN, TIMEOUT
 from text2sql.errors import UserError
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Engine
+from text2sql.prompt import render_messages
+from text2sql.question import Question
 from text2sql.schema import Schema, render_schema
 from text2sql.schema.text import parse_schema
-from text2sql.serve.batcher import Asking, Batcher, Question
+from text2sql.serve.batcher import Asking, Batcher, Pending, Reply
 from text2sql.serve.config import ServeConfig
 from text2sql.serve.control_words import CONTROL, disarm
 from text2sql.serve.database import LiveDatabase
@@ -66,7 +68,7 @@ class Service:
         self.config, self.model, self.database = config, model, database
         self.metrics = Metrics()
         self._infer, self._asking = infer, asking
-        waiting: FairQueue[Question] = FairQueue(config.max_waiting, config.max_waiting_per_client)
+        waiting: FairQueue[Pending] = FairQueue(config.max_waiting, config.max_waiting_per_client)
         self._waiting = waiting
         self.metrics.waiting.set_function(lambda: len(waiting))
         runner = database if database and database.executes else None
@@ -115,10 +117,10 @@ class Service:
         started = time.monotonic()
         self._check(ask)
         target = await asyncio.to_thread(self._target, ask)
-        record = await self._ask_model(ask, target, client, listener)
-        sql = record["sql"]
-        taken_apart = CONTROL in ask.question or CONTROL in target.text
-        warnings = [*target.warnings, *([SEPARATED] if taken_apart else []), *_notes(record)]
+        reply = await self._ask_model(ask, target, client, listener)
+        sql = reply.prediction.sql
+        taken_apart = any(CONTROL in text for text in (ask.question, ask.evidence, target.text))
+        warnings = [*target.warnings, *([SEPARATED] if taken_apart else []), *_notes(reply)]
         fault = await self._fault(sql, target)
         answer = Answer(
             sql=sql,
@@ -127,7 +129,7 @@ class Service:
             seconds=round(time.monotonic() - started, 4),
             model=self.model,
             request_id=request_id,
-            examples=[SolvedQuestion(question=q, sql=s) for q, s in record["examples"] or ()],
+            examples=[SolvedQuestion(question=q, sql=s) for q, s in reply.examples or ()],
         )
         self.metrics.answers.labels("invalid" if fault else "valid").inc()
         if on_sql:
@@ -143,6 +145,7 @@ class Service:
     def _check(self, ask: Ask) -> None:
         limits = (
             ("question", ask.question, self.config.max_question_characters),
+            ("evidence", ask.evidence, self.config.max_question_characters),
             ("db_schema", ask.db_schema or "", self.config.max_schema_characters),
         )
         for name, text, most in limits:
@@ -180,22 +183,20 @@ class Service:
 
     async def _ask_model(
         self, ask: Ask, target: _Target, client: str, listener: Callable[[str], None] | None
-    ) -> dict[str, Any]:
-        question = Question(
-            disarm(ask.question),
-            disarm(target.text),
-            disarm(target.schema),
-            target.database is not None,
-            listener,
-        )
+    ) -> Reply:
+        text, evidence, preset = disarm(ask.question), disarm(ask.evidence), self._asking.preset
+        messages = render_messages(text, disarm(target.text), preset, evidence=evidence)
+        # The batcher numbers the questions it asks together.
+        question = Question(0, "", text, "", messages, evidence)
+        pending = Pending(question, disarm(target.schema), target.database is not None, listener)
         try:
-            self._waiting.put(client, question)
+            self._waiting.put(client, pending)
         except QueueFullError:
             message = "too many questions are waiting; try again in a moment"
             raise Refusal(429, "busy", message, 2) from None
         limit = self.config.request_seconds
         try:
-            record = await asyncio.wait_for(asyncio.wrap_future(question.future), limit)
+            reply = await asyncio.wait_for(asyncio.wrap_future(pending.future), limit)
         except TimeoutError:
             message = f"no answer within {limit:g} seconds"
             raise Refusal(504, "timeout", message, 5) from None
@@ -205,11 +206,11 @@ class Service:
             raise Refusal(502, "model", "the model's server does not answer", 5) from None
         except Exception:
             raise Refusal(500, "model", "the model failed on this question") from None
-        if record["finish_reason"] == "prompt_too_long":
+        if reply.prediction.finish_reason == "prompt_too_long":
             most = self._infer.max_model_len - self._infer.max_new_tokens
-            message = f"question and schema are {record['prompt_tokens']} tokens, {most} fit"
+            message = f"question and schema are {reply.answer.prompt_tokens} tokens, {most} fit"
             raise Refusal(413, "too_long", message)
-        return record
+        return reply
 
     async def _fault(self, sql: str, target: _Target) -> str | None:
         database = target.database
@@ -241,18 +242,16 @@ class Service:
         ), notes
 
 
-def _notes(record: dict[str, Any]) -> list[str]:
-    notes = []
-    if record["finish_reason"] == "length":
+def _notes(reply: Reply) -> list[str]:
+    done, prediction, notes = reply.answer, reply.prediction, []
+    if prediction.finish_reason == "length":
         notes.append(CUT)
-    if record.get("prompt_pruned"):
+    if done.unpruned_sha256:
         notes.append(PRUNED)
-    if record["examples"] is None:
+    if reply.examples is None:
         notes.append(MISSING)
-    if "votes" in record:
-        notes.append(f"{record['votes']} of {record['samples']} samples agree on the result")
-    if record.get("repair") in ("worked", "failed"):
-        notes.append(
-            f"the first answer failed ({record['first_error']}); repair {record['repair']}"
-        )
+    if prediction.samples:
+        notes.append(f"{prediction.votes} of {prediction.samples} samples agree on the result")
+    if done.repair in ("worked", "failed"):
+        notes.append(f"the first answer failed ({done.first_error}); repair {done.repair}")
     return notes

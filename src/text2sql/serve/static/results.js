@@ -2,7 +2,6 @@
 import { call, draw, find, make, token } from "./common.js";
 import { highlight } from "./sql.js";
 
-const LEVELS = ["easy", "medium", "hard", "extra", "all"];
 let questions = [];
 
 function complain(error) {
@@ -40,10 +39,10 @@ function plain(text) {
 }
 
 function figure(run) {
-  const room = LEVELS.length * (16 + 19 * run.accuracy.length);  // for a value above each bar
-  const width = Math.max(Math.min(640, find("runs").clientWidth), room), height = 220, floor = height - 26, group = width / LEVELS.length, bar = (group - 16) / run.accuracy.length;
-  const picture = draw("svg", { viewBox: `0 0 ${width} ${height}`, width, role: "img", "aria-label": "Execution accuracy by difficulty" });
-  LEVELS.forEach((level, i) => {
+  const levels = run.levels, room = levels.length * (16 + 19 * run.accuracy.length);  // for a value above each bar
+  const width = Math.max(Math.min(640, find("runs").clientWidth), room), height = 220, floor = height - 26, group = width / levels.length, bar = (group - 16) / run.accuracy.length;
+  const picture = draw("svg", { viewBox: `0 0 ${width} ${height}`, width, role: "img", "aria-label": `${run.metric} by difficulty` });
+  levels.forEach((level, i) => {
     run.accuracy.forEach((row, j) => {
       const value = row.accuracy[level], size = (value / 100) * (floor - 20), x = i * group + 8 + j * bar;
       picture.append(
@@ -53,7 +52,7 @@ function figure(run) {
     });
     picture.append(draw("text", { x: i * group + group / 2, y: height - 8, "text-anchor": "middle" }, level));
   });
-  return make("figure", {}, picture, make("figcaption", {}, `Execution accuracy in per cent; bars from left: ${run.accuracy.map((row) => row.label).join(", ")}`));
+  return make("figure", {}, picture, make("figcaption", {}, `${run.metric[0].toUpperCase()}${run.metric.slice(1)} in per cent; bars from left: ${run.accuracy.map((row) => row.label).join(", ")}`));
 }
 
 async function open(run, row) {
@@ -64,6 +63,8 @@ async function open(run, row) {
     find("questions-title").textContent = `${run.title}, ${run.dataset}: ${row.label}`;
     find("questions-note").textContent = found.same_as_record ? "" : "These answers are of another run than the published record.";
     const kinds = [...new Set(questions.map((one) => one.error).filter(Boolean))].sort();
+    const levels = run.levels.filter((level) => level !== "all");
+    find("hardness").replaceChildren(make("option", { value: "" }, "all"), ...levels.map((level) => make("option", {}, level)));
     find("error").replaceChildren(make("option", { value: "" }, "all"), ...kinds.map((kind) => make("option", {}, kind)));
     find("questions").hidden = false;
     list();
