@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,18 @@ import pytest
 ROOT = Path(__file__).resolve().parent
 pytest_plugins = ["tiny_models"]  # of tests/helpers
 OPTIONAL = ("slow", "gpu", "megatron", "services")  # markers that pyproject.toml leaves out
+# What a user may have set for runs of their own.
+SETTINGS = ("DB_URL", "MILVUS_TOKEN", "TEXT2SQL_ROOT", "TEXT2SQL_TOKEN")
+SETTINGS += ("NNODES", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
+
+
+def pytest_configure() -> None:
+    """Let hypothesis try the same examples everywhere, for as long as a busy machine takes."""
+    if find_spec("hypothesis"):  # it is not in every environment's lock
+        from hypothesis import settings
+
+        settings.register_profile("steady", derandomize=True, deadline=None)
+        settings.load_profile("steady")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -36,6 +49,21 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
             f"left out: {skipped + deselected} tests ({skipped} skipped, {deselected} by their"
             " markers); to run them all, as far as this machine can: make test-all"
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobodys_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Leave out what belongs to the user: settings, what earlier runs cached, a proxy."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in SETTINGS:
+            patch.delenv(name, raising=False)
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        # But for what takes minutes to compile: DeepSpeed's communication.
+        patch.setenv("TORCH_EXTENSIONS_DIR", str(cache / "torch_extensions"))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        for name in ("no_proxy", "NO_PROXY"):
+            patch.setenv(name, "127.0.0.1,localhost")
+        yield
 
 
 @pytest.fixture

@@ -32,6 +32,10 @@ copy=$(mktemp -d)
 log=$copy/git.log
 trap 'rm -rf "$copy"' EXIT
 
+git() { # whose complaints are told by their English words
+    LC_ALL=C command git "$@"
+}
+
 reason() { # the first complaint in git's own words
     grep -aoEm 1 '(fatal|error): .*' "$log" || tail -n 1 "$log"
 }

@@ -90,7 +90,7 @@ def test_many_similar_columns_take_no_factorial_time() -> None:
     start = time.monotonic()
     assert equivalent(gold, pred, False)
     assert not equivalent(gold, almost, False)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60
 
 
 def test_other_semantics() -> None:

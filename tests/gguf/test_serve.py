@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 from text2sql.errors import UserError
 from text2sql.infer.config import InferConfig
@@ -22,13 +23,12 @@ from text2sql.prompt import load_template
 pytestmark = pytest.mark.slow
 TEMPLATE = load_template("qwen3_nothink")
 NAME = "tiny-qwen3-F16"
-START_SECONDS = 200
 
 
 @pytest.fixture(scope="module")
 def base_url(gguf_folder: Path) -> Iterator[str]:
     """A server of our command, stopped at the end."""
-    openai: Any = pytest.importorskip("openai", reason="no openai client (make setup-gguf)")
+    openai: Any = pytest.importorskip("openai", reason="no openai client (make setup)")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -40,7 +40,7 @@ def base_url(gguf_folder: Path) -> Iterator[str]:
     client = openai.OpenAI(base_url=url, api_key="none", max_retries=0, timeout=5)
     with subprocess.Popen(command, env=environment) as server:
         try:
-            deadline = time.monotonic() + START_SECONDS
+            deadline = time.monotonic() + PATIENCE
             while server.poll() is None and time.monotonic() < deadline:
                 try:
                     client.models.list()
@@ -63,7 +63,7 @@ def test_the_openai_client_gets_models_completions_and_chat(
 ) -> None:
     import openai
 
-    client = openai.OpenAI(base_url=base_url, api_key="none", timeout=120)
+    client = openai.OpenAI(base_url=base_url, api_key="none", timeout=PATIENCE)
     assert [model.id for model in client.models.list()] == [NAME]
     answer = client.completions.create(
         model=NAME, prompt=gguf_texts[0], max_tokens=4, temperature=0
@@ -115,7 +115,7 @@ def test_plain_clients_get_no_repetition_penalty(
 ) -> None:
     import openai
 
-    client = openai.OpenAI(base_url=base_url, api_key="none", timeout=120)
+    client = openai.OpenAI(base_url=base_url, api_key="none", timeout=PATIENCE)
     answer = client.completions.create(
         model=NAME, prompt=gguf_texts[0], max_tokens=16, temperature=0, stop=["<|im_end|>"]
     )
@@ -135,7 +135,7 @@ def test_plain_chat_clients_get_none_either(
     messages: Any = [{"role": "user", "content": "How many singers are there?"}]
     tokenizer: Any = AutoTokenizer.from_pretrained(tiny_qwen3)
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    client = openai.OpenAI(base_url=base_url, api_key="none", timeout=120)
+    client = openai.OpenAI(base_url=base_url, api_key="none", timeout=PATIENCE)
     answer = client.chat.completions.create(
         model=NAME, messages=messages, max_tokens=16, temperature=0
     )

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 from text2sql.errors import UserError
 from text2sql.pipeline.keys import is_current, stage_key
@@ -125,7 +126,7 @@ def test_failed_stage_names_its_log_and_leaves_no_output(runner: ScriptScheduler
 
 def test_two_runs_at_once_are_refused(runner: ScriptScheduler) -> None:
     stage = make_stage(runner.run_meant.folder, "slow")
-    runner.scripts["slow"] = "import time; time.sleep(30)"
+    runner.scripts["slow"] = "import time; time.sleep(3600)"
     other = ScriptScheduler(runner.run_meant, workers=1)
     said: list[str] = []
     thread = threading.Thread(target=lambda: said.append(_failure_of(runner, stage)))
@@ -134,7 +135,7 @@ def test_two_runs_at_once_are_refused(runner: ScriptScheduler) -> None:
     with pytest.raises(UserError, match="another run is at work"):
         other.run([stage])
     os.killpg(runner.running["slow"].process.pid, signal.SIGKILL)
-    thread.join(10)
+    thread.join(PATIENCE)
     assert "it was killed, as the system does when memory runs out" in said[0]
 
 
@@ -168,7 +169,7 @@ from pathlib import Path
 
 class R(Scheduler):
     def command(self, stage):
-        child = "import time; time.sleep(300)"
+        child = "import time; time.sleep(3600)"
         parent = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {child!r}]);"
         parent += f"open({note!r}, 'w').write(str(p.pid)); p.wait()"
         return [sys.executable, "-c", parent]
@@ -195,11 +196,11 @@ def test_a_stopped_run_leaves_no_orphans(
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    _wait_for(lambda: note.is_file() and note.read_text().isdigit(), 60)
+    _wait_for(lambda: note.is_file() and note.read_text().isdigit())
     grandchild = int(note.read_text())
     assert _alive(grandchild)
     process.send_signal(number)
-    assert process.wait(30) == 130
+    assert process.wait(PATIENCE) == 130
     _wait_for(lambda: not _alive(grandchild))
 
 
@@ -211,8 +212,8 @@ def _alive(pid: int) -> bool:
     return state != "Z"
 
 
-def _wait_for(condition, seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
+def _wait_for(condition) -> None:
+    end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.05)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 from text2sql.files import read_json, read_jsonl
 
@@ -17,7 +18,10 @@ COMMAND = "import sys; from text2sql.cli import main; sys.argv[0] = 'text2sql'; 
 def retrieve() -> subprocess.CompletedProcess[str]:
     arguments = ["stage", "retrieve", "--limit", "12", "--rows", ROWS]
     return subprocess.run(
-        [sys.executable, "-c", COMMAND, *arguments], capture_output=True, text=True, timeout=280
+        [sys.executable, "-c", COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 from rag_entries import WordEmbedder, make_entries
 
 from text2sql.errors import UserError
@@ -204,7 +205,7 @@ def test_one_who_waits_for_the_file_gets_it_when_the_other_is_done(place: Path) 
                 "-c",
                 "import sys; from text2sql.rag.store import Store\n"
                 "print('waiting', flush=True)\n"
-                "with Store(sys.argv[1], 'kb', wait=60) as store: print(store.fingerprint())",
+                "with Store(sys.argv[1], 'kb', wait=600) as store: print(store.fingerprint())",
                 str(place),
             ],
             stdout=subprocess.PIPE,
@@ -214,7 +215,7 @@ def test_one_who_waits_for_the_file_gets_it_when_the_other_is_done(place: Path) 
         assert other.stdout.readline() == "waiting\n"
         with pytest.raises(subprocess.TimeoutExpired):
             other.wait(timeout=1.0)
-    out, _ = other.communicate(timeout=60)
+    out, _ = other.communicate(timeout=PATIENCE)
     assert (other.returncode, out) == (0, "None\n")
 
 
@@ -296,14 +297,14 @@ def test_a_server_that_stops_answering_while_in_use(
     try:
         uri = f"http://127.0.0.1:{int(server.stdout.readline())}"
         query = WordEmbedder().queries(["how many items of kind 7 are there"])
-        with Store(uri, "kb", timeout=3.0) as store:
+        with Store(uri, "kb", PATIENCE) as store, Store(uri, "kb", timeout=3.0) as impatient:
             build(base_config, make_entries(30), store, WordEmbedder())
             freeze(server)
             started = time.monotonic()
             with pytest.raises(
                 UserError, match=r"cannot be searched: .*no answer in 3 s"
             ) as caught:
-                store.search("question_vector", query, 1)
+                impatient.search("question_vector", query, 1)
             assert time.monotonic() - started < 30
             assert uri in str(caught.value)
             assert "\n" not in str(caught.value)
@@ -326,7 +327,7 @@ def test_the_same_code_builds_and_searches_over_a_uri(
 
     server, database, port = start_server_in_thread(data_dir=str(place), host="127.0.0.1", port=0)
     try:
-        with Store(f"http://127.0.0.1:{port}", "kb", timeout=20.0) as store:
+        with Store(f"http://127.0.0.1:{port}", "kb", PATIENCE) as store:
             assert build(base_config, make_entries(30), store, WordEmbedder())["added"] == 30
             query = WordEmbedder().queries(["how many items of kind 7 are there"])
             assert store.search("question_vector", query, 1)[0][0][0] == "shop000007"

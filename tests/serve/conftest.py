@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from patience import PATIENCE
 
 pytest.importorskip("fastapi", reason="the web service is not installed; run: make setup")
 import uvicorn
@@ -37,7 +38,22 @@ class Server:
 
     def ask(self, question: str, **more: Any) -> httpx.Response:
         """Ask a question over HTTP."""
-        return httpx.post(f"{self.url}/text2sql", json={"question": question, **more}, timeout=60)
+        return self.post(json={"question": question, **more})
+
+    def post(self, **content: Any) -> httpx.Response:
+        """Send a question's body as it is."""
+        return httpx.post(f"{self.url}/text2sql", timeout=PATIENCE, **content)
+
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        """Look a path up over HTTP."""
+        return httpx.get(f"{self.url}{path}", timeout=PATIENCE, **more)
+
+
+def wait_for_valid_answers(url: str, count: int) -> None:
+    """Wait until the model has given so many valid answers, whose SQL is then run."""
+    line = f'text2sql_answers_total{{outcome="valid"}} {float(count)}'
+    while line not in httpx.get(f"{url}/metrics", timeout=PATIENCE).text:
+        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -67,7 +83,8 @@ def start(tiny_model: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
         finder: Any = None,
         **settings: Any,
     ) -> Server:
-        values = {"port": 0, "schema_style": STYLE, "query_seconds": 2, **settings}
+        values = {"port": 0, "schema_style": STYLE, "query_seconds": PATIENCE}
+        values |= {"request_seconds": PATIENCE} | settings
         config = ServeConfig.model_validate(values | {"db_url": str(db_url) if db_url else None})
         infer = InferConfig.model_validate(
             {"engine": "transformers", "dtype": "float32", "batch_size": 16}
@@ -92,5 +109,5 @@ def start(tiny_model: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
     yield begin
     for server, thread in running:
         server.uvicorn.should_exit = True
-        thread.join(40)
+        thread.join(PATIENCE)
         assert not thread.is_alive(), "the server did not shut down"

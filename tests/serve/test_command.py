@@ -19,7 +19,9 @@ from typing import Any
 
 import httpx
 import pytest
+from patience import PATIENCE
 
+from tests.serve.conftest import wait_for_valid_answers
 from text2sql.serve.logs import JsonFormatter
 
 COMMAND = [sys.executable, "-c", "from text2sql.cli import main; main()", "serve"]
@@ -55,13 +57,13 @@ def serving(
             stderr=stream,
         )
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + PATIENCE
             url = f"http://127.0.0.1:{port}"
             while True:
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < deadline
                 try:
-                    httpx.get(f"{url}/healthz")
+                    httpx.get(f"{url}/healthz", timeout=PATIENCE)
                     break
                 except httpx.TransportError:
                     time.sleep(0.2)
@@ -80,15 +82,15 @@ def test_it_stops_cleanly_and_finishes_what_runs(
 
         def ask(_: int) -> httpx.Response:
             headers = {"X-Request-ID": "from-the-test"}
-            return httpx.post(f"{url}/text2sql", json=body, headers=headers, timeout=90)
+            return httpx.post(f"{url}/text2sql", json=body, headers=headers, timeout=PATIENCE)
 
         with ThreadPoolExecutor(2) as pool:
             asked = [pool.submit(ask, n) for n in range(2)]
-            time.sleep(2)
+            wait_for_valid_answers(url, 2)
             assert not any(one.done() for one in asked)
             process.send_signal(signal.SIGTERM)
             answers = [one.result() for one in asked]
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE) == 0
     assert [one.status_code for one in answers] == [200, 200]
     assert all(one.json()["result"]["error_kind"] == "timeout" for one in answers)
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
@@ -121,7 +123,7 @@ def test_a_mistake_is_one_line(
         env=environment(repository, **variables),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert result.returncode == 2
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
@@ -140,7 +142,7 @@ def test_a_taken_port_is_one_line(repository: Path, tiny_model: Path) -> None:
             env=environment(repository),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
         )
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
     assert "choose another port" in result.stderr

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from patience import PATIENCE
 
 from tests.serve.conftest import Server
 from tests.serve.test_command import free_port
@@ -60,7 +61,7 @@ def server_url(tiny_gguf: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}/v1"
     with subprocess.Popen(command, env=environment) as server:
         try:
-            deadline = time.monotonic() + 200
+            deadline = time.monotonic() + PATIENCE
             while True:
                 assert server.poll() is None, "the server ended by itself"
                 assert time.monotonic() < deadline

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 from tests.serve.conftest import Server
 from tests.serve.test_command import COMMAND, environment, serving
@@ -217,7 +218,7 @@ def test_a_wrong_retrieval_is_one_line(
         env=environment(repository),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert result.returncode == 2
     assert result.stderr.startswith("error: ") and words in result.stderr
@@ -237,6 +238,6 @@ def test_the_command_makes_the_knowledge_base_and_serves_with_it(
         _,
     ):
         body = {"question": "How many bikes are there?"}
-        answer = httpx.post(f"{url}/text2sql", json=body, timeout=60).json()
+        answer = httpx.post(f"{url}/text2sql", json=body, timeout=PATIENCE).json()
     log = (tmp_path / "log").read_text()
     assert 0 < len(answer["examples"]) <= 4, (answer, log)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from patience import PATIENCE
 
 from tests.serve.conftest import Server
 from tests.serve.test_stream import open_socket
@@ -66,7 +67,7 @@ def watching(server: Server) -> Iterator[Seen]:
         thread = threading.Thread(target=listen)
         thread.start()
         yield seen
-    thread.join(10)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
@@ -75,7 +76,9 @@ def text2sql(build: Path, *arguments: str, **variables: str) -> None:
     command = [sys.executable, "-c", "from text2sql.cli import main; main()", *arguments]
     path = os.pathsep.join(part for part in sys.path if part)
     environment = os.environ | {"PYTHONPATH": path, "TEXT2SQL_BUILD": str(build)} | variables
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

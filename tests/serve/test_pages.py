@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 from tests.serve.conftest import Server
 from text2sql.prompt import Example
 
 sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed; make test-pages installs it"
+    "playwright.sync_api", reason="playwright is not installed; run: make setup-test"
 )
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]  # for root, and where /dev/shm is small
 Start = Callable[..., Server]
 
 
@@ -25,7 +27,7 @@ def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine; on Debian: apt-get install chromium")
     with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield running
         running.close()
 
@@ -34,6 +36,7 @@ def browser() -> Iterator[Any]:
 def page(browser: Any) -> Iterator[Any]:
     """A page on which no script may fail and no other host may be asked."""
     context = browser.new_context()
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     faults: list[str] = []
     hosts: set[str] = set()
@@ -48,7 +51,7 @@ def page(browser: Any) -> Iterator[Any]:
 def ask(page: Any, question: str) -> None:
     page.fill("#question", question)
     page.keyboard.press("Enter")
-    page.wait_for_selector("#facts >> text=/ s$/", timeout=30_000)
+    page.wait_for_selector("#facts >> text=/ s$/", timeout=PATIENCE * 1000)
 
 
 def test_ask_and_see_sql_rows_chart_and_schema(start: Start, database: Path, page: Any) -> None:

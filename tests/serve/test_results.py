@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
-
 from tests.serve.conftest import Server
 from text2sql.files import write_jsonl
 from text2sql.question import Question, write_questions
@@ -56,22 +54,22 @@ def write_run(build: Path) -> None:
 
 def test_runs_and_questions(start: Callable[..., Server], build_folder: Path) -> None:
     write_run(build_folder)
-    url = f"{start().url}/api/results"
-    run = next(one for one in httpx.get(url).json() if one["run"] == "tiny_own")
+    server = start()
+    run = next(one for one in server.get("/api/results").json() if one["run"] == "tiny_own")
     assert run["rows"][1][0] == "Tiny LoRA"
     assert run["levels"] == ["easy", "medium", "hard", "extra", "all"]
-    found = httpx.get(f"{url}/tiny_own/lora").json()
+    found = server.get("/api/results/tiny_own/lora").json()
     assert found["same_as_record"] is True
     assert [one["right"] for one in found["questions"]] == [True, False, False]
     assert found["questions"][1]["error"] == "no_such_column"
     for path in ("tiny_own/other", "nothing/lora", "..%2f..%2fetc/passwd"):
-        assert httpx.get(f"{url}/{path}").status_code == 404
+        assert server.get(f"/api/results/{path}").status_code == 404
 
 
 def test_a_record_without_its_run_says_so(start: Callable[..., Server], build_folder: Path) -> None:
     write_run(build_folder)
     (build_folder / "runs" / "tiny" / "own" / "eval" / "lora" / "verdicts.jsonl").unlink()
-    refused = httpx.get(f"{start().url}/api/results/tiny_own/lora")
+    refused = start().get("/api/results/tiny_own/lora")
     assert (refused.status_code, refused.json()["error"]["kind"]) == (404, "no_answers")
 
 
@@ -82,6 +80,6 @@ def test_a_broken_record_does_not_hide_the_others(
     other = build_folder / "runs" / "tiny" / "broken" / "table"
     other.mkdir(parents=True)
     (other / "record.json").write_text('{"title": 1')
-    runs = {one["run"]: one for one in httpx.get(f"{start().url}/api/results").json()}
+    runs = {one["run"]: one for one in start().get("/api/results").json()}
     assert "error" in runs["tiny_broken"]
     assert "rows" in runs["tiny_own"]

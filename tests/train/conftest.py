@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 from tiny_models import save_wide_qwen3
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -245,7 +246,7 @@ class Trainer:
 
     def close(self) -> None:
         """End the server."""
-        self.server.communicate(timeout=60)
+        self.server.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")

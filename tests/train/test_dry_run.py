@@ -25,6 +25,8 @@ from text2sql.train.schedule import plan_schedule
 PROFILES = ("qwen3-1.7b", "qwen3-4b", "qwen2.5-coder-7b", "deepseek-coder-6.7b", "smollm2-135m")
 # Published sizes, in parameters, of the models' own cards.
 BILLIONS = (1.72, 4.02, 7.62, 6.74, 0.1345)
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = sorted(path.stem for path in (ROOT / "configs" / "train").glob("*.yaml"))
 
 
 def describe(
@@ -104,7 +106,7 @@ def test_share_of_rows_cut_is_told() -> None:
     assert count_cut(Lengths([10], [10], counted=True), 100).describe(100) is None
 
 
-@pytest.mark.parametrize("name", sorted(p.stem for p in Path("configs/train").glob("*.yaml")))
+@pytest.mark.parametrize("name", RECIPES)
 def test_every_shipped_recipe_fits_its_profile(name: str) -> None:
     prefix = name.split("_")[0]
     profile = "smollm2-135m_gpu" if name.endswith("packed_1gpu") and "smol" in name else prefix

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 from text2sql.errors import UserError
 from text2sql.files import write_failure
@@ -88,7 +89,7 @@ Progress(folder).note("told to nobody")
             stderr=subprocess.PIPE,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE,
         )
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "llamafactory.yaml.done").exists()
@@ -125,6 +126,7 @@ def test_a_disk_too_small_for_the_checkpoints(
     tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = load_recipe("smollm2-135m_full_cpu")
+    monkeypatch.setattr("text2sql.files.free_bytes", lambda folder: 2**40)
     check_disk(recipe, tiny.model, tmp_path)
     monkeypatch.setattr("text2sql.files.free_bytes", lambda folder: 2**20)
     with pytest.raises(UserError, match="checkpoints need about"):
@@ -214,7 +216,7 @@ def test_setup_megatron_says_why_git_fails(repository: Path, tmp_path: Path, sou
     python.parent.mkdir(parents=True)
     python.symlink_to("/bin/false")
     subprocess.run(["git", "init", "--quiet", "other"], cwd=tmp_path, check=True)
-    who = ["-c", "user.name=owl", "-c", "user.email=owl@example.org"]
+    who = ["-c", "user.name=owl", "-c", "user.email=owl@example.org", "-c", "commit.gpgsign=no"]
     commit = ["git", *who, "commit", "--quiet", "--allow-empty", "--message", "first"]
     subprocess.run(commit, cwd=tmp_path / "other", check=True)
     url = (tmp_path / source).as_uri()
@@ -240,7 +242,7 @@ def test_killed_training_ends_with_the_loss_of_the_unbroken_one(
     whole = run_stage(tmp_path / "whole", config, tiny.inputs)
     cut = tmp_path / "cut"
     process = start_stage(cut, config, tiny.inputs)
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + PATIENCE
     while not complete_checkpoints(cut):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -80,7 +81,7 @@ def test_two_nodes_train_as_one_machine(
     address = {"NNODES": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     second = joining_stage(tmp_path, config, tiny.inputs, NODE_RANK="1", **address)
     first = run_stage(tmp_path, config, tiny.inputs, NODE_RANK="0", **address)
-    output, _ = second.communicate(timeout=120)
+    output, _ = second.communicate(timeout=PATIENCE)
     assert second.returncode == 0, output[-3000:]
     assert first.losses == pytest.approx(alone.losses[:4], abs=1e-3)
     assert (tmp_path / "llamafactory-node1.yaml").is_file()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 from text2sql.errors import UserError
 from text2sql.train.megatron_setup import require_mcore_adapter
@@ -165,7 +166,7 @@ def test_killed_training_goes_on(
     whole = train_megatron(tmp_path / "whole", config, tiny.inputs)
     cut = tmp_path / "cut"
     process = start_stage(cut, config, tiny.inputs)
-    deadline = time.monotonic() + 400
+    deadline = time.monotonic() + PATIENCE
     while not complete_checkpoints(cut):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)

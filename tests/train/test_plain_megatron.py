@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 
 PROGRAM = Path(__file__).parent / "programs" / "plain_megatron.py"
 needs_megatron = pytest.mark.skipif(
@@ -32,7 +33,7 @@ def train(model: Path, result: Path, steps: int, *options: str) -> dict[str, Any
         capture_output=True,
         text=True,
         check=False,
-        timeout=200,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr[-5000:]
     found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE
 from tiny_models import COUNTS
 
 from text2sql.errors import UserError
@@ -76,7 +77,7 @@ def start(tiny: Path, output: Path, config: dict[str, Any]) -> subprocess.Popen[
 
 def train(tiny: Path, output: Path, config: dict[str, Any]) -> tuple[dict[str, Any], str]:
     process = start(tiny, output, config)
-    text = process.communicate(timeout=250)[0]
+    text = process.communicate(timeout=PATIENCE)[0]
     assert process.returncode == 0, text
     return json.loads(text.splitlines()[-1]), text
 
@@ -100,7 +101,7 @@ def test_killed_training_goes_on_to_the_same_adapter(tiny: Path, tmp_path: Path)
 
     cut = tmp_path / "cut"
     process = start(tiny, cut, CONFIG)
-    end = time.monotonic() + 200
+    end = time.monotonic() + PATIENCE
     while last_checkpoint(cut) is None:
         assert process.poll() is None and time.monotonic() < end
         time.sleep(0.02)
