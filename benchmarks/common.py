@@ -15,7 +15,7 @@ def surroundings() -> dict[str, Any]:
         "git": git_state(),
         "hardware": hardware.describe(),
         "versions": package_versions(),
-        "threads": int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))),
+        "threads": hardware.thread_count(),
     }
 
 

@@ -194,7 +194,7 @@ def test_without_its_store_a_question_is_still_answered(
     server = start(database, finder=finder)
     assert server.ask("How many bikes are there?").json()["examples"]
     store = finder._retriever._store
-    store._client.drop_collection(COLLECTION)
+    store.client.drop_collection(COLLECTION)
     answer = server.ask("How many bikes are there?", execute=True).json()
     assert (answer["examples"], answer["warnings"]) == ([], [MISSING])
     assert answer["result"]["rows"] == [[3]]
