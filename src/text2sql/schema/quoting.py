@@ -28,6 +28,11 @@ _DUCKDB_WORDS = """
     anti asof at collation concurrently describe lambda lateral pivot pivot_longer pivot_wider
     positional qualify recursive semi show summarize tablesample unpack unpivot
 """
+# MariaDB's (information_schema.keywords) that SQLAlchemy does not know of.
+_MARIADB_WORDS = """
+    delete_domain_id master_demote_to_replica master_demote_to_slave portion sql_buffer_result
+    sql_cache sql_no_cache value
+"""
 
 
 def quote_name(name: str, dialect: str = "sqlite") -> str:
@@ -85,7 +90,7 @@ def _server_words() -> frozenset[str]:
     """
     names = (*PREPARERS.values(), "mariadb")
     words = (_preparer(name).reserved_words for name in names)
-    return frozenset(_DUCKDB_WORDS.split()).union(*words)
+    return frozenset([*_DUCKDB_WORDS.split(), *_MARIADB_WORDS.split()]).union(*words)
 
 
 @cache
