@@ -55,7 +55,7 @@ def prepare(config: DataConfig, output: Path, limit: int | None = None) -> dict[
         questions = evaluation_rows(config)
         judge = Decontaminator(config.decontamination, questions, schemas.names)
         write_evaluation(questions[:limit], schemas, output)
-        spool = _spool(_train_rows(config), schemas, judge, rejects, output / SPOOL)
+        spool = _spool(training_rows(config), schemas, judge, rejects, output / SPOOL)
         written = _write_training(config, output, spool, limit)
     (output / SPOOL).unlink()
     write_json(output / "decontamination.json", judge.report())
@@ -202,7 +202,8 @@ def _spool(
     return starts
 
 
-def _train_rows(config: DataConfig) -> Iterator[Row | Reject]:
+def training_rows(config: DataConfig) -> Iterator[Row | Reject]:
+    """Yield the rows of a dataset's training sources; they are streamed."""
     for name in config.train:
         yield from read_rows(
             resolve(name),

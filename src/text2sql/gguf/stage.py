@@ -41,11 +41,6 @@ def _row(graph: Graph) -> list[str]:
     return [quantization.row] if quantization else []
 
 
-def _types(graph: Graph) -> list[str]:
-    quantization = graph.run.profile.quantization
-    return list(quantization.types) if quantization else []
-
-
 def _f16(graph: Graph, row: str) -> Stage:
     quantization = graph.run.profile.quantization
     assert quantization is not None  # it names the row that is the key
@@ -89,7 +84,7 @@ KINDS = (
         "GGUF files and their quantization (TYPES=, MODEL= for any folder)",
         run,
         _quantized,
-        _types,
+        lambda graph: graph.run.gguf_types[1:],
         show=_show,
     ),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
 import sys
 import time
@@ -15,10 +14,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from text2sql.data.config import DataConfig, resolve
+from text2sql.data.config import DataConfig
 from text2sql.data.decontaminate import skeleton
-from text2sql.data.prepare import SchemaTexts
-from text2sql.data.rows import Reject, Row, read_rows
+from text2sql.data.prepare import SchemaTexts, training_rows
+from text2sql.data.rows import Reject, Row
 from text2sql.data.stage import data_config
 from text2sql.errors import UserError
 from text2sql.files import read_json, sha256_text, write_json
@@ -150,20 +149,15 @@ def entries(data: DataConfig) -> Iterator[Entry]:
     """Yield the usable rows of a dataset's training sources; they are streamed."""
     schemas = SchemaTexts(data.model_copy(update={"schema_budget": None}))
     text_of = cache(lambda db_id: schemas.text(db_id, ""))
-    workers = len(os.sched_getaffinity(0))
-    for name in data.train:
-        path = resolve(name)
-        for row in read_rows(
-            path, data.fields, data.max_characters, data.parse_sql, workers=workers
-        ):
-            if isinstance(row, Reject):
-                continue  # the data stage reports them
-            try:
-                schema_text = row.schema or text_of(row.db_id)
-            except UserError:
-                continue
-            names = schema_names(row.schema) if row.schema else schemas.names(row.db_id)
-            yield _entry(row, schema_text, mask.mask_question(row.question, names))
+    for row in training_rows(data):
+        if isinstance(row, Reject):
+            continue  # the data stage reports them
+        try:
+            schema_text = row.schema or text_of(row.db_id)
+        except UserError:
+            continue
+        names = schema_names(row.schema) if row.schema else schemas.names(row.db_id)
+        yield _entry(row, schema_text, mask.mask_question(row.question, names))
 
 
 def _entry(row: Row, schema_text: str, masked: str) -> Entry:
