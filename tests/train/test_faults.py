@@ -49,6 +49,7 @@ from text2sql.train.stage import complete_checkpoints
             "RuntimeError: Gloo connectFullMesh failed with [../gloo/transport/tcp/pair.cc:144]",
             "GLOO_SOCKET_IFNAME",
         ),
+        ("AssertionError: Torch not compiled with CUDA enabled", "needs a CUDA GPU"),
         ("[rank1]: KeyError: 'answer'", "KeyError: 'answer'"),
     ],
 )
