@@ -150,9 +150,8 @@ def test_create_data_writes_what_the_evaluator_takes(shop_sqlite: str, build_fol
     spider = folder / "spider"
     gold = spider / "dev_gold.sql"
     predictions = folder / "p.txt"
-    predictions.write_text(
-        "".join(line.split("\t")[0] + "\n" for line in gold.read_text().splitlines())
-    )
+    lines = gold.read_text(encoding="utf-8").splitlines()
+    predictions.write_text("".join(line.split("\t")[0] + "\n" for line in lines), "utf-8")
     report = evaluate(
         str(gold),
         str(predictions),

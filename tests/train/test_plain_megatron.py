@@ -24,6 +24,7 @@ def train(model: Path, result: Path, steps: int, *options: str) -> dict[str, Any
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(root / "src"), str(root / "tests" / "helpers")]),
         "OMP_NUM_THREADS": "1",
+        "PYTHONUTF8": "1",  # torch reads files of its own in the locale's encoding
         "CUDA_VISIBLE_DEVICES": "",
     }
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
