@@ -162,8 +162,8 @@ def test_examples_shown_to_the_model_can_be_read(start: Start, database: Path, p
         def find(self, questions: Any) -> list[list[Example]]:
             return [[Example("How many <b>shops</b>?", "SELECT count(*) FROM shop")]]
 
-        def show(self, row: Any, examples: list[Example], *_: Any) -> list[Example]:
-            return examples
+        def show(self, question: Any, examples: list[Example], *_: Any) -> Any:
+            return question, examples
 
         def close(self) -> None:
             pass
