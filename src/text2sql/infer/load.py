@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from pkgutil import resolve_name
 
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Engine
@@ -21,12 +20,6 @@ ENGINES = {
 # What asks again where a query fails; where it is not wanted, no change of it or of the way that
 # SQL is taken out of answers asks a model again.
 REPAIR = "text2sql.infer.repair:repairing"
-
-
-def load_definition(place: str) -> Any:
-    """Return what a text of the form ``module:name`` names."""
-    module, _, name = place.partition(":")
-    return getattr(import_module(module), name)
 
 
 def load_engine(
@@ -50,5 +43,5 @@ def load_engine(
         UserError: the engine is not installed, the model is missing or broken, it does not fit the
             memory or the template, or the adapter's rank is above `max_lora_rank`.
     """
-    engine: Engine = load_definition(ENGINES[config.engine])(model, config, stops, device, adapter)
+    engine: Engine = resolve_name(ENGINES[config.engine])(model, config, stops, device, adapter)
     return engine

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from text2sql.artifacts import ANSWERS, QUESTIONS
@@ -17,7 +18,7 @@ from text2sql.files import json_line, sha256_text, write_jsonl, write_text
 from text2sql.infer.answers import Answer, Surroundings, answer, read_answers
 from text2sql.infer.config import InferConfig, load_infer_config
 from text2sql.infer.examples import add_found_examples, read_examples
-from text2sql.infer.load import ENGINES, REPAIR, load_definition, load_engine
+from text2sql.infer.load import ENGINES, REPAIR, load_engine
 from text2sql.infer.shrink_prompt import SchemaFitter
 from text2sql.models.gguf_types import F16
 from text2sql.prompt import Template, load_template, render_text
@@ -87,7 +88,7 @@ def _surroundings(
     repair = None
     if config.decoding.repair:
         timeout = config.decoding.execution_timeout_seconds
-        repairing = load_definition(REPAIR)(data.databases(), timeout, template)
+        repairing = resolve_name(REPAIR)(data.databases(), timeout, template)
         repair = stack.enter_context(repairing).answers
     return Surroundings(template, fitter, repair)
 

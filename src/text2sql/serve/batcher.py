@@ -59,7 +59,7 @@ class Pending:
     future: Future[Reply] = field(default_factory=Future)
 
 
-class Batcher:
+class Batcher(threading.Thread):
     """Answers questions in the order of a fair queue, `batch_size` of them at a time.
 
     Args:
@@ -82,23 +82,19 @@ class Batcher:
         metrics: Metrics,
         finder: ExampleFinder | None = None,
     ) -> None:
+        super().__init__(name="model", daemon=True)
         self._engine, self._config, self._asking = engine, config, asking
         self._database, self._waiting, self._metrics = database, waiting, metrics
         self._finder = finder
-        self._thread = threading.Thread(target=self._work, name="model", daemon=True)
-        self._thread.start()
-
-    @property
-    def alive(self) -> bool:
-        """Whether questions are still being answered."""
-        return self._thread.is_alive()
+        self.start()
 
     def stop(self, seconds: float) -> None:
         """Take no more questions, answer those that wait, and end."""
         self._waiting.close()
-        self._thread.join(seconds)
+        self.join(seconds)
 
-    def _work(self) -> None:
+    def run(self) -> None:
+        """Answer questions until the queue is closed and empty."""
         while batch := self._waiting.take(self._config.batch_size):
             # One whose asker has given up is no longer worth the model's time.
             wanted = [one for one in batch if one.future.set_running_or_notify_cancel()]

@@ -32,6 +32,9 @@ Given = TypeVar("Given")
 class LiveDatabase:
     """A database that is asked while others may change it; safe to share between threads.
 
+    `kind` is the name by which people know such databases; `executes` says whether queries can be
+    run on it.
+
     Args:
         config: the service's settings, with `db_url`.
 
@@ -44,6 +47,8 @@ class LiveDatabase:
         self._config, self._url = config, config.db_url.get_secret_value()
         url = parse_url(self._url)
         self.dialect = sql_dialect(url)
+        self.kind = DIALECT_NAMES[self.dialect]
+        self.executes = self.dialect not in NOT_RUN
         self._path = database_file(url) if self.dialect in FILES else None
         self._lock = threading.Lock()
         self._schema: Schema | None = None
@@ -58,16 +63,6 @@ class LiveDatabase:
         # Checks have a thread of their own, so that slow queries do not hold up other answers.
         self._queries = ThreadPoolExecutor(config.query_workers, "query")
         self._checks = ThreadPoolExecutor(1, "check")
-
-    @property
-    def executes(self) -> bool:
-        """Whether queries can be run on it."""
-        return self.dialect not in NOT_RUN
-
-    @property
-    def kind(self) -> str:
-        """The name by which people know such databases."""
-        return DIALECT_NAMES[self.dialect]
 
     def close(self) -> None:
         """Stop the threads and processes that run queries."""

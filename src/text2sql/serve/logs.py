@@ -32,9 +32,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return self._clean(json.dumps(line, ensure_ascii=False, default=str))
-
-    def _clean(self, text: str) -> str:
+        text = json.dumps(line, ensure_ascii=False, default=str)
         for secret in self._secrets:
             text = text.replace(json.dumps(secret, ensure_ascii=False)[1:-1], HIDDEN)
         return text

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from test_suite_sql_eval.errors import FORBIDDEN, SYNTAX
@@ -114,8 +114,10 @@ class CheckedDatabase:
         self._pools: queue.LifoQueue[Pool] = queue.LifoQueue()
         for _ in range(workers):
             self._pools.put(Pool("text2sql.serve.query_worker", settings, 1))
-        self._lock = threading.Lock()
-        self._known: tuple[Schema, Validator] | None = None
+        trusted = config.trusted_functions
+        self._validator = lru_cache(maxsize=1)(
+            lambda schema: Validator(schema, dialect, functions=trusted)
+        )
 
     def close(self) -> None:
         """End the processes that run queries."""
@@ -146,12 +148,7 @@ class CheckedDatabase:
 
     def _check(self, sql: str) -> Checked | Result:
         """Return the checked query, or a failure that says why it must not be run."""
-        schema = self._schema()
-        with self._lock:
-            if self._known is None or self._known[0] is not schema:
-                trusted = self._config.trusted_functions
-                self._known = schema, Validator(schema, self._dialect, functions=trusted)
-            validator = self._known[1]
+        validator = self._validator(self._schema())
         try:
             return validator.check(sql)
         except Rejected as error:

@@ -78,7 +78,7 @@ class Service:
     @property
     def alive(self) -> bool:
         """Whether questions are being answered."""
-        return self._batcher.alive
+        return self._batcher.is_alive()
 
     def close(self) -> None:
         """Answer what still waits and end the model's thread and the query workers."""
