@@ -75,12 +75,7 @@ class LlamaCppEngine(Engine):
     """
 
     def __init__(
-        self,
-        model: Path,
-        config: InferConfig,
-        stops: Sequence[str],
-        device: str = "cpu",
-        adapter: Path | None = None,
+        self, model: Path, config: InferConfig, stops: Sequence[str], *_unused: Any
     ) -> None:
         path = find_gguf(model)
         self._config = config

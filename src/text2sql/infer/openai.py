@@ -26,12 +26,7 @@ class OpenAIEngine(TokenizerEngine):
     """
 
     def __init__(
-        self,
-        model: Path,
-        config: InferConfig,
-        stops: Sequence[str],
-        device: str = "cpu",
-        adapter: Path | None = None,
+        self, model: Path, config: InferConfig, stops: Sequence[str], *_unused: Any
     ) -> None:
         assert config.server is not None  # the config model sees to it
         self._config, self._server, self._stops = config, config.server, list(stops)

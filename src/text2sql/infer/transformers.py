@@ -30,12 +30,7 @@ class TransformersEngine(TokenizerEngine):
     """A causal language model on CPU or one GPU."""
 
     def __init__(
-        self,
-        model: Path,
-        config: InferConfig,
-        stops: Sequence[str],
-        device: str = "cpu",
-        adapter: Path | None = None,
+        self, model: Path, config: InferConfig, stops: Sequence[str], device: str, *_unused: Any
     ) -> None:
         self._config = config
         require_model(model)
