@@ -124,6 +124,18 @@ def test_a_slow_query_holds_nobody_up(start: Start, database: Path) -> None:
         assert "killed" in slow.result().json()["result"]["error"]
 
 
+def test_what_runs_when_the_time_to_stop_is_over_is_told_so(start: Start, database: Path) -> None:
+    server = start(database, query_seconds=5, shutdown_seconds=1)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(server.ask, "Never end.", execute=True)
+        wait_for_valid_answers(server.url, 1)
+        server.uvicorn.should_exit = True
+        answer = asked.result()
+    assert answer.status_code == 503 and answer.headers["Retry-After"]
+    assert answer.json()["error"]["kind"] == "stopping"
+    assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
+
+
 def test_rows_are_capped(start: Start, database: Path) -> None:
     server = start(database, max_rows=2)
     result = server.ask("Prices of all bikes?", execute=True).json()["result"]

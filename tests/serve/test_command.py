@@ -76,8 +76,10 @@ def serving(
 def test_it_stops_cleanly_and_finishes_what_runs(
     repository: Path, tiny_model: Path, database: Path, tmp_path: Path
 ) -> None:
-    log = tmp_path / "log"
-    with serving(repository, tiny_model, database, log) as (url, process):
+    log, settings = tmp_path / "log", tmp_path / "serve.yaml"
+    settings.write_text(f"shutdown_seconds: {PATIENCE:.0f}\n")  # to start a worker may take long
+    options = ["--config", str(settings)]
+    with serving(repository, tiny_model, database, log, options) as (url, process):
         body = {"question": "Never end.", "execute": True}  # takes its time, whatever the machine
 
         def ask(_: int) -> httpx.Response:

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from text2sql.serve.config import ServeConfig, is_loopback
-from text2sql.serve.messages import Refusal, error_answer
+from text2sql.serve.messages import Refusal, error_answer, stopping
 from text2sql.serve.metrics import Metrics
 
 log = logging.getLogger("text2sql.serve")
@@ -60,7 +60,7 @@ class Guard:
         given = headers.get("x-request-id", "")
         request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
-        status = 500
+        status: int | None = None
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -85,10 +85,12 @@ class Guard:
             else:
                 await error_answer(refusal, request_id)(scope, receive, answer)
         except asyncio.CancelledError:
-            status = 499  # the client is gone
-            raise
+            # Only the web server cancels: it ends, and its time for what still runs is over.
+            if scope["type"] == "websocket" or status is not None:
+                raise
+            await error_answer(stopping(), request_id)(scope, receive, answer)
         finally:
-            self._record(scope, request_id, status, time.monotonic() - started)
+            self._record(scope, request_id, status or 500, time.monotonic() - started)
 
     def _admit(self, scope: Scope, headers: Headers) -> None:
         host = headers.get("host", "")

@@ -88,6 +88,11 @@ def database_gone() -> Refusal:
     return Refusal(503, "database", "the database cannot be reached; the server's log says more", 5)
 
 
+def stopping() -> Refusal:
+    """Return the refusal of a request that was not done when the service had to end."""
+    return Refusal(503, "stopping", "the service is being stopped", 5)
+
+
 def invalid(errors: Sequence[Mapping[str, Any]]) -> Refusal:
     """Return the refusal of a request that pydantic found errors in."""
     place = ".".join(str(part) for part in errors[0]["loc"] if part != "body")
