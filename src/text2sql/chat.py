@@ -1,4 +1,4 @@
-"""The one client of OpenAI-compatible endpoints: retries, streaming, token counts, cost."""
+"""The one client of OpenAI-compatible endpoints: retries, streaming, token counts, cost, a log."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import AnyHttpUrl, ValidationError
 
 from text2sql.errors import UserError
+from text2sql.files import json_line, read_jsonl
 from text2sql.prompt import Message
+from text2sql.records import canonical_hash
 
 RETRIES = 3  # after connection errors, time-outs, 408, 409, 429 and 5xx, each after a longer wait
 NO_KEY = "there-is-no-key"  # a local server asks for none, but the client wants one
@@ -127,6 +130,35 @@ class ChatClient:
             reason = "the answer is not an OpenAI completion"
         reason = " ".join(reason.split()).replace(self._openai.api_key, "***")
         raise EndpointError(f"{self.url}: {reason}", status)
+
+
+class AnswerLog:
+    """What models answered, written down as it comes: who was broken off does not ask again.
+
+    Args:
+        path: JSON Lines file; read where it is there, else made with the first answer.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        rows = read_jsonl(path) if path.is_file() else ()
+        self._answers = {row["key"]: row["answer"] for row in rows if "answer" in row}
+
+    def answer(self, asked: Any, ask: Callable[[], str]) -> tuple[str, bool]:
+        """Return the answer to what was asked, and whether it stood in the log.
+
+        Args:
+            asked: all that the answer depends on, as JSON-able values.
+            ask: gives an answer that is not in the log.
+        """
+        key = canonical_hash(asked)
+        if key in self._answers:
+            return self._answers[key], True
+        self._answers[key] = ask()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(json_line({"key": key, "answer": self._answers[key]}))
+        return self._answers[key], False
 
 
 def _streamed(create: Any, request: dict[str, Any], listen: Callable[[str], None]) -> Reply | None:

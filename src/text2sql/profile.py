@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, Self
 
+import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from text2sql.config import StrictModel, key_check, load_config, require_file
+from text2sql.files import write_text
 from text2sql.hardware import MachineConfig
 from text2sql.models.gguf_types import QUANTIZATION_TYPES, check_type
-from text2sql.paths import config_path
+from text2sql.paths import build_root, config_path
 from text2sql.prompt import require_template
 
 
@@ -133,3 +137,34 @@ def load_profile(name: str) -> Profile:
             there or, of the first two, is wrong.
     """
     return load_config(config_path("profiles", name), Profile)
+
+
+def profile_of_folder(
+    base: str, model: Path, types: Sequence[str], pretokenizer: str | None = None
+) -> str:
+    """Write a profile that makes GGUF files of a model folder; return the path of its file.
+
+    Args:
+        base: name or YAML file of the profile that says all else: template, data, machine.
+        model: Hugging Face folder: merged, fully trained, or converted from Megatron.
+        types: quantization types.
+        pretokenizer: see `QuantizationConfig`.
+
+    Raises:
+        UserError: the profile is wrong.
+    """
+    other, folder = load_profile(base), model.resolve()
+    # Another name than the folder's: it may itself be among those of the model stage.
+    name = f"local-{folder.name}"
+    local = {"name": name, "path_or_hub_id": str(folder), "template": other.model.template}
+    infer = other.quantization.infer if other.quantization else other.infer
+    files = {"row": "model", "types": list(types), "infer": infer, "pretokenizer": pretokenizer}
+    values = other.model_dump(mode="json", include={"machine", "dataset", "data", "infer"}) | {
+        "name": name,
+        "model": local,
+        "rows": [{"name": "model", "label": folder.name}],
+        "quantization": files,
+    }
+    path = build_root() / "profiles" / f"{name}.yaml"
+    write_text(path, yaml.safe_dump(values, sort_keys=False))
+    return str(path)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from text2sql.chat import EndpointError
+from text2sql.chat import ChatClient, EndpointError
 from text2sql.cli import cli
-from text2sql.create.llm import LlmOptions, LlmWriter
+from text2sql.create.llm import LlmWriter
 from text2sql.create.snapshot import Snapshot
 from text2sql.create.topics import Topic
 from text2sql.errors import UserError
@@ -103,11 +103,10 @@ def writer(
 ) -> Iterator[LlmWriter]:
     from text2sql.sql.database import Database
 
-    options = LlmOptions(url_of(server), "m", price_in=1, price_out=2)
+    client = ChatClient(url_of(server), "m", price_in=1, price_out=2)
     with Database(shop_sqlite) as database:
         validator = Validator(snapshot.schema, "sqlite", database)
-        with LlmWriter(options, snapshot, validator, tmp_path / "log.jsonl") as made:
-            yield made
+        yield LlmWriter(client, snapshot, validator, tmp_path / "log.jsonl")
 
 
 def test_plan_is_checked_and_rescaled(server: Server, writer: LlmWriter) -> None:
@@ -179,14 +178,13 @@ def test_a_model_that_gives_nothing_ends(server: Server, writer: LlmWriter) -> N
 def test_a_broken_off_run_goes_on_from_its_log(
     server: Server, snapshot: Snapshot, tmp_path: Path
 ) -> None:
-    options = LlmOptions(url_of(server), "m")
     topics = [Topic("a", ("customer", "orders"), 5)]
     log = tmp_path / "log.jsonl"
 
     def run() -> list[str]:
         validator = Validator(snapshot.schema, "sqlite")
-        with LlmWriter(options, snapshot, validator, log) as writer:
-            return [pair.sql for pair in writer.generate(topics)]
+        writer = LlmWriter(ChatClient(url_of(server), "m"), snapshot, validator, log)
+        return [pair.sql for pair in writer.generate(topics)]
 
     server.script = [(200, pairs(GOOD[:3])), (401, "")]
     with pytest.raises(EndpointError, match="status 401"):
@@ -228,10 +226,10 @@ def test_the_command_prints_cost(server: Server, shop_sqlite: str, build_folder:
 
 
 def test_no_endpoint_is_one_line(snapshot: Snapshot, tmp_path: Path) -> None:
-    options = LlmOptions("http://127.0.0.1:9/v1", "m")
-    validator = Validator(snapshot.schema, "sqlite")
-    with (
-        LlmWriter(options, snapshot, validator, tmp_path / "log.jsonl") as writer,
-        pytest.raises(UserError, match="the endpoint does not answer"),
-    ):
+    client, validator = (
+        ChatClient("http://127.0.0.1:9/v1", "m"),
+        Validator(snapshot.schema, "sqlite"),
+    )
+    writer = LlmWriter(client, snapshot, validator, tmp_path / "log.jsonl")
+    with pytest.raises(UserError, match="the endpoint does not answer"):
         writer.plan(["cards"], 10)

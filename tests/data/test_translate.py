@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from text2sql.chat import AnswerLog, ChatClient
 from text2sql.data.translate import Translator, check_ddl, parse_prose
 from text2sql.errors import UserError
 from text2sql.schema import Column, ForeignKey, Schema, Table, render_schema
@@ -64,7 +65,8 @@ def server() -> Iterator[Server]:
 
 def translator(server: Server, tmp_path: Path) -> Translator:
     url = f"http://127.0.0.1:{server.server_port}/v1"
-    return Translator(url, "m", tmp_path / "log.jsonl", price_in=1, price_out=2)
+    client = ChatClient(url, "m", price_in=1, price_out=2)
+    return Translator(client, AnswerLog(tmp_path / "log.jsonl"))
 
 
 def test_prose_and_back() -> None:

@@ -17,8 +17,10 @@ from tiny_models import (
 )
 
 from text2sql.errors import UserError
-from text2sql.gguf.make import quantize_folder
-from text2sql.models.gguf_types import QUANTIZATION_TYPES
+from text2sql.files import write_json
+from text2sql.gguf.make import make_f16, make_quantized
+from text2sql.gguf.probes import Probe, read_probes
+from text2sql.models.gguf_types import F16, QUANTIZATION_TYPES, gguf_name
 from text2sql.models.llama_cpp import converter_folder
 from text2sql.prompt import load_template, render_messages, render_text
 from text2sql.question import Question, read_questions, write_questions
@@ -84,16 +86,34 @@ def gguf_texts(gguf_questions: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def gguf_folder(
-    tiny_qwen3: Path, gguf_questions: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """The tiny Qwen3 as F16 GGUF and in every quantization type."""
+def gguf_probes(gguf_questions: Path) -> list[Probe]:
+    """Those questions with their answers, as the checks of a file take them."""
+    return read_probes(gguf_questions, TEMPLATE)
+
+
+@pytest.fixture(scope="session")
+def converter() -> Path:
+    """The folder of llama.cpp's converter."""
     pytest.importorskip("llama_cpp", reason="llama.cpp is not set up (make setup-gguf)")
     try:
-        converter_folder()
+        return converter_folder()
     except UserError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def gguf_folder(
+    converter: Path,
+    tiny_qwen3: Path,
+    gguf_probes: list[Probe],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """The tiny Qwen3 as F16 GGUF and in every quantization type; what was measured as JSON."""
     output = tmp_path_factory.mktemp("gguf")
-    types = list(QUANTIZATION_TYPES)
-    quantize_folder(tiny_qwen3, output, types, TEMPLATE, gguf_questions, "smollm")
+    types = tuple(QUANTIZATION_TYPES)
+    f16, *files = (output / gguf_name(tiny_qwen3.name, kind) for kind in (F16, *types))
+    record = {F16: make_f16(tiny_qwen3, f16, gguf_probes, types, "smollm")}
+    for kind, file in zip(types, files, strict=True):
+        record[kind] = make_quantized(f16, file, kind, gguf_probes, TEMPLATE)
+    write_json(output / "quantization.json", record)
     return output

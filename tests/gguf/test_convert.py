@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
+from text2sql.cli import cli
 from text2sql.errors import UserError
 from text2sql.files import read_json
 from text2sql.gguf.checks import check_logits
 from text2sql.gguf.convert import convert_to_f16, quantize
-from text2sql.gguf.make import quantize_folder
+from text2sql.gguf.make import make_f16
+from text2sql.gguf.probes import Probe
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Prompt
 from text2sql.infer.llamacpp import open_llama
@@ -22,7 +28,7 @@ from text2sql.infer.load import load_engine
 from text2sql.infer.sql_gbnf import schema_grammar
 from text2sql.models.gguf_header import read_header
 from text2sql.models.gguf_types import QUANTIZATION_TYPES
-from text2sql.models.llama_cpp import CONVERTER, converter_folder
+from text2sql.models.llama_cpp import CONVERTER
 from text2sql.prompt import load_template
 from text2sql.schema import Column, Schema, Table
 
@@ -56,52 +62,74 @@ def test_every_type_has_its_size_tensors_and_files(gguf_folder: Path) -> None:
     assert not list(gguf_folder.glob("*.partial"))
 
 
-def test_a_second_call_does_nothing_and_new_weights_everything(
-    gguf_folder: Path, tiny_qwen3: Path, gguf_questions: Path, tmp_path: Path
+def quantize_by_command(folder: Path, *options: str) -> Result:
+    arguments = ["quantize", "--model", str(folder), "--limit", "2", "--type", "q8_0", *options]
+    return CliRunner().invoke(cli, arguments)
+
+
+def test_any_folder_is_quantized_as_a_run_of_its_own(
+    converter: Path,
+    tiny_qwen3: Path,
+    tmp_path: Path,
+    build_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    before = f16(gguf_folder).stat().st_mtime_ns
-    quantize_folder(tiny_qwen3, gguf_folder, ["Q4_K_M"], TEMPLATE, gguf_questions, "smollm")
-    assert f16(gguf_folder).stat().st_mtime_ns == before
-    output = tmp_path / "other"
-    output.mkdir()
-    (output / "source.json").write_text('{"sha256": "another"}')
-    stale = output / "tiny-qwen3-F16.gguf"
-    stale.write_bytes(b"stale")
-    quantize_folder(tiny_qwen3, output, ["Q8_0"], TEMPLATE, gguf_questions, "smollm")
-    assert read_header(stale).architecture == "qwen3"
+    monkeypatch.setenv("LLAMA_CPP", str(converter))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+    model = tmp_path / "mine"
+    shutil.copytree(tiny_qwen3, model)
+    refused = quantize_by_command(model)
+    assert isinstance(refused.exception, SystemExit) and refused.exit_code == 2
+    assert re.search(r"does not know this tokenizer.*--pretokenizer", refused.output)
+    done = quantize_by_command(model, "--pretokenizer", "smollm")
+    assert done.exit_code == 0, done.output
+    folder = build_folder / "runs" / "local-mine" / "sample-limit2" / "gguf" / "model"
+    (file,) = (folder / "Q8_0").glob("*.gguf")
+    assert read_header(file).architecture == "qwen3"
+    assert [path.name for path in folder.glob("*.partial")] == []
+    assert (model / "config.json").is_file() and not (model / "config.json").is_symlink()
+    again = quantize_by_command(model, "--pretokenizer", "smollm")
+    assert "quantize:Q8_0: up to date" in again.output
+    config = read_json(model / "config.json")
+    (model / "config.json").write_text(json.dumps(config | {"changed": True}))
+    assert "gguf:model: started" in quantize_by_command(model, "--pretokenizer", "smollm").output
 
 
 def test_a_tokenizer_llama_cpp_does_not_know_is_explained(
-    tiny_qwen3: Path, gguf_questions: Path, tmp_path: Path
+    tiny_qwen3: Path, gguf_probes: list[Probe], tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=r"does not know this tokenizer.*--pretokenizer"):
-        quantize_folder(tiny_qwen3, tmp_path, ["Q8_0"], TEMPLATE, gguf_questions)
+        make_f16(tiny_qwen3, f16(tmp_path), gguf_probes, ("Q8_0",))
     assert not list(tmp_path.glob("*.gguf"))
 
 
 def test_a_wrong_pretokenizer_is_found_out(
-    tiny_qwen3: Path, gguf_questions: Path, tmp_path: Path
+    tiny_qwen3: Path, gguf_probes: list[Probe], tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match="its tokenizer is another one than the model's"):
-        quantize_folder(tiny_qwen3, tmp_path, ["Q8_0"], TEMPLATE, gguf_questions, "llama-bpe")
+        make_f16(tiny_qwen3, f16(tmp_path), gguf_probes, ("Q8_0",), "llama-bpe")
 
 
 def test_an_architecture_the_converter_does_not_know(
-    tiny_qwen3: Path, gguf_questions: Path, tmp_path: Path
+    tiny_qwen3: Path, gguf_probes: list[Probe], tmp_path: Path
 ) -> None:
     model = tmp_path / "model"
     shutil.copytree(tiny_qwen3, model)
     config = read_json(model / "config.json") | {"architectures": ["ZebraForCausalLM"]}
     (model / "config.json").write_text(json.dumps(config))
     with pytest.raises(UserError, match="converter does not know this architecture"):
-        quantize_folder(model, tmp_path / "out", ["Q8_0"], TEMPLATE, gguf_questions, "smollm")
+        make_f16(model, f16(tmp_path), gguf_probes, ("Q8_0",), "smollm")
 
 
 def test_a_checkout_of_llama_cpp_is_used_where_one_is_named(
-    gguf_folder: Path, tiny_qwen3: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    converter: Path,
+    gguf_folder: Path,
+    tiny_qwen3: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     checkout, mark, output = (tmp_path / name for name in ("llama.cpp", "mark", "tiny-qwen3.gguf"))
-    shutil.copytree(converter_folder(), checkout)
+    shutil.copytree(converter, checkout)
     with (checkout / CONVERTER).open("a") as script:
         script.write(f"\nopen({str(mark)!r}, 'w').close()\n")
     monkeypatch.setenv("LLAMA_CPP", str(checkout))

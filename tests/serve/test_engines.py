@@ -20,13 +20,13 @@ from tests.serve.test_command import free_port
 from tests.serve.test_stream import answers, open_socket
 from tests.serve.tiny import ANSWERS, PRESET, TABLES, TEMPLATE
 from text2sql.errors import UserError
-from text2sql.gguf.make import quantize_folder
+from text2sql.gguf.make import make_f16
+from text2sql.gguf.probes import Probe
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Prompt
 from text2sql.infer.load import load_engine
 from text2sql.models.llama_cpp import converter_folder
-from text2sql.prompt import render_messages
-from text2sql.question import Question, write_questions
+from text2sql.prompt import render_messages, render_text
 
 pytestmark = pytest.mark.slow
 Start = Callable[..., Server]
@@ -42,13 +42,10 @@ def tiny_gguf(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         converter_folder()
     except UserError as error:
         pytest.skip(str(error))
-    folder = tmp_path_factory.mktemp("gguf")
-    questions = folder / "questions.jsonl"
-    messages = render_messages(QUESTION, TABLES, PRESET)
-    write_questions(questions, [Question(0, "shops", QUESTION, ANSWERS[QUESTION], messages)])
-    quantize_folder(tiny_model, folder, [], TEMPLATE, questions, "gpt-2")
-    (made,) = folder.glob("*-F16.gguf")
-    return made.rename(folder / f"{NAME}.gguf")
+    file = tmp_path_factory.mktemp("gguf") / f"{NAME}.gguf"
+    prompt = render_text(render_messages(QUESTION, TABLES, PRESET), TEMPLATE)
+    make_f16(tiny_model, file, [Probe(prompt, ANSWERS[QUESTION])], (), "gpt-2")
+    return file
 
 
 @pytest.fixture(scope="module")

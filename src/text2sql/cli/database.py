@@ -39,7 +39,7 @@ def database() -> None:
 @click.option("--price-out", default=0.0, help="Price of a million tokens received.")
 def create_data_command(language: str, **options: Any) -> None:
     """Make checked training data from a private database."""
-    from text2sql.create.llm import LlmOptions
+    from text2sql.chat import ChatClient
     from text2sql.create.nouns import LANGUAGES
     from text2sql.create.stage import CreateOptions, create_data
     from text2sql.paths import shown
@@ -54,7 +54,7 @@ def create_data_command(language: str, **options: Any) -> None:
     if llm_url:
         if not llm_model:
             raise UserError("--llm-url needs --llm-model as well")
-        llm = LlmOptions(llm_url, llm_model, **prices)
+        llm = ChatClient(llm_url, llm_model, **prices)
     url = options.pop("db_url") or None
     folder, summary = create_data(CreateOptions(url=url, languages=languages, llm=llm, **options))
     click.echo(

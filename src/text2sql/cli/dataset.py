@@ -10,6 +10,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from text2sql.chat import AnswerLog, ChatClient
 from text2sql.cli.options import PATH, run_options
 from text2sql.config import load_config
 from text2sql.data.config import DataConfig, resolve, spider_folder
@@ -151,8 +152,10 @@ def translate_command(
     """Turn the prose schemas of SOURCE (JSON with `instruction`) into CREATE TABLE."""
     if url and not model:
         raise UserError("--url needs --model")
-    log = output.with_name(output.name + ".log.jsonl")
-    asked = Translator(url, model, log, price_in, price_out) if url else None
+    asked = None
+    if url:
+        log = AnswerLog(output.with_name(output.name + ".log.jsonl"))
+        asked = Translator(ChatClient(url, model, price_in, price_out), log)
 
     def translated() -> Iterator[dict[str, Any]]:
         for number, row in enumerate(tqdm(read_json(source), unit="question"), start=1):

@@ -8,42 +8,29 @@ from typing import Any
 
 import click
 
-from text2sql.artifacts import QUESTIONS
 from text2sql.cli.options import PATH, run_options
-from text2sql.gguf.make import quantize_folder, summary
 from text2sql.infer.openai_server import serve as serve_with_openai_api
 from text2sql.models.gguf_types import DEFAULT_TYPE, check_type
-from text2sql.paths import build_root, shown
+from text2sql.paths import shown
 from text2sql.pipeline.command import bring_up_to_date, select_run
-from text2sql.prompt import load_template
+from text2sql.profile import profile_of_folder
 
 
 @click.command()
 @run_options
 @click.option("--type", "types", multiple=True, help="Q4_K_M, Q8_0, ... (may be repeated).")
 @click.option("--model", type=PATH, help="Any Hugging Face folder, in place of the profile's row.")
-@click.option("--output", type=PATH, help="With --model: folder for the files.")
 @click.option("--pretokenizer", help="With --model: where llama.cpp does not know the tokenizer.")
 def quantize(
-    types: tuple[str, ...],
-    model: Path | None,
-    output: Path | None,
-    pretokenizer: str | None,
-    **options: Any,
+    types: tuple[str, ...], model: Path | None, pretokenizer: str | None, **options: Any
 ) -> None:
     """Convert a model to GGUF and quantize it, with checks before and after."""
-    if model is None:
-        names = [f"quantize:{check_type(name)}" for name in types]
-        run = bring_up_to_date(names or ["quantize"], **options)
-        click.echo(f"files: {shown(run.folder / 'gguf')}")
-        return
-    run = bring_up_to_date(["data"], **options)
-    folder = output or build_root() / "gguf" / model.resolve().name
-    questions = run.folder / "data" / QUESTIONS
-    template = load_template(run.profile.model.template, model)
-    types = types or (DEFAULT_TYPE,)
-    click.echo(summary(quantize_folder(model, folder, types, template, questions, pretokenizer)))
-    click.echo(f"files: {shown(folder)}")
+    if model:
+        base, types = options["profile"], types or (DEFAULT_TYPE,)
+        options["profile"] = profile_of_folder(base, model, types, pretokenizer)
+    names = [f"quantize:{check_type(name)}" for name in types]
+    run = bring_up_to_date(names or ["quantize"], **options)
+    click.echo(f"files: {shown(run.folder / 'gguf')}")
 
 
 @click.command("serve-openai")

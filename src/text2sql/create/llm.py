@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from text2sql.chat import ChatClient, EndpointError
+from text2sql.chat import AnswerLog, ChatClient, EndpointError
 from text2sql.create.generator import DEFAULT_MIX, Pair, quotas
 from text2sql.create.llm_schema import PairsAnswer, PlanAnswer, WrittenPair, parse_answer
 from text2sql.create.nouns import Language
@@ -21,14 +18,14 @@ from text2sql.create.snapshot import Snapshot
 from text2sql.create.topics import Topic, scale_counts
 from text2sql.data.decontaminate import normalize
 from text2sql.errors import UserError
-from text2sql.files import read_jsonl
 from text2sql.prompt import Message
-from text2sql.records import canonical_hash
 from text2sql.schema import Schema, render_schema
 from text2sql.schema.connect import DIALECT_NAMES
 from text2sql.sql.hardness import LEVELS, eval_schema, hardness_of
 from text2sql.sql.validate import Rejected, Validator
 
+TEMPERATURE = 0.7
+MAX_TOKENS = 4096
 TRIES = 3  # answers asked for before a request is given up
 BATCH = 20  # pairs asked for at once
 ROUNDS = 3  # times as many batches as it takes when every pair is good
@@ -39,20 +36,7 @@ LEVEL_HINTS = (
     " query or set operation, or three clauses; extra: several of these"
 )
 
-
 Answer = TypeVar("Answer", bound=BaseModel)
-
-
-@dataclass(frozen=True)
-class LlmOptions:
-    """The endpoint, the model, and prices per million tokens."""
-
-    url: str
-    model: str
-    price_in: float = 0.0
-    price_out: float = 0.0
-    temperature: float = 0.7
-    max_tokens: int = 4096
 
 
 class LlmWriter:
@@ -62,7 +46,7 @@ class LlmWriter:
     and asks only what is new.
 
     Args:
-        options: the endpoint.
+        client: the endpoint and the model's name there.
         snapshot: the schema and dialect.
         validator: checks the SQL.
         log: JSON Lines file of answers.
@@ -71,32 +55,19 @@ class LlmWriter:
 
     def __init__(
         self,
-        options: LlmOptions,
+        client: ChatClient,
         snapshot: Snapshot,
         validator: Validator,
         log: Path,
         languages: Sequence[Language] = ("en",),
     ) -> None:
-        self._options, self._snapshot, self._validator = options, snapshot, validator
+        self._client, self._snapshot, self._validator = client, snapshot, validator
         self._languages = tuple(languages)
-        self._client = ChatClient(options.url, options.model, options.price_in, options.price_out)
         self._structured = True
-        self._answers = (
-            {row["key"]: row["answer"] for row in read_jsonl(log)} if log.is_file() else {}
-        )
-        log.parent.mkdir(parents=True, exist_ok=True)
-        self._log = log.open("a", encoding="utf-8")
+        self._log = AnswerLog(log)
         self._names = eval_schema(snapshot.schema.names())
         self._seen: set[str] = set()
         self.counts: Counter[str] = Counter()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
-    ) -> None:
-        self._log.close()
 
     def report(self) -> dict[str, Any]:
         """Return counts, tokens and cost of this run (answers from the log cost nothing again)."""
@@ -131,8 +102,8 @@ class LlmWriter:
             answer = self._ask(prompt, PlanAnswer, number, lambda a: _plan_fault(a, spelled))
             if answer is None:
                 raise UserError(
-                    f"{self._options.url}: no usable plan after {TRIES} answers;"
-                    f" see {self._log.name}"
+                    f"{self._client.url}: no usable plan after {TRIES} answers;"
+                    f" see {self._log.path}"
                 )
             for found in answer.topics:
                 tables = dict.fromkeys(
@@ -220,7 +191,7 @@ class LlmWriter:
             self._snapshot.dialect,
             topic.name,
             level,
-            f"llm:{self._options.model}",
+            f"llm:{self._client.model}",
             len(checked.result.rows) if checked.result else None,
         )
 
@@ -253,30 +224,24 @@ class LlmWriter:
         return None
 
     def _reply(self, messages: list[Message], shape: type[BaseModel], salt: list[int]) -> str:
-        key = canonical_hash([self._options.model, self._options.temperature, messages, salt])
-        if key in self._answers:
-            self.counts["from the log"] += 1
-            return self._answers[key]
-        settings: dict[str, Any] = {
-            "temperature": self._options.temperature,
-            "max_tokens": self._options.max_tokens,
-        }
+        asked = [self._client.model, TEMPERATURE, messages, salt]
+        text, known = self._log.answer(asked, lambda: self._call(messages, shape))
+        self.counts["from the log" if known else "calls"] += 1
+        return text
+
+    def _call(self, messages: list[Message], shape: type[BaseModel]) -> str:
+        settings: dict[str, Any] = {"temperature": TEMPERATURE, "max_tokens": MAX_TOKENS}
         if self._structured:
             schema = {"name": shape.__name__, "schema": shape.model_json_schema()}
             settings["response_format"] = {"type": "json_schema", "json_schema": schema}
         try:
-            text = self._client.ask(messages, **settings)
+            return self._client.ask(messages, **settings)
         except EndpointError as error:
             if not self._structured or error.status not in (400, 422):
                 raise
             # An endpoint without structured output; the prompt asks for JSON all the same.
             self._structured = False
-            return self._reply(messages, shape, salt)
-        self.counts["calls"] += 1
-        self._answers[key] = text
-        self._log.write(json.dumps({"key": key, "answer": text}, ensure_ascii=False) + "\n")
-        self._log.flush()
-        return text
+            return self._call(messages, shape)
 
 
 def _plan_fault(answer: PlanAnswer, known: dict[str, str]) -> str | None:

@@ -11,10 +11,11 @@ from typing import Any
 
 from tqdm import tqdm
 
+from text2sql.chat import ChatClient
 from text2sql.create.cards import render_cards
 from text2sql.create.export import export
 from text2sql.create.generator import Grammar, Pair
-from text2sql.create.llm import LlmOptions, LlmWriter
+from text2sql.create.llm import LlmWriter
 from text2sql.create.nouns import Language
 from text2sql.create.snapshot import Snapshot, read_snapshot
 from text2sql.create.topics import Topic, plan_offline
@@ -49,7 +50,7 @@ class CreateOptions:
     timeout: float = 10.0
     personal_data: bool = False
     seed: int = 42
-    llm: LlmOptions | None = None
+    llm: ChatClient | None = None
 
 
 def create_data(options: CreateOptions) -> tuple[Path, dict[str, Any]]:
@@ -82,9 +83,7 @@ def create_data(options: CreateOptions) -> tuple[Path, dict[str, Any]]:
         else:
             assert options.llm is not None
             log = output.with_name(output.name + ".llm.jsonl")
-            writer = stack.enter_context(
-                LlmWriter(options.llm, snapshot, validator, log, options.languages)
-            )
+            writer = LlmWriter(options.llm, snapshot, validator, log, options.languages)
             topics = writer.plan(render_cards(schema, CARD_BUDGET), options.total)
             pairs = _with_progress(writer.generate(topics), options.total, output)
             details = {"generator": f"llm:{options.llm.model}", "llm": writer.report()}

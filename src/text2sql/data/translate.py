@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
+from functools import cache
 
-from text2sql.chat import ChatClient
-from text2sql.files import read_jsonl, sha256_text
+from text2sql.chat import AnswerLog, ChatClient
 from text2sql.prompt import Message
 from text2sql.schema import Column, ForeignKey, Schema, Table, render_schema
 
@@ -23,6 +21,7 @@ SYSTEM = (
     "Turn the description of a database into CREATE TABLE statements for SQLite. Use exactly the"
     " tables and columns described, and put the statements between <sql> and </sql>."
 )
+SAMPLING = {"temperature": 0.15, "max_tokens": 1024}
 TRIES = 3
 
 
@@ -106,28 +105,20 @@ def _made(connection: sqlite3.Connection) -> dict[str, set[str]]:
 
 @dataclass
 class Translator:
-    """Asks an OpenAI-compatible endpoint, once per distinct schema, and checks each answer.
+    """Asks an endpoint, and checks each answer; what the log holds is not asked again.
 
-    `log` is a JSONL file of every answer; what it holds is not asked again. `client` counts tokens
-    and what they cost (see `ChatClient`).
+    `client` counts tokens and what they cost (see `ChatClient`), `replaced` the schemas for which
+    no answer held.
     """
 
-    url: str
-    model: str
-    log: Path
-    price_in: float = 0.0
-    price_out: float = 0.0
-    temperature: float = 0.15
-    max_tokens: int = 1024
+    client: ChatClient
+    log: AnswerLog
     replaced: int = 0
-    _done: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.client = ChatClient(self.url, self.model, self.price_in, self.price_out)
-        if self.log.is_file():
-            self._done = {r["key"]: r["ddl"] for r in read_jsonl(self.log) if r["accepted"]}
+        self.translate = cache(self._translate)
 
-    def translate(self, prose: str) -> str:
+    def _translate(self, prose: str) -> str:
         """Return checked DDL for a prose schema.
 
         After three answers that fail the check, the deterministic rendering takes their place.
@@ -136,38 +127,16 @@ class Translator:
             UserError: the endpoint cannot be reached or refuses the request.
             ValueError: the text is no prose schema.
         """
-        key = sha256_text(f"{self.model}\n{prose}")
-        if key in self._done:
-            return self._done[key]
         promised = parse_prose(prose)
-        for _ in range(TRIES):
-            ddl = extract_ddl(self._ask(prose))
-            problems = check_ddl(ddl, promised)
-            self._write(key, ddl, problems, "model", not problems)
-            if not problems:
-                break
-        else:
-            self.replaced += 1
-            ddl = render_schema(promised)
-            self._write(key, ddl, [], "renderer", True)
-        self._done[key] = ddl
-        return ddl
-
-    def _write(self, key: str, ddl: str, problems: list[str], source: str, accepted: bool) -> None:
-        record = {
-            "key": key,
-            "ddl": ddl,
-            "problems": problems,
-            "source": source,
-            "accepted": accepted,
-        }
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
-
-    def _ask(self, prose: str) -> str:
         messages: list[Message] = [
             {"role": "system", "content": SYSTEM},
             {"role": "user", "content": prose},
         ]
-        return self.client.ask(messages, temperature=self.temperature, max_tokens=self.max_tokens)
+        for attempt in range(TRIES):
+            asked = [self.client.model, prose, attempt]
+            answer, _ = self.log.answer(asked, lambda: self.client.ask(messages, **SAMPLING))
+            ddl = extract_ddl(answer)
+            if not check_ddl(ddl, promised):
+                return ddl
+        self.replaced += 1
+        return render_schema(promised)

@@ -1,39 +1,21 @@
-"""A model as GGUF files, with the checks: F16, then each quantization type.
-
-Stages make the files of a profile's row; `quantize_folder` those of any Hugging Face folder.
-"""
+"""A model as GGUF files, with the checks: F16, then each quantization type."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from text2sql.errors import UserError
-from text2sql.files import exclusive, read_json, sha256_tree, write_json, write_text
+from text2sql.files import write_text
 from text2sql.gguf.checks import Report, check_logits, check_tokenizer, perplexity
 from text2sql.gguf.convert import check_model, convert_to_f16, quantize
 from text2sql.gguf.deploy import NOTES, lm_studio_notes, ollama_modelfile
-from text2sql.gguf.probes import (
-    PERPLEXITY_QUESTIONS,
-    Probe,
-    read_probes,
-    spread,
-    tokenizer_strings,
-)
-from text2sql.models.folder import require_model
+from text2sql.gguf.probes import PERPLEXITY_QUESTIONS, Probe, spread, tokenizer_strings
 from text2sql.models.gguf_header import Header, read_header
-from text2sql.models.gguf_types import F16, check_type, gguf_name
 from text2sql.prompt import Template
 
 LOGIT_PROBES = 4
-RECORD = "quantization.json"  # of a folder: where the files come from, and what was measured
-SOURCE = "source.json"
 
 
 def make_f16(
@@ -118,76 +100,3 @@ def _measured(
         "perplexity": round(perplexity(file, taken, report), 4),
         "perplexity_questions": len(taken),
     }
-
-
-def quantize_folder(
-    model: Path,
-    output: Path,
-    types: Sequence[str],
-    template: Template,
-    questions: Path,
-    pretokenizer: str | None = None,
-) -> dict[str, Any]:
-    """Make F16 and quantized GGUF files of a model folder, with all checks.
-
-    Files that an earlier call made from the same weights are kept; a call that was stopped goes on
-    where it was.
-
-    Args:
-        model: Hugging Face folder: merged, fully trained, or converted from Megatron.
-        output: folder for the files; made where it is missing.
-        types: quantization types.
-        template: the model's prompt template.
-        questions: ``questions.jsonl`` of a data stage; its prompts are what the checks use.
-        pretokenizer: llama.cpp's name of the pre-tokenizer, where it does not know the tokenizer.
-
-    Returns:
-        The measurements, by type; also written as ``quantization.json``.
-
-    Raises:
-        UserError: the model cannot be converted, a check failed, or another call is at work there.
-    """
-    names = tuple(check_type(name) for name in types)
-    require_model(model)
-    files = {name: output / gguf_name(model.resolve().name, name) for name in (F16, *names)}
-    with exclusive(output / ".lock", f"{output}: another run is at work here; wait for it"):
-        _forget_other_source(model, output, pretokenizer)
-        record = read_json(output / RECORD) if (output / RECORD).is_file() else {}
-        probes = read_probes(questions, template)
-        for name, file in files.items():
-            if name in record and file.is_file():
-                continue
-            print(f"{file.name}: making and checking", file=sys.stderr, flush=True)
-            with tqdm(desc="perplexity", leave=False, disable=None) as bar:
-
-                def report(done: int, total: int, unit: str, bar: Any = bar) -> None:
-                    bar.total, bar.n, bar.unit = total, done, unit
-                    bar.refresh()
-
-                record[name] = (
-                    make_f16(model, file, probes, names, pretokenizer, report)
-                    if name == F16
-                    else make_quantized(files[F16], file, name, probes, template, report)
-                )
-            write_json(output / RECORD, record)
-    return dict(record)
-
-
-def _forget_other_source(model: Path, output: Path, pretokenizer: str | None) -> None:
-    """Remove what was made from other weights, another tokenizer or other options."""
-    source = {"sha256": sha256_tree(model), "pretokenizer": pretokenizer}
-    path = output / SOURCE
-    if path.is_file() and read_json(path) == source:
-        return
-    for stale in [*output.glob("*.gguf"), output / RECORD]:
-        stale.unlink(missing_ok=True)
-    write_json(path, source)
-
-
-def summary(record: dict[str, Any]) -> str:
-    """Return a line for each file: size, bits per weight, perplexity."""
-    return "\n".join(
-        f"{name:7} {facts['megabytes']:9.1f} MB  {facts['bits_per_weight']:5.2f} bits/weight"
-        f"  perplexity {facts['perplexity']:.3f}  {json.dumps(facts['tensor_types'])}"
-        for name, facts in record.items()
-    )
