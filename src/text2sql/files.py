@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import IO, Any
+
+from filelock import FileLock, Timeout
 
 from text2sql.errors import UserError
 
@@ -21,7 +21,6 @@ from text2sql.errors import UserError
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 GIB = 2**30
 PARTIAL = ".partial"  # suffix of what is still being written
-LOCK_POLL_SECONDS = 0.2
 
 
 @contextmanager
@@ -166,20 +165,23 @@ def exclusive(lock: Path, taken: str, wait: float = 0.0) -> Iterator[None]:
         wait: seconds to wait for that one.
 
     Raises:
-        UserError: another process still holds the lock.
+        UserError: another process still holds the lock, or the file cannot be made.
     """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + wait
-    with lock.open("w") as stream:
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise UserError(taken) from None
-                time.sleep(LOCK_POLL_SECONDS)
+    held = FileLock(lock, timeout=wait)
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        held.acquire()
+    except Timeout:
+        raise UserError(taken) from None
+    except OSError as error:
+        raise UserError(
+            f"{lock.parent}: cannot be written ({error.strerror}); set TEXT2SQL_BUILD to another"
+            " folder"
+        ) from None
+    try:
         yield
+    finally:
+        held.release()
 
 
 def sha256_text(text: str) -> str:

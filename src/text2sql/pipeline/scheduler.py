@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -18,7 +16,7 @@ from typing import IO, Any
 from tqdm import tqdm
 
 from text2sql.errors import UserError
-from text2sql.files import free_bytes
+from text2sql.files import exclusive, free_bytes
 from text2sql.paths import repository_root
 from text2sql.pipeline.keys import is_current
 from text2sql.pipeline.outputs import LOG, partial_folder, prepare_partial
@@ -70,7 +68,9 @@ class Scheduler:
             UserError: a stage failed (the message names its log), or another run is at work.
             KeyboardInterrupt: after every child has been stopped.
         """
-        with _exclusive(self.run_meant.folder):
+        folder = self.run_meant.folder
+        taken = f"{folder}: another run is at work here; wait for it or stop it"
+        with exclusive(folder / ".lock", taken):
             try:
                 self._run_all(stages)
             finally:
@@ -204,25 +204,6 @@ def stage_python(stage: Stage) -> Path:
     if not python.is_file():
         raise UserError(f"{python}: no such environment; run: make setup-gpu")
     return python
-
-
-@contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock_file = (folder / ".lock").open("w")
-    except OSError as error:
-        raise UserError(
-            f"{folder}: cannot be written ({error.strerror}); set TEXT2SQL_BUILD to another folder"
-        ) from None
-    with lock_file as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"{folder}: another run is at work here; wait for it or stop it"
-            ) from None
-        yield
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

@@ -62,7 +62,7 @@ def rescore(
             report = judge(file, databases, **mode)
             lines[name] = _per_cent(report, "exec")
             if name == "EX":
-                lines["strict EX"] = _strict(report)
+                lines["strict EX"] = _per_cent(report, "strict")
         if suites:
             lines["TS"] = _per_cent(judge(file, suites), "exec")
             lines["TS + plug_value"] = _per_cent(judge(file, suites, plug_value=True), "exec")
@@ -84,11 +84,3 @@ def rescore(
 
 def _per_cent(report: Report, metric: str) -> list[str]:
     return [f"{100 * report.scores[level][metric]:.1f}" for level in LEVELS]
-
-
-def _strict(report: Report) -> list[str]:
-    cells = []
-    for level in LEVELS:
-        of = [v["strict"] for v in report.verdicts if level in ("all", v["hardness"])]
-        cells.append(f"{100 * sum(of) / len(of):.1f}" if of else "")
-    return cells
