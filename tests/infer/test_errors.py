@@ -39,7 +39,7 @@ from text2sql.models.folder import cache_bytes, require_memory, require_model, s
             {"engine": "vllm", "max_new_tokens": 4096, "max_model_len": 4096},
             "max_new_tokens leaves no room for a prompt",
         ),
-        ({"engine": "llamacpp"}, "Input should be 'transformers', 'vllm', 'llama.cpp'"),
+        ({"engine": "llamacpp"}, "no such engine; there are: transformers, vllm, llama.cpp"),
         ({"engine": "vllm", "decoding": {"sample": 5}}, "did you mean 'samples'?"),
     ],
 )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from copies import copy_checkout, in_copy
 
 from text2sql.pipeline.command import select_run
 from text2sql.pipeline.plan import launch_line
@@ -48,11 +47,7 @@ KINDS = (StageKind("toy", "count the evaluation questions", run, _stage, show=_s
 @pytest.fixture
 def checkout(repository: Path, tmp_path: Path) -> Path:
     """A copy of this repository with one more stage: its file, and its line in the registry."""
-    copy = tmp_path / "copy"
-    for name in ("src", "scripts", "configs", "data", "test-suite-sql-eval"):
-        ignored = shutil.ignore_patterns("__pycache__", "tests", "*.egg-info")
-        shutil.copytree(repository / name, copy / name, ignore=ignored)
-    shutil.copy(repository / "Makefile", copy)
+    copy = copy_checkout(repository, tmp_path / "copy")
     (copy / "src/text2sql/toy.py").write_text(TOY)
     registry = copy / "src/text2sql/pipeline/registry.py"
     text = registry.read_text()
@@ -60,22 +55,6 @@ def checkout(repository: Path, tmp_path: Path) -> Path:
     assert text.count(line) == 1
     registry.write_text(text.replace(line, f'{line}    "text2sql.toy",\n'))
     return copy
-
-
-def in_copy(checkout: Path, *command: str) -> str:
-    path = os.pathsep.join([str(checkout / "src"), str(checkout / "test-suite-sql-eval")])
-    variables = ("TEXT2SQL_BUILD", "TEXT2SQL_ROOT")
-    env = {key: value for key, value in os.environ.items() if key not in variables}
-    result = subprocess.run(
-        command,
-        cwd=checkout,
-        env=env | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
 
 
 def test_a_stage_is_one_file_and_one_line(checkout: Path) -> None:

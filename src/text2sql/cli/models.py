@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from text2sql.cli.options import PATH, run_options
+from text2sql.infer.config import ENGINES
 from text2sql.infer.openai_server import serve as serve_with_openai_api
 from text2sql.models.gguf_types import DEFAULT_TYPE, check_type
 from text2sql.paths import shown
@@ -51,7 +52,7 @@ def serve_openai(model: Path | None, host: str, port: int, context: int, **optio
 @click.command("serve")
 @run_options
 @click.option("--model", type=PATH, help="Model folder or GGUF file; default: the profile's.")
-@click.option("--engine", help="transformers, llama.cpp, vllm or openai; default: the profile's.")
+@click.option("--engine", help=f"{', '.join(ENGINES)}; default: the profile's.")
 @click.option("--infer", help="Name or YAML file of decoding settings; default: the profile's.")
 @click.option("--server-url", help="With --engine openai: its address, as http://host:8000/v1.")
 @click.option("--server-model", help="With --engine openai: the model's name there.")

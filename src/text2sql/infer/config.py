@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from text2sql.config import StrictModel, load_config
+from text2sql.config import StrictModel, load_config, one_of
 from text2sql.paths import config_path
+
+# Where each engine is. As texts, so that only the one in use is imported, and in a module that no
+# stage's key watches, so that one engine more asks no other's models again.
+ENGINES = {
+    "transformers": "text2sql.infer.transformers:TransformersEngine",
+    "vllm": "text2sql.infer.vllm:VllmEngine",
+    "llama.cpp": "text2sql.infer.llamacpp:LlamaCppEngine",
+    "openai": "text2sql.infer.openai:OpenAIEngine",
+}
 
 
 class ServerConfig(StrictModel):
@@ -47,7 +56,7 @@ class InferConfig(StrictModel):
     With `adapter`, a LoRA adapter is used by request beside its base model, without a merge.
     """
 
-    engine: Literal["transformers", "vllm", "llama.cpp", "openai"]
+    engine: Annotated[str, one_of(ENGINES, "engine")]
     dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
     batch_size: int = Field(default=8, ge=1)
     max_new_tokens: int = Field(default=256, ge=1)

@@ -6,17 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from pkgutil import resolve_name
 
-from text2sql.infer.config import InferConfig
+from text2sql.infer.config import ENGINES, InferConfig
 from text2sql.infer.engine import Engine
 
-# Where each engine is. As texts, so that only the one in use is imported, and so that a change of
-# one engine's code asks no other's models again.
-ENGINES = {
-    "transformers": "text2sql.infer.transformers:TransformersEngine",
-    "vllm": "text2sql.infer.vllm:VllmEngine",
-    "llama.cpp": "text2sql.infer.llamacpp:LlamaCppEngine",
-    "openai": "text2sql.infer.openai:OpenAIEngine",
-}
 # What asks again where a query fails; where it is not wanted, no change of it or of the way that
 # SQL is taken out of answers asks a model again.
 REPAIR = "text2sql.infer.repair:repairing"

@@ -16,9 +16,9 @@ from text2sql.data.stage import config_of
 from text2sql.errors import UserError
 from text2sql.files import json_line, sha256_text, write_jsonl, write_text
 from text2sql.infer.answers import Answer, Surroundings, answer, read_answers
-from text2sql.infer.config import InferConfig, load_infer_config
+from text2sql.infer.config import ENGINES, InferConfig, load_infer_config
 from text2sql.infer.examples import add_found_examples, read_examples
-from text2sql.infer.load import ENGINES, REPAIR, load_engine
+from text2sql.infer.load import REPAIR, load_engine
 from text2sql.infer.shrink_prompt import SchemaFitter
 from text2sql.models.gguf_types import F16
 from text2sql.prompt import Template, load_template, render_text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import comb, sqrt
 from typing import Any
 
@@ -10,6 +10,15 @@ from text2sql.report.formats import Table
 from text2sql.report.record import outcomes
 
 SIGNIFICANCE = 0.05
+# Headings of the evidence table, with what writes the cell of a row of the record.
+MEASURED: dict[str, Callable[[dict[str, Any]], str]] = {
+    "SQL errors %": lambda row: f"{100 * (1 - row['further_metrics']['execution_success']):.1f}",
+    "s / 1,000 questions": lambda row: _cost(row, "seconds_per_1000_questions", 1, 0),
+    "tokens/s": lambda row: _cost(row, "tokens_per_second", 1, 0),
+    "memory GB": lambda row: _cost(row, "inference_peak_memory_mb", 1024, 1),
+    "training min": lambda row: _cost(row, "training_seconds", 60, 0),
+    "training GB": lambda row: _cost(row, "training_peak_memory_mb", 1024, 1),
+}
 
 
 def standard_error(share: float, questions: int) -> float:
@@ -100,8 +109,6 @@ def evidence_table(record: dict[str, Any]) -> Table:
     with_retrieval = any(row.get("without_examples") for row in rows)
     header = ["Model", "All ± SE", "vs first", "p"]
     header += ["vs no examples", "p"] if with_retrieval else []
-    header += ["SQL errors %", "s / 1,000 questions", "tokens/s", "memory GB"]
-    header += ["training min", "training GB"]
     cells = []
     for row in rows:
         own = answered[row["name"]]
@@ -113,11 +120,10 @@ def evidence_table(record: dict[str, Any]) -> Table:
                 row["label"],
                 f"{100 * share:.1f} ± {100 * error:.1f}",
                 *(cell for base in against for cell in _change(row, answered, base)),
-                f"{100 * (1 - row['further_metrics']['execution_success']):.1f}",
-                *_cost(row["cost"]),
+                *(cell(row) for cell in MEASURED.values()),
             ]
         )
-    return Table(header, cells)
+    return Table([*header, *MEASURED], cells)
 
 
 def _change(row: dict[str, Any], answered: dict[str, list[int]], base: str | None) -> list[str]:
@@ -129,15 +135,10 @@ def _change(row: dict[str, Any], answered: dict[str, list[int]], base: str | Non
     return [f"{points:+.1f}", p_text(mcnemar(lost, won))]
 
 
-def _cost(cost: dict[str, Any]) -> list[str]:
-    training = cost.get("training_seconds")
-    return [
-        f"{cost['seconds_per_1000_questions']:.0f}",
-        "" if cost["tokens_per_second"] is None else f"{cost['tokens_per_second']:.0f}",
-        f"{cost['inference_peak_memory_mb'] / 1024:.1f}",
-        "" if training is None else f"{training / 60:.0f}",
-        "" if training is None else f"{cost['training_peak_memory_mb'] / 1024:.1f}",
-    ]
+def _cost(row: dict[str, Any], name: str, unit: float, digits: int) -> str:
+    """A cost in a unit; nothing where it was not measured, such as the training of a base model."""
+    value = row["cost"].get(name)
+    return "" if value is None else f"{value / unit:.{digits}f}"
 
 
 def p_text(p: float) -> str:
