@@ -12,12 +12,31 @@ import argparse
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from text2sql.convert.gguf_to_hf import packaged_gguf
-from text2sql.infer.llama_grammar import refused_after
+from text2sql.infer.llama_grammar import GrammarState
 from text2sql.infer.llamacpp import open_llama
 from text2sql.infer.sql_gbnf import schema_grammar
 from text2sql.schema import read_schema
+
+
+def refused_after(llama: Any, grammar: str, text: str) -> str | None:
+    """Return what of a text a grammar accepts before it refuses a token; None where it takes all.
+
+    Args:
+        llama: a loaded ``llama_cpp.Llama``, of which the vocabulary is enough.
+        grammar: the grammar in GBNF.
+        text: a whole answer.
+    """
+    state = GrammarState(llama, grammar)
+    accepted = b""
+    for token in [*llama.tokenize(text.encode(), add_bos=False, special=False), llama.token_eos()]:
+        if state.first_allowed([token]) is None:
+            return accepted.decode("utf-8", errors="replace")
+        state.accept(token)
+        accepted += llama.detokenize([token])
+    return None
 
 
 def main() -> None:

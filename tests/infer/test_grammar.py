@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from grammar_coverage import refused_after
 
 from text2sql.convert.gguf_to_hf import packaged_gguf
 from text2sql.data.sample import ensure_sample_databases
-from text2sql.infer.llama_grammar import refused_after
 from text2sql.infer.llamacpp import open_llama
 from text2sql.infer.sql_gbnf import schema_grammar
 from text2sql.schema import Column, Schema, Table, read_schema

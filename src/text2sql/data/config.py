@@ -95,12 +95,7 @@ class DataConfig(StrictModel):
         """Raise UserError when a source is missing."""
         for path in self.source_files():
             if not path.exists():
-                hint = (
-                    "; run 'text2sql dataset check' and set SPIDER_DIR"
-                    if "spider" in str(path)
-                    else ""
-                )
-                raise UserError(f"{path}: data source not found{hint}")
+                raise UserError(f"{path}: data source not found{spider_hint(path)}")
 
     def databases(self) -> Path:
         """Return the folder that holds ``<db_id>/<db_id>.sqlite``."""
@@ -115,6 +110,11 @@ def spider_folder() -> Path:
     beside = repository_root().parent / "shared" / "spider"
     default = downloaded if downloaded.is_dir() else beside
     return Path(os.environ.get("SPIDER_DIR") or default)
+
+
+def spider_hint(path: Path) -> str:
+    """Return what to do about a missing file of Spider, for the end of a message."""
+    return "; run 'text2sql dataset check' and set SPIDER_DIR" if "spider" in str(path) else ""
 
 
 def resolve(name: str) -> Path:

@@ -98,12 +98,10 @@ def _training_rows(path: Path) -> Iterator[tuple[Sequence[Message], str]]:
 def _counter(tokenizer: str | None) -> Callable[[str], int]:
     if tokenizer is None:
         return estimate_tokens
-    try:
-        from tokenizers import Tokenizer
+    from tokenizers import Tokenizer
 
+    try:
         made: Any = Tokenizer.from_file(str(Path(tokenizer) / "tokenizer.json"))
-    except ImportError:
-        raise UserError("the package 'tokenizers' is needed to count tokens") from None
     except Exception as error:  # the Rust library raises nothing more precise
         raise UserError(f"{tokenizer}: cannot load tokenizer.json: {error}") from None
     return lambda text: len(made.encode(text, add_special_tokens=False).ids)

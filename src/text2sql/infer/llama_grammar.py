@@ -76,21 +76,3 @@ class GrammarState:
             if token is not None:
                 return token
         raise AssertionError("the grammar allows no token at all")
-
-
-def refused_after(llama: Any, grammar: str, text: str) -> str | None:
-    """Return what of a text a grammar accepts before it refuses a token; None where it takes all.
-
-    Args:
-        llama: a loaded ``llama_cpp.Llama``, of which the vocabulary is enough.
-        grammar: the grammar in GBNF.
-        text: a whole answer.
-    """
-    state = GrammarState(llama, grammar)
-    accepted = b""
-    for token in [*llama.tokenize(text.encode(), add_bos=False, special=False), llama.token_eos()]:
-        if state.first_allowed([token]) is None:
-            return accepted.decode("utf-8", errors="replace")
-        state.accept(token)
-        accepted += llama.detokenize([token])
-    return None

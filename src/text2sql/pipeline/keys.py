@@ -14,6 +14,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from text2sql.data.config import spider_hint
 from text2sql.errors import UserError
 from text2sql.files import sha256_text, sha256_tree
 from text2sql.records import canonical_hash, read_manifest
@@ -45,7 +46,9 @@ def stage_key(stage: Stage) -> str | None:
         inputs[name] = manifest["output_hash"]
     for source in stage.sources:
         if not source.exists():
-            raise UserError(f"{source}: not found; stage '{stage.name}' reads it{_hint(source)}")
+            raise UserError(
+                f"{source}: not found; stage '{stage.name}' reads it{spider_hint(source)}"
+            )
     sources = {source.name: sha256_tree(source) for source in stage.sources}
     databases = [_stamps(folder, "*/*.sqlite*") for folder in stage.databases]
     weights = [_stamps(folder, "*") for folder in stage.weights]
@@ -57,10 +60,6 @@ def is_current(stage: Stage) -> bool:
     """Whether the stage's output is there and was made from today's code, config and inputs."""
     manifest = read_manifest(stage.output)
     return manifest is not None and manifest["key"] == stage_key(stage)
-
-
-def _hint(source: Path) -> str:
-    return "; run 'text2sql dataset check' and set SPIDER_DIR" if "spider" in str(source) else ""
 
 
 def _stamps(folder: Path, pattern: str) -> list[str]:
