@@ -25,8 +25,8 @@ from typing import Any
 
 from common import load, surroundings
 
-from text2sql.data import DataConfig, prepare
-from text2sql.data.config import DecontaminationConfig, Level
+from text2sql.data.config import DataConfig, DecontaminationConfig, Level
+from text2sql.data.prepare import prepare
 from text2sql.files import write_json
 
 NOUNS = [

@@ -20,7 +20,7 @@ import click
 from test_suite_sql_eval.hardness import LEVELS
 from test_suite_sql_eval.matching import MatchJudge
 
-from text2sql.data import ensure_sample_databases
+from text2sql.data.sample import ensure_sample_databases
 from text2sql.errors import UserError
 from text2sql.files import read_json, write_text
 from text2sql.paths import repository_root

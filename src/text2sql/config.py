@@ -39,15 +39,12 @@ class StrictModel(BaseModel):
 Config = TypeVar("Config", bound=StrictModel)
 
 
-def load_config(
-    path: str | Path, model: type[Config], overrides: dict[str, Any] | None = None
-) -> Config:
+def load_config(path: str | Path, model: type[Config]) -> Config:
     """Read a YAML file into a config model.
 
     Args:
         path: the YAML file.
         model: the pydantic model that says which keys exist.
-        overrides: top-level keys that replace those of the file (``None`` values are ignored).
 
     Returns:
         The checked config. A `name` that the file does not give is the file's own.
@@ -58,7 +55,6 @@ def load_config(
     """
     path = Path(path)
     values = read_yaml(path)
-    values.update({k: v for k, v in (overrides or {}).items() if v is not None})
     if "name" in model.model_fields:
         values.setdefault("name", path.stem)
     return check_config(values, model, source=str(path))

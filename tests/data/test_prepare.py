@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from text2sql.data import DataConfig, ensure_sample_databases, prepare
+from text2sql.data.config import DataConfig
+from text2sql.data.prepare import prepare
+from text2sql.data.sample import ensure_sample_databases
 from text2sql.errors import UserError
 
 

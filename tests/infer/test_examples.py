@@ -40,7 +40,7 @@ def add(room: int, order: str = "best_first", form: str = "reference_list") -> t
 
 def test_prompt_is_that_of_the_one_renderer() -> None:
     counts, prompt = add(10_000)
-    messages = render_messages("How many?", "CREATE TABLE t (a);", "p2", EXAMPLES)
+    messages = add_examples(asked()[0].messages, EXAMPLES, "reference_list")
     assert prompt == render_text(messages, QWEN3)
     assert counts == {"examples": 2, "examples_without_room": 0}
 

@@ -16,6 +16,7 @@ from text2sql.prompt import (
     Example,
     Message,
     Template,
+    add_examples,
     load_template,
     render_messages,
     render_reply,
@@ -94,7 +95,7 @@ def trained_on(tokenizer: Any, template: str, system: str, user: str, answer: st
 def test_training_text_is_inference_text(
     tokenizer: Any, written: Template, template: str, preset: str, examples: tuple[Example, ...]
 ) -> None:
-    messages = render_messages(QUESTION, SCHEMA, preset, examples)
+    messages = add_examples(render_messages(QUESTION, SCHEMA, preset), examples, "reference_list")
     sent = render_text(messages, written)
     opening = messages[2]["content"] if preset == "p3" else ""
     prompt, response = trained_on(

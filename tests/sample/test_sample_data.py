@@ -19,10 +19,10 @@ from click.testing import CliRunner, Result
 from test_suite_sql_eval.api import Settings, evaluate
 from test_suite_sql_eval.hardness import LEVELS
 
-from text2sql.data import ensure_sample_databases
 from text2sql.data.config import DecontaminationConfig
 from text2sql.data.decontaminate import Decontaminator, normalize, skeleton
 from text2sql.data.rows import Row
+from text2sql.data.sample import ensure_sample_databases
 from text2sql.schema import read_schema, read_tables_json
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -22,7 +22,7 @@ from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
 from text2sql.infer.load import load_engine
 from text2sql.paths import config_path, repository_root
-from text2sql.prompt import Example, render_messages, render_text
+from text2sql.prompt import Example, add_examples, render_messages, render_text
 from text2sql.question import Question, write_questions
 from text2sql.rag.build import FILE, build, entries
 from text2sql.rag.config import KnowledgeBaseConfig, RetrievalConfig
@@ -126,7 +126,8 @@ def test_examples_stand_in_the_prompt_and_in_the_answer(
     assert len(examples) == 3
     assert all(one.question.startswith("How many") for one in examples[:1])
     schema = render_schema(read_schema(database), STYLE)
-    wanted = render_messages(question, schema, PRESET, examples, "reference_list")
+    wanted = render_messages(question, schema, PRESET)
+    wanted = add_examples(wanted, examples, "reference_list")
     assert engine.prompts == [render_text(wanted, TEMPLATE)]
 
 

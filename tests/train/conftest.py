@@ -97,7 +97,11 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.environ["TEXT2SQL_BUILD"] = str(tmp_path_factory.mktemp("build"))
     try:
         path = ROOT / "configs" / "data" / "sample.yaml"
-        prepare(load_config(path, DataConfig, {"schema_budget": 160, "samples": 0}), folder, 64)
+        prepare(
+            load_config(path, DataConfig).model_copy(update={"schema_budget": 160, "samples": 0}),
+            folder,
+            64,
+        )
     finally:
         del os.environ["TEXT2SQL_BUILD"]
         if before is not None:

@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
+from text2sql.artifacts import VERDICTS
 from text2sql.cli.options import PATH, run_options
 from text2sql.data.config import spider_folder
+from text2sql.files import read_jsonl
 from text2sql.paths import repository_root, shown
 from text2sql.pipeline.command import select_run
-from text2sql.report import error_analysis
+from text2sql.report.error_analysis import compare as compare_verdicts
 from text2sql.report.publish import check_readmes, publish_run, update_readmes
 from text2sql.report.rescore import rescore as judge
 
@@ -48,8 +50,8 @@ def publish(**options: Any) -> None:
 @click.argument("after", type=PATH)
 def compare(before: Path, after: Path) -> None:
     """Show which questions AFTER fixed and broke (verdict files, or folders of eval stages)."""
-    verdicts = [error_analysis.load_verdicts(path) for path in (before, after)]
-    click.echo(error_analysis.compare(*verdicts))
+    files = [path / VERDICTS if path.is_dir() else path for path in (before, after)]
+    click.echo(compare_verdicts(*(list(read_jsonl(path)) for path in files)))
 
 
 @results.command()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from text2sql.schema import Column, Schema, Table
 from text2sql.schema.prune import estimate_tokens
 
@@ -38,9 +36,7 @@ def table_card(schema: Schema, table: Table, parts: frozenset[str] = LEVELS[0]) 
     return "\n".join([head, *body, *links])
 
 
-def render_cards(
-    schema: Schema, budget: int, count_tokens: Callable[[str], int] = estimate_tokens
-) -> list[str]:
+def render_cards(schema: Schema, budget: int) -> list[str]:
     """Return the cards of all tables as one text, or several, none longer than the budget.
 
     Detail is given up before tables are parted: examples first, then comments, types, and columns
@@ -49,17 +45,16 @@ def render_cards(
 
     Args:
         schema: the schema.
-        budget: most tokens a text may take.
-        count_tokens: the tokenizer's count; by default an estimate.
+        budget: most tokens a text may take, by an estimate.
     """
     for parts in LEVELS:
         cards = [table_card(schema, table, parts) for table in schema.tables]
         text = "\n".join(cards)
-        if count_tokens(text) <= budget:
+        if estimate_tokens(text) <= budget:
             return [text]
     texts: list[str] = []
     for card in cards:
-        if texts and count_tokens(f"{texts[-1]}\n{card}") <= budget:
+        if texts and estimate_tokens(f"{texts[-1]}\n{card}") <= budget:
             texts[-1] += f"\n{card}"
         else:
             texts.append(card)

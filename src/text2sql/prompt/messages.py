@@ -45,8 +45,6 @@ def render_messages(
     question: str,
     schema_text: str,
     system: str = "p2",
-    examples: Sequence[Example] = (),
-    form: ExamplesForm = "reference_list",
     evidence: str = "",
 ) -> list[Message]:
     """Return the messages that ask for the SQL of a question.
@@ -56,8 +54,6 @@ def render_messages(
         schema_text: the schema as `text2sql.schema.render_schema` gives it.
         system: a preset: ``p1``, ``p2``, ``p3`` or ``short``. With ``p3`` the messages end in an
             assistant message that opens the reply with ``[ANSWER]``.
-        examples: (question, sql) pairs; any preset can carry them.
-        form: how the examples are written (see `add_examples`).
         evidence: what the data set says besides the question; with none nothing is added.
 
     Raises:
@@ -73,7 +69,7 @@ def render_messages(
     ]
     if system == "p3":
         messages.append({"role": "assistant", "content": ANSWER_OPENING})
-    return add_examples(messages, examples, form)
+    return messages
 
 
 def add_examples(

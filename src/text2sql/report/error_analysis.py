@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
 
-from text2sql.artifacts import VERDICTS
 from text2sql.errors import UserError
-from text2sql.files import read_jsonl
 from text2sql.report.formats import Table, markdown_text
 from text2sql.report.uncertainty import mcnemar, p_text
 
@@ -134,11 +131,6 @@ def _example(verdict: dict[str, Any], question: str) -> str:
         f"Question {verdict['index']} ({verdict['db_id']}, {verdict['hardness']}): {question}\n\n"
         f"```sql\n-- gold\n{verdict['gold']}\n-- prediction\n{verdict['pred']}{message}\n```"
     )
-
-
-def load_verdicts(path: Path) -> list[dict[str, Any]]:
-    """Read a verdicts file, or that in the folder of an eval stage."""
-    return list(read_jsonl(path / VERDICTS if path.is_dir() else path))
 
 
 def compare(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]]) -> str:

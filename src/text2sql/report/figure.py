@@ -120,16 +120,7 @@ def draw_speed(record: dict[str, Any], path: Path) -> None:
         for number, row in enumerate(record["rows"]):
             speed = row["cost"]["tokens_per_second"]
             if speed is not None:
-                place = number % len(COLOURS)
-                axes.plot(
-                    speed,
-                    row["accuracy"]["all"],
-                    MARKERS[place],
-                    markersize=8,
-                    color=COLOURS[place],
-                    label=row["label"],
-                    clip_on=False,
-                )
+                _point(axes, speed, row, number, MARKERS[number % len(MARKERS)], row["label"])
         axes.margins(x=0.25)
         axes.set_xlim(left=0)
         axes.set_ylim(0, 100)
@@ -138,20 +129,21 @@ def draw_speed(record: dict[str, Any], path: Path) -> None:
         axes.set_ylabel(f"{record['metric']['name'].capitalize()}, all (%)")
 
 
+def _point(
+    axes: Any, place: float, row: dict[str, Any], number: int, marker: str, label: str
+) -> None:
+    colour = COLOURS[number % len(COLOURS)]
+    axes.plot(place, row["accuracy"]["all"], marker, color=colour, label=label, clip_on=False)
+
+
 def draw_sizes(records: list[dict[str, Any]], path: Path) -> None:
     """Draw accuracy over all questions against model size, a point a row of every record."""
     titled = {"title": "Accuracy and model size", "dataset": "published records"}
     with _chart(titled, path) as axes:
         for number, record in enumerate(r for r in records if r["parameters"]):
             for row, marker in zip(record["rows"], cycle(MARKERS), strict=False):
-                axes.plot(
-                    record["parameters"] / 1e6,
-                    row["accuracy"]["all"],
-                    marker,
-                    color=COLOURS[(number + 1) % len(COLOURS)],
-                    label=f"{record['title']}, {record['dataset']}: {row['label']}",
-                    clip_on=False,
-                )
+                label = f"{record['title']}, {record['dataset']}: {row['label']}"
+                _point(axes, record["parameters"] / 1e6, row, number + 1, marker, label)
         axes.set_xscale("log")
         axes.set_ylim(0, 100)
         axes.set_xlabel("Parameters (millions)")

@@ -27,6 +27,7 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 Layer = Literal["syntax", "schema", "execution"]
 MAX_CHARACTERS = 20_000
+MAX_ROWS = 100  # the LIMIT that a query is executed with
 # Schema names under which a table may be called in each dialect.
 HOME_SCHEMAS = {"sqlite": "main", "duckdb": "main", "postgres": "public", "tsql": "dbo"}
 ROW_IDS = frozenset({"rowid", "oid", "_rowid_"})
@@ -61,7 +62,6 @@ class Validator:
         dialect: sqlglot's name of the SQL dialect.
         database: where to execute; without one the third layer is left out.
         functions: names of functions to trust besides the known ones.
-        max_rows: the LIMIT that a query is executed with.
     """
 
     def __init__(
@@ -70,9 +70,8 @@ class Validator:
         dialect: str,
         database: Database | None = None,
         functions: Iterable[str] = (),
-        max_rows: int = 100,
     ) -> None:
-        self._dialect, self._database, self._max_rows = dialect, database, max_rows
+        self._dialect, self._database = dialect, database
         self._functions = frozenset(name.lower() for name in functions)
         # Where the dialect is not known, neither is the schema.
         self._home = HOME_SCHEMAS.get(dialect, schema.db_id) if dialect else None
@@ -173,7 +172,7 @@ class Validator:
     def execute(self, sql: str, tree: exp.Query) -> Result:
         """Run a checked query with a LIMIT; raise Rejected when it fails."""
         assert self._database is not None
-        result = self._database.run(limited_sql(sql, tree, self._dialect, self._max_rows))
+        result = self._database.run(limited_sql(sql, tree, self._dialect, MAX_ROWS))
         if result.error is not None:
             raise Rejected("execution", result.error)
         return result
