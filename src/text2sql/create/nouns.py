@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from text2sql.schema import Column, Schema, Table
+from text2sql.schema import Column, Schema
 from text2sql.schema.model import Value
 from text2sql.schema.samples import VALUE_LENGTH
 
@@ -81,7 +81,6 @@ def noun(name: str, comment: str = "") -> Noun:
 class Field:
     """A column with what the generator needs to know of it."""
 
-    table: str
     name: str
     role: Role
     noun: Noun
@@ -95,7 +94,6 @@ class Entity:
     name: str
     noun: Noun
     fields: tuple[Field, ...]
-    primary_key: tuple[str, ...]
 
     @property
     def label(self) -> Field | None:
@@ -115,15 +113,14 @@ def entities(schema: Schema) -> dict[str, Entity]:
         table.name: Entity(
             table.name,
             noun(table.name, table.comment),
-            tuple(_field(table, c, (table.name, c.name) in keyed) for c in table.columns),
-            table.primary_key,
+            tuple(_field(c, (table.name, c.name) in keyed) for c in table.columns),
         )
         for table in schema.tables
         if table.row_count != 0
     }
 
 
-def _field(table: Table, column: Column, foreign: bool) -> Field:
+def _field(column: Column, foreign: bool) -> Field:
     # A value cut short or with its spaces changed is not what the database holds.
     values = tuple(
         v
@@ -131,7 +128,7 @@ def _field(table: Table, column: Column, foreign: bool) -> Field:
         if not isinstance(v, bool) and not (isinstance(v, str) and _is_altered(v))
     )
     role = _role(column, values, foreign)
-    return Field(table.name, column.name, role, noun(column.name, column.comment), values)
+    return Field(column.name, role, noun(column.name, column.comment), values)
 
 
 def _is_altered(value: str) -> bool:

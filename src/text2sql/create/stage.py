@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,22 +66,15 @@ def create_data(options: CreateOptions) -> tuple[Path, dict[str, Any]]:
     snapshot = take_snapshot(options)
     schema = snapshot.schema
     output = options.output or build_root() / "own" / schema.db_id
-    with ExitStack() as stack:
-        database = (
-            stack.enter_context(Database(options.url, options.timeout)) if options.url else None
-        )
+    opened = Database(options.url, options.timeout) if options.url else nullcontext()
+    with opened as database:
         validator = Validator(schema, snapshot.dialect, database)
-        grammar = (
-            Grammar(schema, snapshot.dialect, validator, options.languages, options.seed)
-            if options.llm is None
-            else None
-        )
-        if grammar:
+        if options.llm is None:
+            grammar = Grammar(schema, snapshot.dialect, validator, options.languages, options.seed)
             topics = plan_offline(schema, options.total)
             pairs = _with_progress(grammar.generate(topics), options.total, output)
             details: dict[str, Any] = {"generator": "grammar", "drafts": dict(grammar.counts)}
         else:
-            assert options.llm is not None
             log = output.with_name(output.name + ".llm.jsonl")
             writer = LlmWriter(options.llm, snapshot, validator, log, options.languages)
             topics = writer.plan(render_cards(schema, CARD_BUDGET), options.total)

@@ -207,10 +207,8 @@ def stage_python(stage: Stage) -> Path:
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(pid, number)
-    except ProcessLookupError:
-        return
 
 
 def _failure(stage: Stage, status: int) -> str:

@@ -120,7 +120,8 @@ def draw_speed(record: dict[str, Any], path: Path) -> None:
         for number, row in enumerate(record["rows"]):
             speed = row["cost"]["tokens_per_second"]
             if speed is not None:
-                _point(axes, speed, row, number, MARKERS[number % len(MARKERS)], row["label"])
+                marker = MARKERS[number % len(MARKERS)]
+                _point(axes, speed, row, number, marker, label=row["label"], markersize=8)
         axes.margins(x=0.25)
         axes.set_xlim(left=0)
         axes.set_ylim(0, 100)
@@ -130,10 +131,10 @@ def draw_speed(record: dict[str, Any], path: Path) -> None:
 
 
 def _point(
-    axes: Any, place: float, row: dict[str, Any], number: int, marker: str, label: str
+    axes: Any, place: float, row: dict[str, Any], number: int, marker: str, **style: Any
 ) -> None:
-    colour = COLOURS[number % len(COLOURS)]
-    axes.plot(place, row["accuracy"]["all"], marker, color=colour, label=label, clip_on=False)
+    style |= {"color": COLOURS[number % len(COLOURS)], "clip_on": False}
+    axes.plot(place, row["accuracy"]["all"], marker, **style)
 
 
 def draw_sizes(records: list[dict[str, Any]], path: Path) -> None:
@@ -143,7 +144,7 @@ def draw_sizes(records: list[dict[str, Any]], path: Path) -> None:
         for number, record in enumerate(r for r in records if r["parameters"]):
             for row, marker in zip(record["rows"], cycle(MARKERS), strict=False):
                 label = f"{record['title']}, {record['dataset']}: {row['label']}"
-                _point(axes, record["parameters"] / 1e6, row, number + 1, marker, label)
+                _point(axes, record["parameters"] / 1e6, row, number + 1, marker, label=label)
         axes.set_xscale("log")
         axes.set_ylim(0, 100)
         axes.set_xlabel("Parameters (millions)")

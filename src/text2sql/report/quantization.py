@@ -44,7 +44,7 @@ def run(job: Job) -> dict[str, Any]:
         queries = _queries(job.inputs[f"extract:{row['type']}"])
         same = sum(one == other for one, other in zip(queries, reference, strict=True))
         row["same_sql_as_f16"] = per_cent(same / len(reference))
-    stages = {name: _manifest(folder) for name, folder in job.inputs.items()}
+    stages = {name: read_manifest(folder) or {} for name, folder in job.inputs.items()}
     record = {
         **{key: job.config[key] for key in ("title", "profile", "row", "dataset", "metric")},
         "model_sha256": stages[f"file:{F16}"]["inputs"]["model"],
@@ -67,7 +67,9 @@ def _queries(folder: Path) -> list[str]:
 
 def _row(job: Job, name: str) -> dict[str, Any]:
     """Collect what the records of one type's stages say."""
-    made, inferred = (_manifest(job.inputs[f"{kind}:{name}"]) for kind in ("file", "infer"))
+    made, inferred = (
+        read_manifest(job.inputs[f"{kind}:{name}"]) or {} for kind in ("file", "infer")
+    )
     judged = job.inputs[f"eval:{name}"]
     measured, details = inferred["details"], made["details"]
     kept = ("megabytes", "bits_per_weight", "matrices", "perplexity", "perplexity_questions")
@@ -83,10 +85,6 @@ def _row(job: Job, name: str) -> dict[str, Any]:
         **{key: measured.get(key) for key in SPEEDS},
         "peak_memory_mb": inferred["peak_memory_mb"],
     }
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    return read_manifest(folder) or {}
 
 
 def table(record: dict[str, Any]) -> Table:

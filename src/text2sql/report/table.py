@@ -23,6 +23,8 @@ from text2sql.report.uncertainty import evidence_table, marks
 from text2sql.run import Run
 from text2sql.stage import Graph, Job, Stage, StageKind
 
+SUITE = "test_suite_set"  # not in records without a test suite, nor in those of earlier versions
+
 
 def run(job: Job) -> dict[str, Any]:
     """Write record.json; table.md, table.csv and table.tex from it; error reports by row."""
@@ -66,7 +68,7 @@ def accuracy_table(record: dict[str, Any]) -> Table:
     marked[JOINT] = {}  # of whole interactions, while the tests compare questions
     counts = [str(record["rows"][0]["questions"][level]) for level in levels]
     header, rows = ["Model", *titles(levels)], [["*questions*", *counts]]
-    if _suite_set(record):
+    if record.get(SUITE):
         header += [f"TS {title}" for title in titles(levels)]
         rows[0] += counts
     for row in record["rows"]:
@@ -74,22 +76,17 @@ def accuracy_table(record: dict[str, Any]) -> Table:
             marked[level].get(row["name"], "{}").format(f"{row['accuracy'][level]:.1f}")
             for level in levels
         ]
-        if _suite_set(record):
+        if record.get(SUITE):
             cells += [f"{row['test_suite_accuracy'][level]:.1f}" for level in levels]
         rows.append([row["label"], *cells])
     return Table(header, rows)
-
-
-def _suite_set(record: dict[str, Any]) -> dict[str, Any] | None:
-    """The test suite's databases; None without one, and in records of earlier versions."""
-    return record.get("test_suite_set")
 
 
 def caption(record: dict[str, Any]) -> str:
     """Return the metric with its version and settings as a sentence."""
     metric = record["metric"]
     modes = [name for name in ("plug_value", "keep_distinct") if metric[name]]
-    suite = ", and test-suite accuracy (TS)" if _suite_set(record) else ""
+    suite = ", and test-suite accuracy (TS)" if record.get(SUITE) else ""
     return (
         f"{metric['name']}{suite} in per cent (test-suite-sql-eval {metric['version']},"
         f" {', '.join(modes) or 'no flags'})."
@@ -98,7 +95,7 @@ def caption(record: dict[str, Any]) -> str:
 
 def _footer(record: dict[str, Any]) -> str:
     sets = _database_set(record["database_set"])
-    suite = _suite_set(record)
+    suite = record.get(SUITE)
     if suite:
         sets += f"; TS: {_database_set(suite)}"
     machine = next(iter(record["stages"].values()))["hardware"]
