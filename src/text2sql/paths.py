@@ -37,6 +37,14 @@ def build_root() -> Path:
     return Path(os.environ.get("TEXT2SQL_BUILD") or repository_root() / "build")
 
 
+def cache_root() -> Path:
+    """Return the folder for downloads that outlive `build/` ($TEXT2SQL_CACHE, or the user's)."""
+    given = os.environ.get("TEXT2SQL_CACHE")
+    if given:
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "text2sql"
+
+
 def shown(path: Path) -> str:
     """Return a path as messages show it: from the checkout's top where it lies below it."""
     root = repository_root()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -13,6 +13,7 @@ from text2sql.config import StrictModel, key_check, load_config, require_file
 from text2sql.files import write_text
 from text2sql.hardware import MachineConfig
 from text2sql.models.gguf_types import QUANTIZATION_TYPES, check_type
+from text2sql.models.packaged import PackagedModel
 from text2sql.paths import build_root, config_path
 from text2sql.prompt import require_template
 
@@ -21,18 +22,26 @@ class ModelConfig(StrictModel):
     """The base model.
 
     `name` is that of its folder below `build/`. `path_or_hub_id` is a local folder or a hub id.
-    `packaged_gguf` names a Python package that ships the model as GGUF; it is used where set, so
-    that no hub is needed. `architecture` holds the keys of the model's ``config.json`` that decide
-    its size, for a dry run without the model or the hub at hand.
+    `packaged_gguf` says which packages of a Python package index hold the model as GGUF, for where
+    the hub cannot be reached. With the `form` ``gguf`` that very file is the model: llama.cpp
+    answers with it, nothing can be trained from it. `architecture` holds the keys of the model's
+    ``config.json`` that decide its size, for a dry run without the model or the hub at hand.
     """
 
     name: str
     title: str = Field(default_factory=lambda values: values["name"])
     path_or_hub_id: str
     revision: str | None = None
-    packaged_gguf: str | None = None
+    packaged_gguf: PackagedModel | None = None
+    form: Literal["hugging-face", "gguf"] = "hugging-face"
     template: Annotated[str, AfterValidator(key_check(require_template))]
     architecture: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _gguf_is_packaged(self) -> Self:
+        if self.form == "gguf" and self.packaged_gguf is None:
+            raise ValueError("form 'gguf' needs 'packaged_gguf', which says where the file is")
+        return self
 
 
 def _file_of(kind: str, model: type[StrictModel] | None = None) -> BeforeValidator:

