@@ -91,5 +91,6 @@ def test_llamafactory_parses_the_recipe(name: str, parsed: dict[str, Any], tmp_p
     for key in ("learning_rate", "num_train_epochs", "seed", "finetuning_type"):
         assert found["seen"][key] == given[key]
     # LLaMA-Factory keeps one token of a packed sequence for itself.
-    assert found["seen"]["cutoff_len"] == given["cutoff_len"] - given.get("packing", False)
-    assert found["seen"].get("packing", False) is given.get("packing", False)
+    packed = given.get("packing", False) or given.get("neat_packing", False)
+    assert found["seen"]["cutoff_len"] == given["cutoff_len"] - packed
+    assert found["seen"].get("packing", packed) is packed

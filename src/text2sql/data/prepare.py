@@ -21,6 +21,7 @@ from text2sql.data.config import DataConfig, resolve
 from text2sql.data.decontaminate import Decontaminator
 from text2sql.data.rows import Reject, Row, read_rows
 from text2sql.data.sample import ensure_sample_databases
+from text2sql.data.sharing import Sharing
 from text2sql.data.writers import write_dataset_info, write_rows
 from text2sql.errors import UserError
 from text2sql.files import sha256_file, sha256_text, write_json, write_text
@@ -56,7 +57,7 @@ def prepare(config: DataConfig, output: Path, limit: int | None = None) -> dict[
         judge = Decontaminator(config.decontamination, questions, schemas.names)
         write_evaluation(questions[:limit], schemas, output)
         spool = _spool(training_rows(config), schemas, judge, rejects, output / SPOOL)
-        written = _write_training(config, output, spool, limit)
+        written, sharing = _write_training(config, output, spool, limit)
     (output / SPOOL).unlink()
     write_json(output / "decontamination.json", judge.report())
     summary = {
@@ -66,6 +67,7 @@ def prepare(config: DataConfig, output: Path, limit: int | None = None) -> dict[
         "rejected": rejects.rows,
         "rejected_by_reason": dict(rejects.reasons.most_common()),
         "removed_as_leaks": judge.removed,
+        "shared_schema": sharing.summary(),
         "data_hash": sha256_text(
             sha256_file(output / "train.json") + sha256_file(output / QUESTIONS)
         ),
@@ -214,11 +216,17 @@ def training_rows(config: DataConfig) -> Iterator[Row | Reject]:
         )
 
 
-def _write_training(config: DataConfig, output: Path, starts: array[int], limit: int | None) -> int:
-    """Shuffle and choose spooled rows; write them in both of LLaMA-Factory's formats."""
+def _write_training(
+    config: DataConfig, output: Path, starts: array[int], limit: int | None
+) -> tuple[int, Sharing]:
+    """Shuffle and choose spooled rows; write them in both of LLaMA-Factory's formats.
+
+    Returns:
+        How many, and what they would gain from shared schemas, in estimated tokens.
+    """
     count = min(filter(None, (config.max_train_rows, limit, len(starts))), default=0)
     random.Random(config.seed).shuffle(starts)
     with (output / SPOOL).open("rb") as spool:
-        write_rows(spool, starts[:count], output)
+        sharing = write_rows(spool, starts[:count], output)
     write_dataset_info(output)
-    return count
+    return count, sharing

@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from text2sql.data.sharing import Sharing
 from text2sql.files import atomic_open, write_json
+from text2sql.prompt import shared_text
+from text2sql.schema.prune import estimate_tokens
 
 
 @contextmanager
@@ -26,14 +29,18 @@ def json_array(path: Path) -> Iterator[Callable[[Any], None]]:
         stream.write("[]\n" if before == opening else "\n]\n")
 
 
-def write_rows(spool: IO[bytes], starts: Iterable[int], output: Path) -> None:
+def write_rows(spool: IO[bytes], starts: Iterable[int], output: Path) -> Sharing:
     """Write ``train.json`` (ShareGPT) and ``train_alpaca.json``.
 
     Args:
         spool: lines of JSON ``[system, user, answer]``.
         starts: where each row's line starts, in the order to write.
         output: folder to write into.
+
+    Returns:
+        What the rows would gain from shared schemas, in estimated tokens.
     """
+    sharing = Sharing()
     with (
         json_array(output / "train.json") as add_sharegpt,
         json_array(output / "train_alpaca.json") as add_alpaca,
@@ -44,6 +51,10 @@ def write_rows(spool: IO[bytes], starts: Iterable[int], output: Path) -> None:
             turns = [{"from": "human", "value": user}, {"from": "gpt", "value": answer}]
             add_sharegpt({"conversations": turns, "system": system})
             add_alpaca({"instruction": user, "input": "", "output": answer, "system": system})
+            schema = system + shared_text(user)
+            shared, whole = estimate_tokens(schema), estimate_tokens(system + user + answer)
+            sharing.add(hash(schema), shared, whole)
+    return sharing
 
 
 def write_dataset_info(output: Path) -> None:

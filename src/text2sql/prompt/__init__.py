@@ -7,6 +7,7 @@ from text2sql.prompt.messages import (
     Message,
     add_examples,
     render_messages,
+    shared_text,
 )
 from text2sql.prompt.template import (
     Template,
@@ -28,4 +29,5 @@ __all__ = [
     "render_reply",
     "render_text",
     "require_template",
+    "shared_text",
 ]

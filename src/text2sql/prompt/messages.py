@@ -28,6 +28,7 @@ TASK = "Given the database schema and the user question, generate the correspond
 ONLY_SQL = (
     "The output must be only a valid SQL query, without explanations, comments, or extra text."
 )
+QUESTION_MARK = "\n[QUESTION]\n"
 EXAMPLES_INTRODUCTION = "Here are some reference examples that might help you:"
 ANSWER_OPENING = "[ANSWER]\n"
 
@@ -61,7 +62,7 @@ def render_messages(
     """
     if system not in SYSTEM_PRESETS:
         raise UserError(f"no system preset '{system}'; there are: {', '.join(SYSTEM_PRESETS)}")
-    asked = f"\n[SCHEMA]\n{schema_text}\n[QUESTION]\n{question}\n"
+    asked = f"\n[SCHEMA]\n{schema_text}{QUESTION_MARK}{question}\n"
     asked += f"[EVIDENCE]\n{evidence}\n" if evidence else ""
     messages: list[Message] = [
         {"role": "system", "content": SYSTEM_PRESETS[system]},
@@ -70,6 +71,11 @@ def render_messages(
     if system == "p3":
         messages.append({"role": "assistant", "content": ANSWER_OPENING})
     return messages
+
+
+def shared_text(user: str) -> str:
+    """Return what a user message of `render_messages` has in common with others: the schema."""
+    return user.partition(QUESTION_MARK)[0]
 
 
 def add_examples(

@@ -1,11 +1,12 @@
-"""Run LLaMA-Factory's trainer in several processes: what torchrun starts where its own cannot.
+"""Run LLaMA-Factory's trainer where something must be set right in the process before it.
 
-Usage: ``torchrun --nproc_per_node 2 -m text2sql.train.entry ARGUMENTS.yaml``
+Usage: ``python -m text2sql.train.entry ARGUMENTS.yaml``
+or     ``torchrun --nproc_per_node 2 -m text2sql.train.entry ARGUMENTS.yaml``
 
-For DeepSpeed on GPUs LLaMA-Factory's own launcher does. Elsewhere something must be set right
-before transformers reads the arguments. On CPUs, DeepSpeed's communication must be up, since
+On CPUs, DeepSpeed's communication must be up before transformers reads the arguments, since
 accelerate leaves that out where ``use_cpu`` is set (which bf16 needs). Under Megatron,
-mcore_adapter needs two repairs.
+mcore_adapter needs two repairs. Shared schemas are put in the place of packed rows. For the rest
+LLaMA-Factory's own launcher does.
 """
 
 from __future__ import annotations
@@ -14,19 +15,33 @@ import inspect
 import os
 from typing import Any
 
+from text2sql.train.recipe import SHARED_SCHEMA_VARIABLE
+from text2sql.train.shared_schema import install
+
 
 def main() -> None:
     """Prepare the process, then train as ``llamafactory-cli train`` does."""
     if os.environ.get("USE_MCA") == "1":
         repair_mcore_adapter()
-    else:
-        os.environ.setdefault("ACCELERATE_USE_DEEPSPEED", "true")
-        import deepspeed
-
-        deepspeed.init_distributed(dist_backend="gloo", auto_mpi_discovery=False)
+    elif "LOCAL_RANK" in os.environ:
+        start_deepspeed_on_cpus()
+    if os.environ.get(SHARED_SCHEMA_VARIABLE) == "1":
+        install()
     from llamafactory.train.tuner import run_exp
 
     run_exp()
+
+
+def start_deepspeed_on_cpus() -> None:
+    """Bring up DeepSpeed's communication, where there are no GPUs to bring it up for."""
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    os.environ.setdefault("ACCELERATE_USE_DEEPSPEED", "true")
+    import deepspeed
+
+    deepspeed.init_distributed(dist_backend="gloo", auto_mpi_discovery=False)
 
 
 def repair_mcore_adapter() -> None:

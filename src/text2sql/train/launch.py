@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 from text2sql.paths import shown
 from text2sql.stage import Stage
-from text2sql.train.llamafactory import ARGUMENTS, torchrun_arguments
+from text2sql.train.llamafactory import ARGUMENTS, training_program
 from text2sql.train.nodes import Nodes
 from text2sql.train.recipe import recipe_of
 
@@ -19,13 +21,13 @@ def launch_line(stage: Stage, nodes: Nodes | None = None) -> str:
     recipe, nodes = recipe_of(stage.config), nodes or Nodes()
     arguments = shown(stage.output / ARGUMENTS)
     variables = recipe.environment()
-    if recipe.launch.backend == "megatron":
-        own = {k: v for k, v in variables.items() if k not in ("FORCE_TORCHRUN", "NPROC_PER_NODE")}
-        options = " ".join(torchrun_arguments(recipe, nodes))
-        program = f"torchrun {options} -m text2sql.train.entry"
-        return " ".join([*_assignments(own), program, arguments])
-    variables |= nodes.variables()
-    return " ".join([*_assignments(variables), "llamafactory-cli train", arguments])
+    program = training_program(recipe, nodes, on_cpu=False)
+    if program is None:
+        variables |= nodes.variables()
+        return " ".join([*_assignments(variables), "llamafactory-cli train", arguments])
+    own = {k: v for k, v in variables.items() if k not in ("FORCE_TORCHRUN", "NPROC_PER_NODE")}
+    typed = " ".join(program).replace(f"{sys.executable} -m torch.distributed.run", "torchrun")
+    return " ".join([*_assignments(own), typed.replace(sys.executable, "python"), arguments])
 
 
 def _assignments(variables: dict[str, str]) -> list[str]:

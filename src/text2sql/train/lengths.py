@@ -9,8 +9,16 @@ from typing import Any
 
 import ijson
 
+from text2sql.data.sharing import Sharing
 from text2sql.errors import UserError
-from text2sql.prompt import Message, Template, load_template, render_reply, render_text
+from text2sql.prompt import (
+    Message,
+    Template,
+    load_template,
+    render_reply,
+    render_text,
+    shared_text,
+)
 from text2sql.schema.prune import estimate_tokens
 
 TOKENIZED_AT_ONCE = 1000
@@ -19,11 +27,17 @@ ROWS_PACKED_TOGETHER = 1000  # LLaMA-Factory's preprocessing_batch_size
 
 @dataclass(frozen=True)
 class Lengths:
-    """Tokens of every row: of the prompt, and of the answer with the token that ends it."""
+    """Tokens of every row: of the prompt, and of the answer with the token that ends it.
+
+    `schemas` has the number of each row's schema, `beginnings` the tokens that the rows about each
+    schema begin with.
+    """
 
     prompts: Sequence[int]
     answers: Sequence[int]
     counted: bool  # by the model's tokenizer, not estimated
+    schemas: Sequence[int] = ()
+    beginnings: Sequence[int] = ()
 
     @property
     def rows(self) -> list[int]:
@@ -82,16 +96,21 @@ def measure_lengths(data: Path, template: str, model: Path | None) -> Lengths:
     tokenizer = _tokenizer(model)
     written = load_template(template, model if tokenizer else None)
     batch: list[tuple[str, str]] = []
+    numbers: dict[str, int] = {}
+    schemas: list[int] = []
     with path.open("rb") as stream:
         for row in ijson.items(stream, "item"):
             batch.append(_texts(row, written))
+            schemas.append(numbers.setdefault(shared_text(batch[-1][0]), len(numbers)))
             if len(batch) == TOKENIZED_AT_ONCE:
                 _count(batch, tokenizer, prompts, answers)
                 batch.clear()
     _count(batch, tokenizer, prompts, answers)
     if not prompts:
         raise UserError(f"{path}: holds no rows")
-    return Lengths(prompts, answers, counted=tokenizer is not None)
+    beginnings: list[int] = []
+    _count([(text, "") for text in numbers], tokenizer, beginnings, [])
+    return Lengths(prompts, answers, tokenizer is not None, schemas, beginnings)
 
 
 def packed_rows(lengths: Sequence[int], cutoff: int) -> int:
@@ -103,6 +122,15 @@ def packed_rows(lengths: Sequence[int], cutoff: int) -> int:
     return sum(
         len(greedy_knapsack(rows[start : start + ROWS_PACKED_TOGETHER], cutoff)) for start in starts
     )
+
+
+def shared_sequences(lengths: Lengths, rows: int, cutoff: int) -> list[int]:
+    """Return the tokens of each sequence that the first rows become where they share schemas."""
+    sharing = Sharing(cutoff)
+    for schema, tokens in zip(lengths.schemas[:rows], lengths.rows[:rows], strict=True):
+        whole = min(tokens, cutoff)
+        sharing.add(schema, min(lengths.beginnings[schema], whole), whole)
+    return sharing.sequences
 
 
 def _texts(row: dict[str, Any], template: Template) -> tuple[str, str]:

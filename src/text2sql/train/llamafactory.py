@@ -76,16 +76,19 @@ def run_llamafactory(
         raise UserError(explain(f"llamafactory-cli {command}", list(lines), status, folder))
 
 
-def torchrun_program(recipe: Recipe, nodes: Nodes, on_cpu: bool) -> list[str] | None:
+def training_program(recipe: Recipe, nodes: Nodes, on_cpu: bool) -> list[str] | None:
     """Return the program to start in place of LLaMA-Factory's launcher; None where that will do.
 
-    It is torchrun with `text2sql.train.entry`: for Megatron, and for DeepSpeed on CPUs.
+    It is `text2sql.train.entry`: for Megatron, DeepSpeed on CPUs and shared schemas, by torchrun
+    where there are several processes.
     """
-    backend = recipe.launch.backend
-    if backend == "single" or (backend == "deepspeed" and not on_cpu):
+    backend, entry = recipe.launch.backend, ["-m", "text2sql.train.entry"]
+    if backend == "single":
+        return [sys.executable, *entry] if recipe.shared_schema else None
+    if backend == "deepspeed" and not on_cpu and not recipe.shared_schema:
         return None
     launcher = [sys.executable, "-m", "torch.distributed.run"]
-    return [*launcher, *torchrun_arguments(recipe, nodes), "-m", "text2sql.train.entry"]
+    return [*launcher, *torchrun_arguments(recipe, nodes), *entry]
 
 
 def torchrun_arguments(recipe: Recipe, nodes: Nodes) -> list[str]:

@@ -30,6 +30,10 @@ STAGE_KEYS = frozenset(
 
 
 LAUNCH_KEYS = frozenset({"processes", "backend"})  # of `Launch`, that overrides may name
+OWN_KEYS = frozenset({"shared_schema"})  # of `Recipe`, that overrides may name
+SHARED_SCHEMA_VARIABLE = "TEXT2SQL_SHARED_SCHEMA"  # tells `text2sql.train.entry` of that key
+# What shared schemas cannot go with, as they take the place of LLaMA-Factory's packed rows.
+NOT_WITH_SHARED_SCHEMA = ("packing", "neat_packing", "streaming", "mask_history", "train_on_prompt")
 
 
 class Launch(StrictModel):
@@ -41,10 +45,14 @@ class Launch(StrictModel):
 
 
 class Recipe(StrictModel):
-    """One training run; `llamafactory` holds LLaMA-Factory's own keys, passed on unchanged."""
+    """One training run; `llamafactory` holds LLaMA-Factory's own keys, passed on unchanged.
+
+    With `shared_schema`, rows about one schema become one sequence: `train/shared_schema.py`.
+    """
 
     method: Literal["lora", "qlora", "full"]
     launch: Launch = Launch()
+    shared_schema: bool = False
     llamafactory: dict[str, Any]
 
     @model_validator(mode="after")
@@ -61,7 +69,28 @@ class Recipe(StrictModel):
             raise ValueError("method 'qlora' needs 'llamafactory.quantization_bit: 4'")
         if self.launch.backend == "deepspeed" and "deepspeed" not in self.llamafactory:
             raise ValueError("backend 'deepspeed' needs 'llamafactory.deepspeed: <config file>'")
+        if self.shared_schema:
+            self._check_shared_schema()
         return self
+
+    def _check_shared_schema(self) -> None:
+        keys = self.llamafactory
+        if self.launch.backend == "megatron":
+            raise ValueError("shared_schema does not go with Megatron, which takes no mask of ours")
+        for key in NOT_WITH_SHARED_SCHEMA:
+            if keys.get(key):
+                raise ValueError(f"shared_schema does not go with 'llamafactory.{key}'; remove one")
+        if keys.get("flash_attn", "auto") not in ("auto", "sdpa"):
+            raise ValueError("shared_schema needs 'llamafactory.flash_attn: sdpa'")
+        batches = ["per_device_train_batch_size"]
+        if keys.get("val_size") or keys.get("eval_dataset"):
+            batches.append("per_device_eval_batch_size")
+        for key in batches:
+            if keys.get(key) != 1:
+                raise ValueError(
+                    f"shared_schema needs 'llamafactory.{key}: 1': a sequence is a batch already;"
+                    " use gradient_accumulation_steps for more"
+                )
 
     def environment(self) -> dict[str, str]:
         """Variables by which LLaMA-Factory starts torchrun and Megatron."""
@@ -70,6 +99,8 @@ class Recipe(StrictModel):
             variables |= {"FORCE_TORCHRUN": "1", "NPROC_PER_NODE": str(self.launch.processes)}
         if self.launch.backend == "megatron":
             variables["USE_MCA"] = "1"
+        if self.shared_schema:
+            variables[SHARED_SCHEMA_VARIABLE] = "1"
         return variables
 
     def source_files(self) -> tuple[Path, ...]:
@@ -85,7 +116,7 @@ class Recipe(StrictModel):
         """
         values = self.model_dump(mode="json")
         for key, value in overrides.items():
-            section = values["launch" if key in LAUNCH_KEYS else "llamafactory"]
+            section = values if key in OWN_KEYS else values[_section(key)]
             if value is None:
                 section.pop(key, None)
             else:
@@ -140,13 +171,17 @@ class Recipe(StrictModel):
         return int(self.llamafactory.get("seed", 42))
 
 
+def _section(key: str) -> str:
+    return "launch" if key in LAUNCH_KEYS else "llamafactory"
+
+
 def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
     """Load a recipe, with some of LLaMA-Factory's keys replaced or added.
 
     Args:
         name: of a file in `configs/train/`, or the path of a YAML file.
         overrides: LLaMA-Factory keys and values; None as a value removes the key. The keys
-            ``processes`` and ``backend`` are those of `Launch`.
+            ``processes`` and ``backend`` are those of `Launch`, ``shared_schema`` is our own.
 
     Raises:
         UserError: no such file, or a wrong key or value.

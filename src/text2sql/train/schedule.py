@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from text2sql.errors import UserError
-from text2sql.train.lengths import Lengths, packed_rows
+from text2sql.train.lengths import Lengths, packed_rows, shared_sequences
 from text2sql.train.recipe import Recipe
 
 # Dense bf16 peak, TFLOP/s, and memory, GiB, from the makers' data sheets.
@@ -65,7 +65,7 @@ def plan_schedule(recipe: Recipe, lengths: Lengths, nodes: int = 1) -> Schedule:
         nodes: machines that train together.
     """
     keys, cutoff = recipe.llamafactory, recipe.cutoff
-    # LLaMA-Factory keeps one token of a packed sequence for itself.
+    # LLaMA-Factory keeps one token of a packed sequence for itself, and so of a shared one.
     rows = [min(length, cutoff - recipe.packed) for length in lengths.rows]
     rows = rows[: int(keys.get("max_samples") or len(rows))]
     held_out = float(keys.get("val_size", 0.0))
@@ -75,6 +75,10 @@ def plan_schedule(recipe: Recipe, lengths: Lengths, nodes: int = 1) -> Schedule:
     if recipe.packed:
         sequences = math.ceil(packed_rows(rows, cutoff - 1) * used / len(rows))
         usual = longest = cutoff
+    if recipe.shared_schema and lengths.schemas:  # else the rows are made up
+        shared = shared_sequences(lengths, len(rows), cutoff - 1)
+        total, sequences = sum(shared), math.ceil(len(shared) * used / len(rows))
+        usual, longest = sorted(shared)[int(USUAL_QUANTILE * (len(shared) - 1))], max(shared)
     copies = replicas(recipe, nodes)
     batches = math.ceil(sequences / (recipe.batch * copies))
     epochs = float(keys.get("num_train_epochs", 3))

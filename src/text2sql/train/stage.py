@@ -16,11 +16,12 @@ from text2sql.profile import RowConfig
 from text2sql.progress import Progress
 from text2sql.stage import Graph, Job, Stage, StageKind
 from text2sql.train.checks import check_before_training
-from text2sql.train.llamafactory import ARGUMENTS, run_llamafactory, torchrun_program
+from text2sql.train.llamafactory import ARGUMENTS, run_llamafactory, training_program
 from text2sql.train.megatron_setup import check_resume
 from text2sql.train.nodes import this_node
 from text2sql.train.recipe import Recipe, load_recipe, recipe_of
 
+ALL_ROWS = 10**9
 TRAIN_DATASET = "train"  # its name in the data stage's dataset_info.json
 CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
@@ -77,7 +78,7 @@ def _launch(
         | {"TENSORBOARD_LOGGING_DIR": str(_beside(job, "tensorboard"))},
         watch=(lambda: report_progress(job.output, job.progress)) if watch else (lambda: None),
         arguments_name=arguments_name,
-        program=torchrun_program(recipe, nodes, on_cpu),
+        program=training_program(recipe, nodes, on_cpu),
     )
 
 
@@ -95,6 +96,9 @@ def training_arguments(job: Job, recipe: Recipe, checkpoint: Path | None) -> dic
         "report_to": "none",
         **recipe.llamafactory,
     }
+    if recipe.shared_schema:  # in the place of packed rows, over all rows at once
+        arguments |= {"neat_packing": True, "preprocessing_batch_size": ALL_ROWS}
+        arguments["overwrite_cache"] = True  # which does not notice when our code changes
     if recipe.launch.backend != "megatron":  # which has no such key
         arguments["overwrite_output_dir"] = True  # the runner has cleared whatever is not ours
     if recipe.source_files():
@@ -208,10 +212,16 @@ def _stage(graph: Graph, name: str) -> Stage:
         graph.run.folder / "train" / name,
         inputs={"model": graph.stage("model"), "data": graph.stage("data")},
         sources=recipe.source_files(),
-        code=("text2sql.train.entry",) if recipe.launch.backend == "megatron" else (),
+        code=_entry(recipe),
         settings=graph.run.settings("train"),
         seed=recipe.seed,
     )
+
+
+def _entry(recipe: Recipe) -> tuple[str, ...]:
+    """Where the code begins that decides what a training gives, besides LLaMA-Factory's."""
+    ours = recipe.launch.backend == "megatron" or recipe.shared_schema
+    return ("text2sql.train.entry",) if ours else ()
 
 
 def _by(method: str) -> Callable[[Graph], list[str]]:
