@@ -10,6 +10,7 @@ import pytest
 
 from text2sql.errors import UserError
 from text2sql.files import GIB
+from text2sql.paths import config_path
 from text2sql.pipeline.registry import build_graph
 from text2sql.profile import load_profile
 from text2sql.run import Run
@@ -23,8 +24,9 @@ from text2sql.train.recipe import Recipe, load_recipe, parse_overrides
 from text2sql.train.schedule import plan_schedule
 
 PROFILES = ("qwen3-1.7b", "qwen3-4b", "qwen2.5-coder-7b", "deepseek-coder-6.7b", "smollm2-135m")
+PROFILES += ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b_gpu")
 # Published sizes, in parameters, of the models' own cards.
-BILLIONS = (1.72, 4.02, 7.62, 6.74, 0.1345)
+BILLIONS = (1.72, 4.02, 7.62, 6.74, 0.1345, 0.494, 1.54)
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted(path.stem for path in (ROOT / "configs" / "train").glob("*.yaml"))
 
@@ -108,8 +110,10 @@ def test_share_of_rows_cut_is_told() -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_shipped_recipe_fits_its_profile(name: str) -> None:
-    prefix = name.split("_")[0]
-    profile = "smollm2-135m_gpu" if name.endswith("packed_1gpu") and "smol" in name else prefix
+    profile = name.split("_")[0]
+    on_gpu = f"{profile}_gpu"
+    if name.endswith("_1gpu") and config_path("profiles", on_gpu).is_file():
+        profile = on_gpu
     text = describe(name, profile)
     assert "fits:" in text or "fits with rows of usual length" in text
 
