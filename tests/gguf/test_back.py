@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_models import CHAT_TEMPLATE, CHATML, ENDING, digits_apart, make_model, make_tokenizer, save
+from tiny_models import (
+    CHAT_TEMPLATE,
+    CHATML,
+    ENDING,
+    digits_apart,
+    make_model,
+    make_tokenizer,
+    save,
+)
 
 from text2sql.convert.gguf_to_hf import QWEN2_SPLIT, convert
 from text2sql.errors import UserError

