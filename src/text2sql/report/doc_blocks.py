@@ -24,7 +24,10 @@ def inference_block() -> str:
 
 def training_block() -> str:
     """Return the measured throughputs of training as Markdown."""
-    return _block(("benchmarks/training_throughput_*.json", throughput_text))
+    return _block(
+        ("benchmarks/shared_schema_*.json", sharing_text),
+        ("benchmarks/training_throughput_*.json", throughput_text),
+    )
 
 
 def retrieval_block() -> str:
@@ -43,6 +46,28 @@ def _block(*sources: tuple[str, Callable[[dict[str, Any]], str]]) -> str:
         for pattern, text in sources
         for path in sorted(root.glob(pattern))
         for shown in [path.relative_to(root)]
+    )
+
+
+def sharing_text(record: dict[str, Any]) -> str:
+    """Return what `benchmarks/shared_schema.py` measured as Markdown."""
+    table = Table.of(
+        {
+            "Training on": "{name}",
+            "pairs/s": "{pairs_per_second:.2f}",
+            "tokens": "{tokens:,}",
+            "steps": "{steps}",
+            "mean loss": "{mean_loss:.3f}",
+            "loss of the last quarter": "{loss_of_the_last_quarter:.3f}",
+            "seconds": "{seconds:.0f}",
+        },
+        ({"name": name} | run for name, run in record["runs"].items()),
+    )
+    return (
+        f"**Shared schemas, {record['model']}**: {record['rows']} rows about"
+        f" {record['databases']} databases of dataset {record['dataset']}, one epoch,"
+        f" {_machine(record)}; {record['times_as_fast']:.1f} times as fast.\n\n"
+        f"{markdown_text(table)}\n"
     )
 
 
