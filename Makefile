@@ -1,7 +1,7 @@
 # Text-to-SQL from base model to results table. `make help` lists the targets.
 # Every target brings up to date all it needs, and does nothing again that is already done.
 
-PROFILE ?= smollm2-135m
+PROFILE ?= qwen2.5-coder-0.5b
 # DATASET=sample|spider|... (default: the profile's), LIMIT=n for a quick look,
 # RECIPE=name of a configs/train/*.yaml for the train targets, ROW=a row for infer and eval,
 # SPIDER_DIR=folder of Spider 1.0. ROWS=optional rows of the profile, with commas, or all.

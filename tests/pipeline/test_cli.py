@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from text2sql.cli.options import DEFAULT_PROFILE
 from text2sql.pipeline.registry import commands
 
 
@@ -57,7 +58,7 @@ def test_every_stage_is_a_target_and_a_command(repository: Path) -> None:
         shown = subprocess.run(
             ["make", "--dry-run", name], cwd=repository, capture_output=True, text=True, check=True
         ).stdout
-        assert f"{name} --profile smollm2-135m" in shown
+        assert f"{name} --profile {DEFAULT_PROFILE}" in shown
     assert text2sql(repository, "stage", "--help").stdout.count("\n  ") >= len(stages())
 
 
@@ -146,7 +147,7 @@ def test_data_stage_runs_once_and_again_when_asked_for_less(
 ) -> None:
     first = text2sql(repository, "stage", "data", TEXT2SQL_BUILD=str(build_folder))
     assert first.returncode == 0, first.stderr
-    output = build_folder / "runs" / "smollm2-135m" / "sample" / "data"
+    output = build_folder / "runs" / DEFAULT_PROFILE / "sample" / "data"
     assert (output / "manifest.json").is_file()
     assert not list(output.parent.glob("*.partial"))
     again = text2sql(repository, "stage", "data", TEXT2SQL_BUILD=str(build_folder))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-DEFAULT_PROFILE = "smollm2-135m"
+DEFAULT_PROFILE = "qwen2.5-coder-0.5b"
 PATH = click.Path(path_type=Path)
 
 
