@@ -146,24 +146,48 @@ def test_a_failed_query_is_asked_again_with_the_error(around: Surroundings, fold
     settings = config(decoding={"repair": True})
     (row,) = answer(engine, [question(folder)], settings, around)
     assert predict(row).sql == "SELECT name FROM animal"
-    assert row.repair == "worked"
-    assert "no such column: nam" in row.first_error
+    assert row.repairs == ["worked"]
+    assert "no such column: nam" in row.first_errors[0]
     assert row.completion_tokens == 10
     assert "SELECT nam FROM animal<|im_end|>" in engine.asked[1].text
     assert "no such column: nam" in engine.asked[1].text
     assert summarize([row])["repairs"] == {"worked": 1}
 
 
+def test_samples_are_repaired_before_they_vote(
+    around: Surroundings, folder: Path, databases: Databases
+) -> None:
+    class Repairing(ScriptedEngine):
+        def generate(self, prompts: Sequence[Prompt]) -> Iterator[Completion]:
+            for prompt in prompts:
+                self.asked.append(prompt)
+                texts = second if "with this error" in prompt.text else self.answers
+                yield Completion(prompt.id, texts[prompt.sample], 5, 0.1, "stop")
+
+    right = "SELECT name FROM animal WHERE legs > 5"
+    second = [right, "", "SELECT name FROM animal WHERE legs = 6"]
+    first = ["SELECT nam FROM animal", "SELECT name FROM animal WHERE legs = 4", "SELECT n FROM a"]
+    engine = Repairing(first)
+    settings = config(temperature=0.7, decoding={"samples": 3, "repair": True})
+    (row,) = answer(engine, [question(folder, 7)], settings, around)
+    assert row.repairs == ["worked", "not needed", "worked"]
+    assert "nam" in row.first_errors[0] and "no such table: a" in row.first_errors[1]
+    assert [prompt.sample for prompt in engine.asked] == [0, 1, 2, 0, 2]
+    won = predict(row, databases)
+    assert (won.sql, won.votes) == (right, 2)
+    assert summarize([row])["repairs"] == {"worked": 2, "not needed": 1}
+
+
 def test_a_second_failure_leaves_the_first_answer(around: Surroundings, folder: Path) -> None:
     engine = ScriptedEngine(["SELECT nam FROM animal", "I am sorry."])
     (row,) = answer(engine, [question(folder)], config(decoding={"repair": True}), around)
-    assert (predict(row).sql, row.repair) == ("SELECT nam FROM animal", "failed")
+    assert (predict(row).sql, row.repairs) == ("SELECT nam FROM animal", ["failed"])
 
 
 def test_a_query_that_runs_is_not_asked_again(around: Surroundings, folder: Path) -> None:
     engine = ScriptedEngine(["SELECT name FROM animal"])
     (row,) = answer(engine, [question(folder)], config(decoding={"repair": True}), around)
-    assert row.repair == "not needed"
+    assert (row.repairs, row.first_errors) == (["not needed"], [])
     assert len(engine.asked) == 1
 
 
@@ -172,7 +196,7 @@ def test_no_room_for_a_second_turn_is_said(around: Surroundings, folder: Path) -
     asked = question(folder)
     tight = config(max_model_len=length(asked) + 60, decoding={"repair": True})
     (row,) = answer(engine, [asked], tight, around)
-    assert row.repair == "no room"
+    assert row.repairs == ["no room"]
 
 
 def test_a_long_prompt_loses_tables_it_does_not_need(around: Surroundings, folder: Path) -> None:

@@ -18,7 +18,7 @@ from text2sql.question import Question
 
 # What asks again where a query fails; see `text2sql.infer.repair`.
 Repair = Callable[
-    [Engine, Sequence[Prompt], Mapping[int, str], int], Iterator[tuple[Completion, dict[str, Any]]]
+    [Engine, Sequence[Prompt], Mapping[int, str], int], Iterator[tuple[Completion, dict[str, str]]]
 ]
 
 
@@ -45,8 +45,8 @@ class Answer:
 
     `finish_reasons` has one for each (see `Completion`); tokens and seconds are those of all, and
     of a first answer that was repaired. `unpruned_sha256` is the hash of the whole prompt where its
-    schema was pruned. `repair` is ``worked``, ``failed``, ``not needed`` or ``no room`` where it is
-    asked for, `first_error` what the database said to the first answer.
+    schema was pruned. `repairs` has ``worked``, ``failed``, ``not needed`` or ``no room`` for each
+    text where repair is asked for, `first_errors` what the database said to those that failed.
     """
 
     id: int
@@ -58,8 +58,8 @@ class Answer:
     completion_tokens: int = 0
     seconds: float = 0.0
     unpruned_sha256: str = ""
-    repair: str = ""
-    first_error: str = ""
+    repairs: Sequence[str] = ()
+    first_errors: Sequence[str] = ()
 
 
 def read_answers(path: Path) -> Iterator[Answer]:
@@ -137,30 +137,32 @@ def _decode(
     around: Surroundings,
     room: int,
 ) -> Iterator[tuple[int, list[Completion], dict[str, Any]]]:
-    """Yield each question's id with its completions and what became of a repair."""
-    if config.decoding.samples > 1:
-        yield from _samples(engine, prompts, config.decoding.samples)
-    elif config.decoding.repair and around.repair:
-        db_ids = {number: blank.db_id for number, blank in asked.items()}
-        for done, facts in around.repair(engine, prompts, db_ids, room):
-            yield done.id, [done], facts
+    """Yield each question's id with its completions and what became of their repairs."""
+    count = config.decoding.samples
+    if count > 1:
+        prompts = [
+            replace(prompt, id=prompt.id * count + sample, sample=sample, listener=None)
+            for prompt in prompts
+            for sample in range(count)
+        ]
+    written: Iterator[tuple[Completion, dict[str, str]]]
+    if config.decoding.repair and around.repair:
+        db_ids = {prompt.id: asked[prompt.id // count].db_id for prompt in prompts}
+        written = around.repair(engine, prompts, db_ids, room)
     else:
-        for done in engine.generate(prompts):
-            yield done.id, [done], {}
-
-
-def _samples(
-    engine: Engine, prompts: list[Prompt], count: int
-) -> Iterator[tuple[int, list[Completion], dict[str, Any]]]:
-    requests = [
-        replace(prompt, id=prompt.id * count + sample, sample=sample, listener=None)
-        for prompt in prompts
-        for sample in range(count)
-    ]
-    waiting: dict[int, dict[int, Completion]] = defaultdict(dict)
-    for done in engine.generate(requests):
+        written = ((done, {}) for done in engine.generate(prompts))
+    waiting: dict[int, dict[int, tuple[Completion, dict[str, str]]]] = defaultdict(dict)
+    for done, facts in written:
         number, sample = divmod(done.id, count)
-        waiting[number][sample] = done
+        waiting[number][sample] = done, facts
         if len(waiting[number]) == count:
-            samples = waiting.pop(number)
-            yield number, [samples[place] for place in range(count)], {}
+            samples = [found for _, found in sorted(waiting.pop(number).items())]
+            yield number, [done for done, _ in samples], _repairs([facts for _, facts in samples])
+
+
+def _repairs(facts: list[dict[str, str]]) -> dict[str, Any]:
+    """Return what became of the repairs of a question's texts, as keys of its answer."""
+    return {
+        "repairs": [fact["repair"] for fact in facts if "repair" in fact],
+        "first_errors": [fact["first_error"] for fact in facts if "first_error" in fact],
+    }

@@ -39,8 +39,9 @@ class DecodingConfig(StrictModel):
     """Ways of decoding beyond one answer a question.
 
     `samples` answers are executed and the result most of them agree on wins (needs a temperature
-    above 0). `repair` shows the model the database's error once and asks again. `grammar` lets the
-    engine write only SELECT statements over the names of the question's schema.
+    above 0). `repair` shows the model the database's error once and asks again, for each answer
+    before they vote. `grammar` lets the engine write only SELECT statements over the names of the
+    question's schema.
     """
 
     samples: int = Field(default=1, ge=1)
@@ -79,8 +80,6 @@ class InferConfig(StrictModel):
             raise ValueError("adapter: true is for engine vllm; other engines take merged models")
         if self.decoding.samples > 1 and self.temperature == 0:
             raise ValueError("decoding.samples above 1 needs a temperature above 0")
-        if self.decoding.samples > 1 and self.decoding.repair:
-            raise ValueError("decoding.samples and decoding.repair exclude each other")
         if self.decoding.grammar and self.engine not in ("llama.cpp", "vllm"):
             raise ValueError("decoding.grammar needs engine llama.cpp or vllm")
         if self.max_new_tokens >= self.max_model_len:

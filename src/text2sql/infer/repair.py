@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from text2sql.infer.engine import Completion, Engine, Prompt
 from text2sql.infer.queries import QueryRunner, open_databases
@@ -38,7 +37,7 @@ class Repairer:
 
     def answers(
         self, engine: Engine, prompts: Sequence[Prompt], db_ids: Mapping[int, str], room: int
-    ) -> Iterator[tuple[Completion, dict[str, Any]]]:
+    ) -> Iterator[tuple[Completion, dict[str, str]]]:
         """Yield for every prompt the answer that counts, and what became of its repair.
 
         A second answer replaces the first one where it runs; its tokens and time are added either
@@ -88,7 +87,7 @@ class Repairer:
             {"role": "user", "content": request},
         ]
         text = render_text(messages, self._template)
-        return Prompt(prompt.id, engine.encode(text), text, messages, listener=prompt.listener)
+        return replace(prompt, tokens=engine.encode(text), text=text, messages=messages)
 
 
 @contextmanager

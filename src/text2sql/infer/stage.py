@@ -111,7 +111,7 @@ def read_journal(path: Path, questions: list[Question], template: Template) -> d
 
 def summarize(answers: list[Answer]) -> dict[str, Any]:
     """Count what was asked and answered, and what repair did where it was asked for."""
-    repairs = Counter(done.repair for done in answers if done.repair)
+    repairs = Counter(repair for done in answers for repair in done.repairs)
     return {
         "questions": len(answers),
         "prompt_tokens": sum(done.prompt_tokens for done in answers),

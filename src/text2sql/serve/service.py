@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -252,6 +253,10 @@ def _notes(reply: Reply) -> list[str]:
         notes.append(MISSING)
     if prediction.samples:
         notes.append(f"{prediction.votes} of {prediction.samples} samples agree on the result")
-    if done.repair in ("worked", "failed"):
-        notes.append(f"the first answer failed ({done.first_error}); repair {done.repair}")
+    tried = Counter(repair for repair in done.repairs if repair in ("worked", "failed"))
+    if tried:
+        outcomes = ", ".join(f"repair {outcome}" for outcome in tried)
+        if len(done.texts) > 1:
+            outcomes = ", ".join(f"{n} repairs {outcome}" for outcome, n in tried.items())
+        notes.append(f"the first answer failed ({done.first_errors[0]}); {outcomes}")
     return notes
