@@ -235,6 +235,7 @@ def _repair_killed(
     killed = [index for index, answer in enumerate(answers) if answer.get("killed")]
     if not killed:
         return
+    from .judge import fill_value_word
     from .matching import MatchJudge
 
     match = MatchJudge(tables if settings.etype != "exec" else None, settings.em)
@@ -243,7 +244,7 @@ def _repair_killed(
         path = schema_file(db_dir, question.db_id)
         answer = dict(answers[index], **match.hardness(path, question.db_id, question.gold))
         if settings.etype != "exec":
-            pred = question.pred.replace("value", "1")
+            pred = fill_value_word(question.pred, question.gold)
             answer.update(match.exact(path, question.db_id, question.gold, pred))
         answers[index] = answer
 

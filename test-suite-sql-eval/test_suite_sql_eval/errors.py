@@ -36,7 +36,7 @@ _MESSAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (MISUSE, ("misuse of aggregate", "misuse of window")),
     (MULTIPLE_STATEMENTS, ("one statement at a time",)),
     (PARAMETERS, ("number of bindings", "did not supply a value")),
-    (FORBIDDEN, ("not authorized", "prohibited", "readonly", "read-only")),
+    (FORBIDDEN, ("not authorized", "authorization denied", "prohibited", "readonly", "read-only")),
     (TIMEOUT, ("interrupted",)),
     (MEMORY, ("out of memory",)),
     (

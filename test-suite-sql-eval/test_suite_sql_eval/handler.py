@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from . import worker
 from .gold_cache import GoldCache
-from .judge import ExecutionJudge, GoldError
+from .judge import ExecutionJudge, GoldError, fill_value_word
 from .sandbox import Session
 
 TYPE_CHECKING = False  # importing typing takes milliseconds
@@ -62,7 +62,7 @@ class _Handler:
         timeout = self._config["timeout"]
         start = time.monotonic()
         worker.set_alarm(timeout + worker.GRACE)
-        pred_sql = raw_pred.replace("value", "1")
+        pred_sql = fill_value_word(raw_pred, gold_sql)
         out = self._hardness(schema_path, db_id, gold_sql)
         if self._want_match:
             out.update(self._match().exact(schema_path, db_id, gold_sql, pred_sql))

@@ -36,6 +36,14 @@ def prepare(sql: str, keep_distinct: bool) -> str:
     return sql if keep_distinct else lexer.remove_distinct(sql)
 
 
+def fill_value_word(pred: str, gold: str) -> str:
+    """Replace the word that a model without values writes for each of them, as upstream does.
+
+    Where the gold query reads JSON it stays: there ``value`` is a column of json_each.
+    """
+    return pred if "json_" in gold.lower() else pred.replace("value", "1")
+
+
 def fix_year(sql: str) -> str:
     """Replace MySQL's current year by 2020, the year Spider's answers were made for."""
     if "curdate" not in sql.lower():

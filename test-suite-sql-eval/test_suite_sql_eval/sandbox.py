@@ -6,15 +6,17 @@ Covered here:
   and a missing file is an error, never a new empty file;
 * an authorizer lets a statement read and nothing else: no ATTACH, no writes (temporary tables
   included), no transactions, no extension loading, and only PRAGMAs that describe the schema;
+* virtual tables (FTS3/4/5, R-tree, json_each, pragma_table_info and the like) are read under the
+  same authorizer.  Only what SQLite itself runs to construct one, which looks like a write, runs
+  before it is set; no part of a query does;
 * one statement a call; SQLite's own limits on string length and attached databases;
 * a progress handler stops a statement at its deadline.
 
 Not covered here, but by the worker process around it (``worker.py``): a single SQLite instruction
 that never ends (LIKE or printf blow-ups), memory, temporary file size, crashes.
 
-Not covered at all: faults in the SQLite library itself, hostile *database files*, R-tree tables
-(SQLite prepares writes to read them), databases in WAL mode with changes that are not
-checkpointed (an immutable connection does not see them).
+Not covered at all: faults in the SQLite library itself, hostile *database files*, databases in WAL
+mode with changes that are not checkpointed (an immutable connection does not see them).
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from .errors import DATABASE, FORBIDDEN, TIMEOUT, QueryError, classify
 
 TYPE_CHECKING = False  # importing typing takes milliseconds
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 #: Longest string or blob a query may build, in bytes (SQLite's default is 1,000,000,000).
@@ -40,9 +42,15 @@ _MAX_OPEN = 200
 
 _TABLE_PRAGMAS = ("table_info", "table_xinfo", "table_list", "foreign_key_list")
 _INDEX_PRAGMAS = ("index_list", "index_info", "index_xinfo", "collation_list")
-_READING_PRAGMAS = frozenset((*_TABLE_PRAGMAS, *_INDEX_PRAGMAS, "function_list", "module_list"))
+_SCHEMA_PRAGMAS = (*_TABLE_PRAGMAS, *_INDEX_PRAGMAS, "function_list", "module_list")
+#: FTS5 asks for data_version before it reads.
+_READING_PRAGMAS = frozenset((*_SCHEMA_PRAGMAS, "data_version"))
+#: Table-valued functions that only read; the others (dbstat, sqlite_stmt) stay closed.
+_TABLE_FUNCTIONS = ("json_each", "json_tree", *(f"pragma_{name}" for name in _SCHEMA_PRAGMAS))
+#: What a query on one that is not constructed fails with; pragma_* says no more than the second.
+_NOT_CONSTRUCTED = ("vtable constructor failed", "not authorized")
 _FORBIDDEN_FUNCTIONS = frozenset(
-    ("load_extension", "fts3_tokenizer", "readfile", "writefile", "edit")
+    ("load_extension", "fts3_tokenizer", "optimize", "readfile", "writefile", "edit")
 )
 
 
@@ -63,6 +71,25 @@ def _decode_leniently(data: bytes) -> str:
     return data.decode(errors="ignore")
 
 
+def _construct(connection: sqlite3.Connection, names: Iterable[str]) -> None:
+    """Let SQLite construct virtual tables, which it does once a connection, at their first use."""
+    for name in names:
+        quoted = name.replace('"', '""')
+        try:
+            connection.execute(f'SELECT 1 FROM "{quoted}" LIMIT 0').close()
+        except sqlite3.Error:
+            continue  # such as a module this SQLite lacks: a query on the table will say so
+
+
+def _virtual_tables(connection: sqlite3.Connection) -> list[str]:
+    connection.text_factory = _decode_leniently
+    listed = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage = 0"
+    ).fetchall()
+    connection.text_factory = str
+    return [name for (name,) in listed]
+
+
 def readonly_uri(path: str) -> str:
     """Return the SQLite URI that opens a file read-only and immutable."""
     quoted = os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
@@ -73,7 +100,7 @@ def open_readonly(path: str) -> sqlite3.Connection:
     """Open a SQLite file read-only and immutable, with the authorizer and the limits set.
 
     Raises:
-        QueryError: the file does not exist or cannot be opened.
+        QueryError: the file does not exist, cannot be opened or is not a database.
     """
     if not os.path.isfile(path):
         raise QueryError(DATABASE, f"no database file {path}")
@@ -90,6 +117,7 @@ def open_readonly(path: str) -> sqlite3.Connection:
             connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
             connection.setlimit(sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0)
         connection.execute("PRAGMA query_only=ON")
+        _construct(connection, _virtual_tables(connection))
         connection.set_authorizer(_authorize)
     except sqlite3.Error as error:
         raise QueryError(DATABASE, f"cannot open {path}: {error}") from error
@@ -101,6 +129,7 @@ class Session:
 
     def __init__(self) -> None:
         self._open: OrderedDict[str, sqlite3.Connection] = OrderedDict()
+        self._with_table_functions: set[sqlite3.Connection] = set()
         self._deadline = float("inf")
 
     def set_deadline(self, seconds: float) -> None:
@@ -129,7 +158,9 @@ class Session:
         connection.set_progress_handler(self._expired, _CLOCK_STEPS)
         self._open[path] = connection
         if len(self._open) > _MAX_OPEN:
-            self._open.popitem(last=False)[1].close()
+            _, oldest = self._open.popitem(last=False)
+            self._with_table_functions.discard(oldest)
+            oldest.close()
         return connection
 
     def run(
@@ -157,21 +188,30 @@ class Session:
         self.check_time()
         connection = self.connection(path)
         try:
-            return self._fetch(connection, sql, max_rows, accept_width)
-        except sqlite3.OperationalError as error:
-            if "decode to UTF-8" not in str(error):
-                raise self._refine(error) from error
-        except (sqlite3.Error, sqlite3.Warning, ValueError, MemoryError, OverflowError) as error:
-            raise self._refine(error) from error
-        # Text that is not UTF-8: once more, dropping the bytes that do not decode.  The fast C
-        # decoder comes first because such text is rare.
-        connection.text_factory = _decode_leniently
-        try:
-            return self._fetch(connection, sql, max_rows, accept_width)
+            while True:
+                try:
+                    return self._fetch(connection, sql, max_rows, accept_width)
+                except sqlite3.OperationalError as error:
+                    if not self._remedy(connection, str(error)):
+                        raise
         except (sqlite3.Error, sqlite3.Warning, ValueError, MemoryError, OverflowError) as error:
             raise self._refine(error) from error
         finally:
             connection.text_factory = str
+
+    def _remedy(self, connection: sqlite3.Connection, message: str) -> bool:
+        """Serve a rare need that a failure shows; return whether to run the query again."""
+        if "decode to UTF-8" in message and connection.text_factory is str:
+            connection.text_factory = _decode_leniently  # drops the bytes that do not decode
+            return True
+        untried = connection not in self._with_table_functions
+        if untried and message.startswith(_NOT_CONSTRUCTED):
+            self._with_table_functions.add(connection)
+            connection.set_authorizer(None)
+            _construct(connection, _TABLE_FUNCTIONS)
+            connection.set_authorizer(_authorize)
+            return True
+        return False
 
     def _refine(self, error: BaseException) -> QueryError:
         found = classify(error)
@@ -208,3 +248,4 @@ class Session:
         for connection in self._open.values():
             connection.close()
         self._open.clear()
+        self._with_table_functions.clear()

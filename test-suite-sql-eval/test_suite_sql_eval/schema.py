@@ -68,16 +68,17 @@ class EvalSchema:
     def from_connection(
         cls, connection: sqlite3.Connection, foreign_keys: Mapping[str, str] | None = None
     ) -> EvalSchema:
-        """Reads the tables and columns of an open database; else as `from_sqlite`."""
+        """Reads the tables and columns of an open database; else as `from_sqlite`.
+
+        A virtual table whose module this SQLite lacks has no columns.
+        """
         usual = connection.text_factory
         connection.text_factory = lambda raw: raw.decode("utf-8", errors="replace")
         try:
             found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             tables = {}
             for (name,) in found.fetchall():
-                quoted = name.replace('"', '""')
-                columns = connection.execute(f'PRAGMA table_info("{quoted}")').fetchall()
-                tables[name.lower()] = tuple(column[1].lower() for column in columns)
+                tables[name.lower()] = _column_names(connection, name)
         finally:
             connection.text_factory = usual
         return cls(tables, dict(foreign_keys or {}))
@@ -85,6 +86,17 @@ class EvalSchema:
     def with_foreign_keys(self, foreign_keys: Mapping[str, str]) -> EvalSchema:
         """Returns the same names with other foreign-key classes."""
         return EvalSchema(self.tables, foreign_keys)
+
+
+def _column_names(connection: sqlite3.Connection, table: str) -> tuple[str, ...]:
+    quoted = table.replace('"', '""')
+    try:
+        columns = connection.execute(f'PRAGMA table_info("{quoted}")').fetchall()
+    except sqlite3.OperationalError as error:
+        if "no such module" not in str(error):
+            raise
+        return ()
+    return tuple(column[1].lower() for column in columns)
 
 
 def load_schemas(tables_json: str | Path) -> dict[str, EvalSchema]:
