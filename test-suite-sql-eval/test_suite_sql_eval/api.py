@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from . import errors, report
-from .databases import distinct_contents, fingerprint, has_unsaved_wal, schema_file, variants
+from .checks import Databases, check_tables
+from .databases import distinct_contents, fingerprint, has_unsaved_wal, schema_file
 from .errors import InputError
 from .inputs import Question, read_questions
 from .pool import Failure, Pool
+from .schedule import batches, in_order
 from .settings import Settings
 
 TYPE_CHECKING = False  # importing typing takes milliseconds
 if TYPE_CHECKING:
     from typing import Any
 
-    from .pool import Task
-
 #: Version of the metric definitions; it changes when a verdict can change.
 METRICS_VERSION = "1.0"
-#: From this weight (1 + megabytes of its files) a database is large.
-_HEAVY = 4.0
 
 
 class Report:
@@ -64,6 +62,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return scores, settings and the fingerprint of the database set, ready for JSON."""
+        judged = [v["db_id"] for v in self.verdicts if v["error"] != errors.DATABASE]
         return {
             "metrics_version": METRICS_VERSION,
             "sqlite_version": sqlite3.sqlite_version,
@@ -71,43 +70,8 @@ class Report:
             "scores": self.scores,
             "metrics": self.metrics,
             "warnings": self.warnings,
-            "database_set": fingerprint(self.db_dir, [v["db_id"] for v in self.verdicts]),
+            "database_set": fingerprint(self.db_dir, judged),
         }
-
-
-def find_databases(
-    questions: list[Question], db_dir: str
-) -> tuple[dict[str, list[str]], list[str]]:
-    """Return the database files by id, and a message for each id without a database."""
-    found: dict[str, list[str]] = {}
-    problems = []
-    for question in questions:
-        if question.db_id in found:
-            continue
-        try:
-            found[question.db_id] = variants(db_dir, question.db_id)
-        except InputError as error:
-            found[question.db_id] = []
-            problems.append(f"{question.gold_place}: unknown db_id {question.db_id!r}: {error}")
-    return found, problems
-
-
-def check_tables(questions: list[Question], tables: str | None, etype: str) -> list[str]:
-    """Return a message for each db_id that tables.json should describe but does not."""
-    if etype == "exec":
-        return []
-    if tables is None:
-        return [f"--etype {etype} needs --table, the tables.json file with the foreign keys"]
-    if not os.path.isfile(tables):
-        return [f"{tables}: cannot read the file; --table must name a tables.json"]
-    from .matching import load_tables
-
-    try:
-        known = load_tables(tables)
-    except (ValueError, KeyError, TypeError) as error:
-        return [f"{tables}: not a Spider tables.json ({error})"]
-    missing = {q.db_id: q.gold_place for q in reversed(questions) if q.db_id not in known}
-    return [f"{place}: db_id {db_id!r} is not in {tables}" for db_id, place in missing.items()]
 
 
 def evaluate(
@@ -138,13 +102,15 @@ def evaluate(
     """
     settings = settings or Settings()
     questions, sessions = read_questions(gold, pred)
-    files, problems = find_databases(questions, db_dir)
-    problems += check_tables(questions, tables, settings.etype)
+    databases = Databases(questions, db_dir)
+    problems = check_tables(questions, tables, settings.etype)
+    if not settings.allow_gold_errors or not any(databases.files.values()):
+        problems = [*databases.faults.values(), *problems]
     if problems:
         raise InputError("\n".join(problems))
     if levels is not None and len(levels) != len(questions):
         raise InputError(f"{len(levels)} levels for the {len(questions)} questions of {gold}")
-    answers = _judge_all(questions, files, db_dir, tables, settings, progress)
+    answers = _judge_all(questions, databases, db_dir, tables, settings, progress)
     verdicts = [
         _verdict(number, question, answer, settings)
         for number, (question, answer) in enumerate(zip(questions, answers, strict=True))
@@ -157,7 +123,7 @@ def evaluate(
         for verdict, level in zip(verdicts, levels, strict=True):
             verdict["hardness"] = level
         scores = report.compute(verdicts, sessions, settings.etype, dict.fromkeys(levels))
-    warnings = _warnings(questions, answers, files, settings)
+    warnings = _warnings(questions, answers, databases, settings)
     for verdict in verdicts:
         verdict.pop("session")
     return Report(
@@ -173,22 +139,26 @@ def evaluate(
 
 def _judge_all(
     questions: list[Question],
-    files: dict[str, list[str]],
+    databases: Databases,
     db_dir: str,
     tables: str | None,
     settings: Settings,
     progress: Callable[[int, int, dict[str, Any]], None] | None,
 ) -> list[dict[str, Any]]:
     """Judge each distinct (database, gold, prediction) once and spread the answers."""
+    answers: list[dict[str, Any]] = [{} for _ in questions]
     same: dict[tuple[str, str, str], list[int]] = {}
     for number, question in enumerate(questions):
+        if question.db_id in databases.faults:
+            answers[number] = {"kind": errors.DATABASE, "message": databases.faults[question.db_id]}
+            continue
         same.setdefault((question.db_id, question.gold, question.pred), []).append(number)
-    paths = {db_id: distinct_contents(found) for db_id, found in files.items()}
+    paths = {db_id: distinct_contents(found) for db_id, found in databases.files.items()}
     weights = {
         db_id: 1 + sum(os.path.getsize(path) for path in found) / 1e6
         for db_id, found in paths.items()
     }
-    keys = _in_order(list(same), weights)
+    keys = in_order(list(same), weights)
     tasks = list(enumerate(keys))
     config = {
         "etype": settings.etype,
@@ -202,10 +172,9 @@ def _judge_all(
         "max_memory": settings.max_memory,
         "gold_cache": settings.gold_cache,
     }
-    answers: list[dict[str, Any]] = [{} for _ in questions]
-    done = 0
+    done = len(questions) - sum(map(len, same.values()))
     with Pool("test_suite_sql_eval.handler", config, min(settings.jobs, len(tasks))) as pool:
-        for number, answer in pool.map(list(_batches(tasks, keys, weights, settings.jobs))):
+        for number, answer in pool.map(list(batches(tasks, keys, weights, settings.jobs))):
             if isinstance(answer, Failure):
                 answer = {
                     "exec": 0,
@@ -249,46 +218,6 @@ def _repair_killed(
         answers[index] = answer
 
 
-def _in_order(
-    keys: list[tuple[str, str, str]], weights: dict[str, float]
-) -> list[tuple[str, str, str]]:
-    """Sort questions: large databases first, and on them the gold queries with most joins first.
-
-    The longest work must not come last, when the other cores have nothing left to do.
-    """
-    joins: dict[tuple[str, str], int] = {}
-    for db_id, gold, pred in keys:
-        if weights[db_id] >= _HEAVY:
-            most = max(gold.lower().count(" join "), pred.lower().count(" join "))
-            joins[db_id, gold] = max(most, joins.get((db_id, gold), 0))
-    return sorted(
-        keys,
-        key=lambda key: (-weights[key[0]], key[0], -joins.get(key[:2], 0), key[1]),
-    )
-
-
-def _batches(
-    tasks: list[Task], keys: list[tuple[str, str, str]], weights: dict[str, float], jobs: int
-) -> Iterator[list[Task]]:
-    """Group tasks so that the predictions for one gold query stay together.
-
-    Large databases give one batch per gold query, so that cores can share them; small ones give
-    long batches first and short ones at the end, so that all cores end at the same time.
-    """
-    left = sum(weights[key[0]] < _HEAVY for key in keys)
-    batch: list[Task] = []
-    for number, task in enumerate(tasks):
-        heavy = weights[keys[number - 1][0]] >= _HEAVY
-        enough = heavy or len(batch) >= max(8, left // (4 * jobs))
-        if batch and enough and keys[number][:2] != keys[number - 1][:2]:
-            yield batch
-            left -= 0 if heavy else len(batch)
-            batch = []
-        batch.append(task)
-    if batch:
-        yield batch
-
-
 def _verdict(
     number: int, question: Question, answer: dict[str, Any], settings: Settings
 ) -> dict[str, Any]:
@@ -318,7 +247,7 @@ def _verdict(
 def _warnings(
     questions: list[Question],
     answers: list[dict[str, Any]],
-    files: dict[str, list[str]],
+    databases: Databases,
     settings: Settings,
 ) -> list[str]:
     bad_golds = [
@@ -341,11 +270,16 @@ def _warnings(
     logs = [
         f"{path}-wal holds changes that are not in the database file and were not seen; "
         "run PRAGMA wal_checkpoint on it"
-        for found in files.values()
+        for found in databases.files.values()
         for path in found
         if has_unsaved_wal(path)
     ]
-    return bad_golds + unparsed + logs
+    ids = [question.db_id for question in questions]
+    unusable = [
+        f"{fault}; its questions ({ids.count(db_id)}) count as wrong"
+        for db_id, fault in databases.faults.items()
+    ]
+    return unusable + databases.remarks + bad_golds + unparsed + logs
 
 
 def _metrics(

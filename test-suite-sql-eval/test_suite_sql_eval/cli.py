@@ -6,7 +6,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from .api import Report, check_tables, evaluate, find_databases
+from .api import Report, evaluate
+from .checks import Databases, check_tables
 from .errors import InputError
 from .gold_cache import default_folder
 from .inputs import read_questions
@@ -60,7 +61,9 @@ _FLAGS = {
     "text": _Flag(None, False, "also text metrics (needs the extra 'text')"),
     "gold_cache": _Flag(str, "auto", "folder for gold results, 'none', or 'auto'"),
     "em": _Flag(str, "official", "parser for exact match", EM_MODES),
-    "allow_gold_errors": _Flag(None, False, "count failing gold queries as wrong"),
+    "allow_gold_errors": _Flag(
+        None, False, "count questions whose gold query or database fails as wrong"
+    ),
 }
 
 
@@ -155,7 +158,8 @@ def check(args: Arguments) -> list[str]:
     problems: list[str] = []
     try:
         questions, _ = read_questions(args.gold, args.pred)
-        problems += find_databases(questions, args.db)[1]
+        databases = Databases(questions, args.db)
+        problems += [*databases.faults.values(), *databases.remarks]
         problems += check_tables(questions, args.table, args.etype)
     except InputError as error:
         problems.append(str(error))

@@ -27,8 +27,8 @@ def variants(db_dir: str, db_id: str) -> list[str]:
     folder = os.path.join(db_dir, db_id)
     if not os.path.isfile(schema_file(db_dir, db_id)):
         raise InputError(
-            f"no database file {schema_file(db_dir, db_id)}; --db must name the folder that holds "
-            "one folder per database id"
+            f"unknown db_id {db_id!r}: no database file {schema_file(db_dir, db_id)}; "
+            "--db must name the folder that holds one folder per database id"
         )
     return sorted(
         os.path.join(folder, name)

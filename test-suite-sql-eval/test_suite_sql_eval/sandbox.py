@@ -71,14 +71,25 @@ def _decode_leniently(data: bytes) -> str:
     return data.decode(errors="ignore")
 
 
-def _construct(connection: sqlite3.Connection, names: Iterable[str]) -> None:
-    """Let SQLite construct virtual tables, which it does once a connection, at their first use."""
+def _construct(connection: sqlite3.Connection, names: Iterable[str]) -> list[str]:
+    """Let SQLite construct virtual tables, which it does once a connection, at their first use.
+
+    Returns:
+        Name and reason of those it cannot construct, such as one whose module it lacks.
+    """
+    failed = []
     for name in names:
         quoted = name.replace('"', '""')
         try:
             connection.execute(f'SELECT 1 FROM "{quoted}" LIMIT 0').close()
-        except sqlite3.Error:
-            continue  # such as a module this SQLite lacks: a query on the table will say so
+        except sqlite3.Error as error:
+            failed.append(f"{name}: {error}")
+    return failed
+
+
+def unreadable_tables(connection: sqlite3.Connection) -> list[str]:
+    """Return name and reason of each virtual table that cannot be read."""
+    return _construct(connection, _virtual_tables(connection))
 
 
 def _virtual_tables(connection: sqlite3.Connection) -> list[str]:
@@ -117,7 +128,7 @@ def open_readonly(path: str) -> sqlite3.Connection:
             connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
             connection.setlimit(sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0)
         connection.execute("PRAGMA query_only=ON")
-        _construct(connection, _virtual_tables(connection))
+        unreadable_tables(connection)  # constructs the others
         connection.set_authorizer(_authorize)
     except sqlite3.Error as error:
         raise QueryError(DATABASE, f"cannot open {path}: {error}") from error

@@ -36,7 +36,8 @@ class Settings:
         timeout: seconds for a gold query, and again for all that one prediction needs.
         max_memory: bytes a worker may use.
         gold_cache: folder for gold results kept between runs, or None.
-        allow_gold_errors: count a question whose gold query fails as wrong instead of stopping.
+        allow_gold_errors: count a question whose gold query or database fails as wrong instead of
+            stopping.
     """
 
     __slots__ = (
