@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from . import errors, report
 from .checks import Databases, check_tables
-from .databases import distinct_contents, fingerprint, has_unsaved_wal, schema_file
+from .databases import ContentKeys, fingerprint, has_unsaved_wal, schema_file
 from .errors import InputError
 from .inputs import Question, read_questions
 from .pool import Failure, Pool
@@ -153,13 +153,16 @@ def _judge_all(
             answers[number] = {"kind": errors.DATABASE, "message": databases.faults[question.db_id]}
             continue
         same.setdefault((question.db_id, question.gold, question.pred), []).append(number)
-    paths = {db_id: distinct_contents(found) for db_id, found in databases.files.items()}
+    contents = ContentKeys(settings.gold_cache)
+    paths = {db_id: contents.distinct(found) for db_id, found in databases.files.items()}
     weights = {
         db_id: 1 + sum(os.path.getsize(path) for path in found) / 1e6
         for db_id, found in paths.items()
     }
     keys = in_order(list(same), weights)
     tasks = list(enumerate(keys))
+    files = {id_: (schema_file(db_dir, id_), found) for id_, found in paths.items() if found}
+    in_use = [path for schema, found in files.values() for path in (schema, *found)]
     config = {
         "etype": settings.etype,
         "plug_value": settings.plug_value,
@@ -167,10 +170,11 @@ def _judge_all(
         "timeout": float(settings.timeout),
         "em": settings.em,
         "extra": settings.extra,
-        "databases": {id_: (schema_file(db_dir, id_), found) for id_, found in paths.items()},
+        "databases": files,
         "tables": tables if settings.etype != "exec" else None,
         "max_memory": settings.max_memory,
         "gold_cache": settings.gold_cache,
+        "content_keys": {path: contents.of(path) for path in in_use if settings.gold_cache},
     }
     done = len(questions) - sum(map(len, same.values()))
     with Pool("test_suite_sql_eval.handler", config, min(settings.jobs, len(tasks))) as pool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from .errors import InputError
 
@@ -10,6 +11,10 @@ TYPE_CHECKING = False  # importing typing takes milliseconds
 if TYPE_CHECKING:
     from typing import Any
 
+#: From this size (bytes) reading a file takes longer than remembering it.
+_LARGE = 4 << 20
+#: Seconds after which a file's time tells a further change.
+_SETTLED = 2.0
 _SIDE_FILES = ("-journal", "-wal", "-shm")
 
 
@@ -37,27 +42,85 @@ def variants(db_dir: str, db_id: str) -> list[str]:
     )
 
 
-def distinct_contents(paths: list[str]) -> list[str]:
-    """Leave out files whose bytes equal those of an earlier one: they give the same results."""
-    if len(paths) == 1:
-        return paths
-    seen: set[tuple[int, bytes]] = set()
-    out = []
-    for path in paths:
-        key = (os.path.getsize(path), content_key(path))
-        if key not in seen:
-            seen.add(key)
-            out.append(path)
-    return out
+class ContentKeys:
+    """Digests of files, each made once: in a run, and for large files between runs.
+
+    Args:
+        folder: where the digests of large files are kept, under what identifies the file without
+            reading it: its place on the disk, size, times and header (which counts the changes).
+            None keeps nothing.
+    """
+
+    def __init__(self, folder: str | None) -> None:
+        self._folder = folder
+        self._known: dict[str, bytes] = {}
+
+    def of(self, path: str) -> bytes:
+        """Return the digest of a file's bytes."""
+        if path not in self._known:
+            keep = self._folder is not None and os.path.getsize(path) > _LARGE
+            self._known[path] = self._kept(path, str(self._folder)) if keep else content_key(path)
+        return self._known[path]
+
+    def _kept(self, path: str, folder: str) -> bytes:
+        note = os.path.join(folder, f"{_identity(path)}.key")
+        try:
+            with open(note, "rb") as file:
+                return file.read()
+        except OSError:
+            key = content_key(path)
+        # A file that has just been written may be written again before its time changes.
+        if time.time() - os.stat(path).st_mtime > _SETTLED:
+            try:
+                write_bytes(note, key)
+            except OSError:
+                return key  # a full disk or a read-only home
+        return key
+
+    def distinct(self, paths: list[str]) -> list[str]:
+        """Leave out files whose bytes equal those of an earlier one: they give the same results."""
+        sizes = [os.path.getsize(path) for path in paths]
+        if len(set(sizes)) == len(paths):
+            return paths
+        first: dict[tuple[int, bytes], str] = {}
+        for path, size in zip(paths, sizes, strict=True):
+            key = self.of(path) if sizes.count(size) > 1 else b""
+            first.setdefault((size, key), path)
+        return list(first.values())
 
 
-def content_key(path: str) -> bytes:
-    """Return a digest (BLAKE2b, 20 bytes) of a file's bytes."""
+def _identity(path: str) -> str:
+    facts = os.stat(path)
+    with open(path, "rb") as file:
+        header = file.read(100)
+    numbers = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    return _blake2b(repr((numbers, header)).encode()).hexdigest()
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    """Write a file whole or not at all; its folder is made.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    partial = f"{path}.{os.getpid()}.partial"
+    with open(partial, "wb") as file:
+        file.write(data)
+    os.replace(partial, path)
+
+
+def _blake2b(data: bytes = b"") -> Any:
     try:
         from _blake2 import blake2b  # hashlib also loads OpenSSL, which takes milliseconds
     except ImportError:
         from hashlib import blake2b
-    return _digest(path, blake2b(digest_size=20))
+    return blake2b(data, digest_size=20)
+
+
+def content_key(path: str) -> bytes:
+    """Return a digest (BLAKE2b, 20 bytes) of a file's bytes."""
+    return _digest(path, _blake2b())
 
 
 def _digest(path: str, state: Any) -> bytes:

@@ -2,7 +2,7 @@
 
 One file per database content: its name is a digest of the database's bytes, of the SQLite version
 and of this format, so a changed database never meets an old result.  Only what depends on the gold
-query alone is kept; predictions are always executed.
+query and the database alone is kept: no result of a query that asks the clock or chance.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import marshal
 import os
 import sqlite3
 
-from .databases import content_key
+from .databases import write_bytes
 
 TYPE_CHECKING = False  # importing typing takes milliseconds
 if TYPE_CHECKING:
     from typing import Any
 
-_FORMAT = 2
+_FORMAT = 3
 #: Larger results are executed again: loading them would not be quicker.
 _MAX_CELLS = 20_000
 
@@ -33,10 +33,12 @@ class GoldCache:
 
     Args:
         folder: where the files are; it is made at the first save.
+        keys: digest of each database file.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, keys: dict[str, bytes]) -> None:
         self._folder = folder
+        self._keys = keys
         self._files: dict[str, str] = {}
         self._entries: dict[str, dict[tuple[str, str], Any]] = {}
         self._changed: set[str] = set()
@@ -44,7 +46,7 @@ class GoldCache:
     def _load(self, path: str) -> dict[tuple[str, str], Any]:
         found = self._entries.get(path)
         if found is None:
-            name = f"{content_key(path).hex()}-{sqlite3.sqlite_version}-{_FORMAT}.gold"
+            name = f"{self._keys[path].hex()}-{sqlite3.sqlite_version}-{_FORMAT}.gold"
             self._files[path] = os.path.join(self._folder, name)
             found = self._entries[path] = _read(self._files[path])
         return found
@@ -75,12 +77,8 @@ class GoldCache:
         self._changed.clear()
 
     def _save(self, path: str) -> None:
-        os.makedirs(self._folder, exist_ok=True)
         target = self._files[path]
-        partial = f"{target}.{os.getpid()}.partial"
-        with open(partial, "wb") as file:
-            file.write(marshal.dumps({**_read(target), **self._entries[path]}))
-        os.replace(partial, target)
+        write_bytes(target, marshal.dumps({**_read(target), **self._entries[path]}))
 
 
 def _read(path: str) -> dict[tuple[str, str], Any]:

@@ -22,7 +22,8 @@ class _Handler:
 
     def __init__(self, config: dict[str, Any]) -> None:
         self._config = config
-        self._cache = GoldCache(config["gold_cache"]) if config["gold_cache"] else None
+        keys = config["content_keys"]
+        self._cache = GoldCache(config["gold_cache"], keys) if config["gold_cache"] else None
         self._session = Session()
         self._execution = ExecutionJudge(
             self._session,

@@ -148,7 +148,7 @@ class ExecutionJudge:
             raise GoldError(f"{error.message} (on {path})") from error
         self.set_limits(left)
         found = Gold(rows, len(rows[0]) if rows else len(names))
-        if self._cache:
+        if self._cache and not self._session.varies:
             self._cache.put(path, "rows", sql, (rows, found.width), len(rows) * found.width)
         return found
 

@@ -54,17 +54,30 @@ _FORBIDDEN_FUNCTIONS = frozenset(
 )
 
 
-def _authorize(
-    action: int, first: str | None, second: str | None, _db: str | None, _trigger: str | None
-) -> int:
-    if action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE):
-        return sqlite3.SQLITE_OK
-    if action == sqlite3.SQLITE_FUNCTION:
-        allowed = (second or "").lower() not in _FORBIDDEN_FUNCTIONS
-        return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
-    if action == sqlite3.SQLITE_PRAGMA and (first or "").lower() in _READING_PRAGMAS:
-        return sqlite3.SQLITE_OK
-    return sqlite3.SQLITE_DENY
+_CLOCK = ("date", "time", "datetime", "julianday", "strftime", "unixepoch", "timediff")
+_NOW = ("current_date", "current_time", "current_timestamp")
+_CHANCE = ("random", "randomblob", "changes", "total_changes", "last_insert_rowid")
+#: Functions whose results depend on more than the database.
+_VARYING_FUNCTIONS = frozenset((*_CLOCK, *_NOW, *_CHANCE))
+
+
+def _authorizer(functions: set[str]) -> Callable[..., int]:
+    """Return an authorizer that lets a statement read, and puts what it calls in ``functions``."""
+
+    def authorize(
+        action: int, first: str | None, second: str | None, _db: str | None, _trigger: str | None
+    ) -> int:
+        if action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE):
+            return sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_FUNCTION:
+            name = (second or "").lower()
+            functions.add(name)
+            return sqlite3.SQLITE_DENY if name in _FORBIDDEN_FUNCTIONS else sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_PRAGMA and (first or "").lower() in _READING_PRAGMAS:
+            return sqlite3.SQLITE_OK
+        return sqlite3.SQLITE_DENY
+
+    return authorize
 
 
 def _decode_leniently(data: bytes) -> str:
@@ -107,7 +120,7 @@ def readonly_uri(path: str) -> str:
     return f"file:{quoted}?mode=ro&immutable=1"
 
 
-def open_readonly(path: str) -> sqlite3.Connection:
+def open_readonly(path: str, authorize: Callable[..., int]) -> sqlite3.Connection:
     """Open a SQLite file read-only and immutable, with the authorizer and the limits set.
 
     Raises:
@@ -129,7 +142,7 @@ def open_readonly(path: str) -> sqlite3.Connection:
             connection.setlimit(sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0)
         connection.execute("PRAGMA query_only=ON")
         unreadable_tables(connection)  # constructs the others
-        connection.set_authorizer(_authorize)
+        connection.set_authorizer(authorize)
     except sqlite3.Error as error:
         raise QueryError(DATABASE, f"cannot open {path}: {error}") from error
     return connection
@@ -141,6 +154,8 @@ class Session:
     def __init__(self) -> None:
         self._open: OrderedDict[str, sqlite3.Connection] = OrderedDict()
         self._with_table_functions: set[sqlite3.Connection] = set()
+        self._functions: set[str] = set()
+        self._authorize = _authorizer(self._functions)
         self._deadline = float("inf")
 
     def set_deadline(self, seconds: float) -> None:
@@ -159,13 +174,18 @@ class Session:
     def _expired(self) -> int:
         return 1 if time.monotonic() > self._deadline else 0
 
+    @property
+    def varies(self) -> bool:
+        """Whether the last query called a function whose result may be another tomorrow."""
+        return not self._functions.isdisjoint(_VARYING_FUNCTIONS)
+
     def connection(self, path: str) -> sqlite3.Connection:
         """Return the open connection to ``path``, opening it at the first call."""
         found = self._open.get(path)
         if found is not None:
             self._open.move_to_end(path)
             return found
-        connection = open_readonly(path)
+        connection = open_readonly(path, self._authorize)
         connection.set_progress_handler(self._expired, _CLOCK_STEPS)
         self._open[path] = connection
         if len(self._open) > _MAX_OPEN:
@@ -198,6 +218,7 @@ class Session:
         """
         self.check_time()
         connection = self.connection(path)
+        self._functions.clear()
         try:
             while True:
                 try:
@@ -220,7 +241,7 @@ class Session:
             self._with_table_functions.add(connection)
             connection.set_authorizer(None)
             _construct(connection, _TABLE_FUNCTIONS)
-            connection.set_authorizer(_authorize)
+            connection.set_authorizer(self._authorize)
             return True
         return False
 
