@@ -56,6 +56,13 @@ class Report:
         self.db_dir = db_dir
         self.with_turns = with_turns
 
+    @property
+    def failures(self) -> dict[str, int]:
+        """How many questions got no result: timeout, memory and worker_crash, if any."""
+        kinds = [verdict["error"] for verdict in self.verdicts]
+        names = (errors.TIMEOUT, errors.MEMORY, errors.CRASH)
+        return {name: kinds.count(name) for name in names if name in kinds}
+
     def text(self) -> str:
         """Return the official tables."""
         return report.render(self.scores, self.settings.etype, self.with_turns)

@@ -6,17 +6,22 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from . import errors
 from .api import Report, evaluate
 from .checks import Databases, check_tables
 from .errors import InputError
 from .gold_cache import default_folder
 from .inputs import read_questions
-from .settings import DEFAULT_TIMEOUT, EM_MODES, ETYPES, Settings
+from .settings import DEFAULT_MAX_MEMORY, DEFAULT_TIMEOUT, EM_MODES, ETYPES, Settings
 
 TYPE_CHECKING = False  # importing typing takes milliseconds
 if TYPE_CHECKING:
     import argparse
     from typing import Any, NoReturn
+
+
+#: Exit status where a worker process crashed: its verdict says nothing of the prediction.
+CRASHED = 3
 
 
 class _Flag:
@@ -52,6 +57,9 @@ _FLAGS = {
     ),
     "jobs": _Flag(int, None, "worker processes (default: all cores)"),
     "timeout": _Flag(float, DEFAULT_TIMEOUT, "seconds a question may take (default: 60)"),
+    "max_memory": _Flag(
+        int, DEFAULT_MAX_MEMORY >> 20, "megabytes a worker process may use (default: 1024)"
+    ),
     "output": _Flag(
         str, None, "write scores, settings and the database fingerprint to this JSON file"
     ),
@@ -204,6 +212,9 @@ def _print_more(report: Report) -> None:
             f"counted as wrong: {verdict['pred'][:120]}",
             file=sys.stderr,
         )
+    if report.failures:
+        counts = ", ".join(f"{count} {kind}" for kind, count in report.failures.items())
+        print(f"counted as wrong without a result: {counts}", file=sys.stderr)
     for warning in report.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     for name, value in report.metrics.get("text", {}).items():
@@ -231,6 +242,7 @@ def run(args: Arguments) -> int:
         extra=args.extra,
         jobs=args.jobs,
         timeout=args.timeout,
+        max_memory=args.max_memory << 20,
         gold_cache=_cache_folder(args.gold_cache),
         allow_gold_errors=args.allow_gold_errors,
     )
@@ -246,7 +258,7 @@ def run(args: Arguments) -> int:
     _print_more(report)
     if args.output or args.verdicts:
         _write_files(args, report)
-    return 0
+    return CRASHED if errors.CRASH in report.failures else 0
 
 
 def _write_files(args: Arguments, report: Report) -> None:

@@ -74,59 +74,9 @@ def _permutation_exists(
     if len(gold[0]) == 1:
         return False
     check_time()
-    return _match_columns(gold, pred, check_time)
+    from .columns import match_columns  # here, because few results need it
 
-
-def _match_columns(gold: Rows, pred: Rows, check_time: Callable[[], None]) -> bool:
-    """Search a column permutation that makes the bags of rows equal."""
-    gold_columns = list(zip(*gold, strict=True))
-    pred_columns = list(zip(*pred, strict=True))
-    gold_bags = [frozenset(Counter(column).items()) for column in gold_columns]
-    pred_bags = [frozenset(Counter(column).items()) for column in pred_columns]
-    if Counter(gold_bags) != Counter(pred_bags):
-        return False
-    choices = [[j for j, bag in enumerate(pred_bags) if bag == wanted] for wanted in gold_bags]
-    # Narrow columns first, and among them those that tell rows apart best: wrong partial matches
-    # are then found early.
-    order = sorted(range(len(choices)), key=lambda i: (len(choices[i]), -len(gold_bags[i])))
-    return _extend(gold_columns, pred_columns, choices, order, check_time)
-
-
-def _extend(
-    gold_columns: list[tuple[Any, ...]],
-    pred_columns: list[tuple[Any, ...]],
-    choices: list[list[int]],
-    order: list[int],
-    check_time: Callable[[], None],
-) -> bool:
-    """Depth-first search over column matches with the bag of row prefixes as the bound.
-
-    Rows are kept as small integers that name their prefix, so one step costs one pass.
-    """
-    height = len(gold_columns[0])
-
-    def step(depth: int, gold_ids: list[int], pred_ids: list[int], used: frozenset[int]) -> bool:
-        if depth == len(order):
-            return True
-        check_time()
-        column = order[depth]
-        names: dict[tuple[int, Any], int] = {}
-        keys = zip(gold_ids, gold_columns[column], strict=True)
-        new_gold = [names.setdefault(key, len(names)) for key in keys]
-        wanted = Counter(new_gold)
-        tried: set[tuple[Any, ...]] = set()
-        for j in choices[column]:
-            if j in used or pred_columns[j] in tried:
-                continue
-            tried.add(pred_columns[j])
-            new_pred = [names.get(key, -1) for key in zip(pred_ids, pred_columns[j], strict=True)]
-            if Counter(new_pred) == wanted and step(depth + 1, new_gold, new_pred, used | {j}):
-                return True
-            check_time()
-        return False
-
-    zeros = [0] * height
-    return step(0, zeros, zeros, frozenset())
+    return match_columns(gold, pred, check_time)
 
 
 def _may_sort_differently(gold: Rows, pred: Rows) -> bool:
@@ -180,6 +130,8 @@ def difference(gold: Rows, pred: Rows, order_matters: bool) -> str:
         return "wrong_rows"
     if order_matters and equivalent(gold, pred, False):
         return "wrong_order"
-    mine = {frozenset(Counter(column).items()) for column in zip(*gold, strict=True)}
-    theirs = {frozenset(Counter(column).items()) for column in zip(*pred, strict=True)}
-    return "wrong_rows" if mine & theirs or len(gold[0]) == 1 else "wrong_columns"
+    if len(gold[0]) == 1:
+        return "wrong_rows"
+    from .columns import share_a_column
+
+    return "wrong_rows" if share_a_column(gold, pred) else "wrong_columns"

@@ -127,12 +127,12 @@ class ExecutionJudge:
         found = self._golds.get(key)
         if found is not None:
             return found
+        while self._cells > _MAX_CACHED_CELLS:  # first: two large results may be too much
+            _, old = self._golds.popitem(last=False)
+            self._cells -= len(old.rows) * old.width
         found = self._kept(path, sql) or self._execute_gold(path, sql)
         self._cells += len(found.rows) * found.width
         self._golds[key] = found
-        while self._cells > _MAX_CACHED_CELLS and len(self._golds) > 1:
-            _, old = self._golds.popitem(last=False)
-            self._cells -= len(old.rows) * old.width
         return found
 
     def _kept(self, path: str, sql: str) -> Gold | None:

@@ -10,10 +10,10 @@ Covered here:
   same authorizer.  Only what SQLite itself runs to construct one, which looks like a write, runs
   before it is set; no part of a query does;
 * one statement a call; SQLite's own limits on string length and attached databases;
-* a progress handler stops a statement at its deadline.
+* a progress handler stops a statement at its deadline, and where its temporary files grow large.
 
 Not covered here, but by the worker process around it (``worker.py``): a single SQLite instruction
-that never ends (LIKE or printf blow-ups), memory, temporary file size, crashes.
+that never ends (LIKE or printf blow-ups), memory, crashes.
 
 Not covered at all: faults in the SQLite library itself, hostile *database files*, databases in WAL
 mode with changes that are not checkpointed (an immutable connection does not see them).
@@ -23,10 +23,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import time
 from collections import OrderedDict
 
-from .errors import DATABASE, FORBIDDEN, TIMEOUT, QueryError, classify
+from .errors import DATABASE, FORBIDDEN, TIMEOUT, TOO_BIG, QueryError, classify
 
 TYPE_CHECKING = False  # importing typing takes milliseconds
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 MAX_VALUE_BYTES = 64_000_000
 #: Bytecode instructions between two looks at the clock (well under a millisecond).
 _CLOCK_STEPS = 20_000
+#: Bytes of all temporary files of a query, and seconds between two looks at them.
+_MAX_TEMPORARY = 2 << 30
+_LOOK_EVERY = 0.25
 #: Open connections kept for re-use.
 _MAX_OPEN = 200
 
@@ -148,6 +152,19 @@ def open_readonly(path: str, authorize: Callable[..., int]) -> sqlite3.Connectio
     return connection
 
 
+def _temporary_bytes() -> int:
+    """Return the size of this process's open files without a name; SQLite's temporary ones are."""
+    total = 0
+    for descriptor in os.listdir("/dev/fd"):
+        try:
+            facts = os.fstat(int(descriptor))
+        except OSError:
+            continue  # the one that listed the folder
+        if stat.S_ISREG(facts.st_mode) and facts.st_nlink == 0:
+            total += facts.st_size
+    return total
+
+
 class Session:
     """Open connections, and the deadline that all queries of the session obey."""
 
@@ -157,6 +174,8 @@ class Session:
         self._functions: set[str] = set()
         self._authorize = _authorizer(self._functions)
         self._deadline = float("inf")
+        self._next_look = 0.0
+        self._too_big = False
 
     def set_deadline(self, seconds: float) -> None:
         """Stop every statement that still runs ``seconds`` from now."""
@@ -171,8 +190,12 @@ class Session:
         if time.monotonic() > self._deadline:
             raise QueryError(TIMEOUT, "time limit reached")
 
-    def _expired(self) -> int:
-        return 1 if time.monotonic() > self._deadline else 0
+    def _must_stop(self) -> bool:
+        now = time.monotonic()
+        if now > self._next_look:
+            self._next_look = now + _LOOK_EVERY
+            self._too_big = _temporary_bytes() > _MAX_TEMPORARY
+        return now > self._deadline or self._too_big
 
     @property
     def varies(self) -> bool:
@@ -186,7 +209,7 @@ class Session:
             self._open.move_to_end(path)
             return found
         connection = open_readonly(path, self._authorize)
-        connection.set_progress_handler(self._expired, _CLOCK_STEPS)
+        connection.set_progress_handler(self._must_stop, _CLOCK_STEPS)
         self._open[path] = connection
         if len(self._open) > _MAX_OPEN:
             _, oldest = self._open.popitem(last=False)
@@ -219,6 +242,7 @@ class Session:
         self.check_time()
         connection = self.connection(path)
         self._functions.clear()
+        self._too_big = False
         try:
             while True:
                 try:
@@ -247,6 +271,8 @@ class Session:
 
     def _refine(self, error: BaseException) -> QueryError:
         found = classify(error)
+        if found.kind == TIMEOUT and self._too_big:
+            return QueryError(TOO_BIG, f"its temporary files exceed {_MAX_TEMPORARY >> 20} MB")
         if found.kind == TIMEOUT:
             return QueryError(TIMEOUT, "time limit reached")
         if found.kind == FORBIDDEN:

@@ -14,6 +14,11 @@ ETYPES = ("exec", "match", "all")
 EM_MODES = ("official", "lenient")
 DEFAULT_TIMEOUT = 60.0
 DEFAULT_MAX_MEMORY = 1 << 30
+#: A day; the system's timers end somewhere.
+MAX_TIMEOUT = 86_400
+#: With less a worker does not even start.
+MIN_MEMORY = 64 << 20
+MAX_JOBS = 1024
 
 
 def default_jobs() -> int:
@@ -93,9 +98,28 @@ class Settings:
 
             if find_spec("sqlglot") is None:
                 raise InputError("--em lenient needs sqlglot: pip install sqlglot")
-        if self.jobs < 1 or self.timeout <= 0:
-            raise InputError("jobs must be at least 1 and timeout more than 0 seconds")
+        for name in ("plug_value", "keep_distinct", "extra", "allow_gold_errors"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name} must be True or False, not {getattr(self, name)!r}")
+        if not _is_number(self.jobs, int) or not 1 <= self.jobs <= MAX_JOBS:
+            raise InputError(f"jobs must be a number from 1 to {MAX_JOBS}, not {self.jobs!r}")
+        if not _is_number(self.timeout, int, float) or not 0 < self.timeout <= MAX_TIMEOUT:
+            raise InputError(
+                f"timeout must be more than 0 and at most {MAX_TIMEOUT} seconds, "
+                f"not {self.timeout!r}"
+            )
+        if not _is_number(self.max_memory, int) or self.max_memory < MIN_MEMORY:
+            raise InputError(
+                f"max_memory must be at least {MIN_MEMORY >> 20} MB ({MIN_MEMORY} bytes), "
+                f"not {self.max_memory!r} bytes"
+            )
+        if self.gold_cache is not None and not isinstance(self.gold_cache, str):
+            raise InputError(f"gold_cache must be a folder or None, not {self.gold_cache!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings by name."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+def _is_number(value: object, *kinds: type) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)

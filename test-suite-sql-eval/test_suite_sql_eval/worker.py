@@ -5,7 +5,7 @@ Python code runs, so nothing inside the process can stop it.  Each task therefor
 whose default action is to kill the process; it works even if the parent is gone.  The parent sees
 the closed pipe, gives the task the verdict "timeout" and starts another worker.
 
-Limits set here: memory (address space), size of temporary files, no core dumps.
+Limits set here: memory (address space), size of one temporary file, no core dumps.
 Messages are length-prefixed ``marshal`` frames: lists of (index, task) in and of (index, result)
 out, after one [(READY, None)].  Results of short tasks are sent together; which task is running
 stands in memory shared with the parent, so that a death is blamed on the right one.

@@ -107,3 +107,52 @@ def test_difference() -> None:
     assert difference([(1,), (2,)], [(2,), (1,)], True) == "wrong_order"
     assert difference([(1, "a")], [(2, "b")], False) == "wrong_columns"
     assert difference([(1, "a")], [(1, "b")], False) == "wrong_rows"
+
+
+def test_a_thousand_permuted_columns() -> None:
+    """More levels than Python's stack holds, with rows that only the last columns tell apart."""
+    width = 1100
+    wide = [tuple(place * 31 % 7 for place in range(width))] * 2
+    unit = [tuple(int(place == row) for place in range(width)) for row in range(width)]
+    for gold in (wide, unit):
+        assert equivalent(gold, [row[::-1] for row in gold], False)
+    wrong = [row[::-1] for row in unit[1:]] + [unit[0]]
+    assert not equivalent(unit, wrong, False)
+
+
+@pytest.mark.parametrize(
+    ("gold", "pred", "expected"),
+    [
+        ([(-1, -2), (-2, -1), (5, 6)], [(-2, -1), (-1, -2), (6, 5)], True),
+        ([(-1, -2, 0), (-2, -1, 0)], [(-1, -2, 0), (-1, -2, 0)], False),
+        ([(-1, 0, -2), (3, 0, 3)], [(0, -2, -2), (0, 3, 3)], False),
+        ([(-1, -2, 7), (-1, -2, 8)], [(-2, -1, 7), (-2, -1, 8)], True),
+        ([(-2, -1, 7), (-2, -1, 8)], [(7, -1, -2), (8, -1, -2)], True),
+        ([(0, 2**61 - 1, 7), (1, 2, 8)], [(2**61 - 1, 0, 7), (2, 1, 8)], True),
+        ([(0, 2**61 - 1, 7), (1, 2, 8)], [(0, 0, 7), (2, 1, 8)], False),
+    ],
+)
+def test_cells_of_one_hash_are_told_apart(gold: list, pred: list, expected: bool) -> None:
+    """In Python hash(-1) == hash(-2) and hash(0) == hash(2**61 - 1)."""
+    assert equivalent(gold, pred, False) is expected
+    assert _by_all_permutations(gold, pred, False) is expected
+
+
+@given(
+    st.integers(1, 4).flatmap(
+        lambda width: st.lists(
+            st.tuples(*[st.sampled_from([-2, -1, 0, 1, None, "a"])] * width), max_size=5
+        )
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_hashes_give_the_verdict_of_all_permutations(gold: list, chance: random.Random) -> None:
+    order = list(range(len(gold[0]) if gold else 0))
+    chance.shuffle(order)
+    pred = [tuple(row[place] for place in order) for row in gold]
+    chance.shuffle(pred)
+    if pred and chance.random() < 0.5:
+        changed = list(pred[0])
+        changed[0] = chance.choice([-2, -1])
+        pred[0] = tuple(changed)
+    assert equivalent(gold, pred, False) == _by_all_permutations(gold, pred, False)
