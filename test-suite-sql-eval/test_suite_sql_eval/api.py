@@ -8,19 +8,17 @@ from collections.abc import Callable, Sequence
 
 from . import errors, report
 from .checks import Databases, check_tables
-from .databases import ContentKeys, fingerprint, has_unsaved_wal, schema_file
+from .databases import fingerprint, has_unsaved_wal
 from .errors import InputError
 from .inputs import Question, read_questions
-from .pool import Failure, Pool
-from .schedule import batches, in_order
-from .settings import Settings
+from .running import judge_all
+from .settings import METRICS_VERSION, Settings
 
 TYPE_CHECKING = False  # importing typing takes milliseconds
 if TYPE_CHECKING:
     from typing import Any
 
-#: Version of the metric definitions; it changes when a verdict can change.
-METRICS_VERSION = "1.0"
+    from .inputs import Golds, Path, Predictions
 
 
 class Report:
@@ -36,6 +34,7 @@ class Report:
         warnings: things a reader of the scores should know.
         db_dir: the folder of the databases.
         with_turns: whether the files held more than one interaction.
+        resumed: how many answers were in the journal of an interrupted run.
     """
 
     def __init__(
@@ -47,6 +46,7 @@ class Report:
         warnings: list[str],
         db_dir: str,
         with_turns: bool,
+        resumed: int = 0,
     ) -> None:
         self.scores = scores
         self.verdicts = verdicts
@@ -55,6 +55,7 @@ class Report:
         self.warnings = warnings
         self.db_dir = db_dir
         self.with_turns = with_turns
+        self.resumed = resumed
 
     @property
     def failures(self) -> dict[str, int]:
@@ -82,24 +83,28 @@ class Report:
 
 
 def evaluate(
-    gold: str,
-    pred: str,
-    db_dir: str,
-    tables: str | None = None,
+    gold: Golds,
+    pred: Predictions,
+    db_dir: Path,
+    tables: Path | None = None,
     settings: Settings | None = None,
     progress: Callable[[int, int, dict[str, Any]], None] | None = None,
     levels: Sequence[str] | None = None,
+    journal: Path | None = None,
 ) -> Report:
-    """Judge the predictions of one file.
+    """Judge predictions.
 
     Args:
-        gold: file of gold queries, ``SQL<tab>db_id`` a line.
-        pred: file of predictions, one SQL a line.
+        gold: file of gold queries, ``SQL<tab>db_id`` a line, or JSON Lines or JSON (`json_inputs`);
+            or a list of (SQL, database id).
+        pred: file of predictions, one SQL a line, or JSON Lines or JSON; or a list of SQL.
         db_dir: folder with one folder of .sqlite files per database id.
         tables: tables.json; needed for exact match.
         settings: how to judge; the default is the official execution accuracy.
         progress: called with (questions done, questions in all, verdict) after each question.
         levels: the data set's own level of each question, in place of Spider's hardness.
+        journal: file that takes every answer as it comes; a run that finds the file of an
+            interrupted one of the same questions and settings goes on from there.
 
     Returns:
         A ``Report``.
@@ -108,6 +113,8 @@ def evaluate(
         InputError: files or settings are wrong; the text says where and what to do.
     """
     settings = settings or Settings()
+    db_dir = os.fspath(db_dir)
+    tables = None if tables is None else os.fspath(tables)
     questions, sessions = read_questions(gold, pred)
     databases = Databases(questions, db_dir)
     problems = check_tables(questions, tables, settings.etype)
@@ -116,8 +123,16 @@ def evaluate(
     if problems:
         raise InputError("\n".join(problems))
     if levels is not None and len(levels) != len(questions):
-        raise InputError(f"{len(levels)} levels for the {len(questions)} questions of {gold}")
-    answers = _judge_all(questions, databases, db_dir, tables, settings, progress)
+        raise InputError(f"{len(levels)} levels for {len(questions)} questions")
+    answers, resumed = judge_all(
+        questions,
+        databases,
+        db_dir,
+        tables,
+        settings,
+        progress or (lambda _done, _total, _answer: None),
+        None if journal is None else os.fspath(journal),
+    )
     verdicts = [
         _verdict(number, question, answer, settings)
         for number, (question, answer) in enumerate(zip(questions, answers, strict=True))
@@ -141,92 +156,8 @@ def evaluate(
         warnings,
         db_dir,
         sessions > 1,
+        resumed,
     )
-
-
-def _judge_all(
-    questions: list[Question],
-    databases: Databases,
-    db_dir: str,
-    tables: str | None,
-    settings: Settings,
-    progress: Callable[[int, int, dict[str, Any]], None] | None,
-) -> list[dict[str, Any]]:
-    """Judge each distinct (database, gold, prediction) once and spread the answers."""
-    answers: list[dict[str, Any]] = [{} for _ in questions]
-    same: dict[tuple[str, str, str], list[int]] = {}
-    for number, question in enumerate(questions):
-        if question.db_id in databases.faults:
-            answers[number] = {"kind": errors.DATABASE, "message": databases.faults[question.db_id]}
-            continue
-        same.setdefault((question.db_id, question.gold, question.pred), []).append(number)
-    contents = ContentKeys(settings.gold_cache)
-    paths = {db_id: contents.distinct(found) for db_id, found in databases.files.items()}
-    weights = {
-        db_id: 1 + sum(os.path.getsize(path) for path in found) / 1e6
-        for db_id, found in paths.items()
-    }
-    keys = in_order(list(same), weights)
-    tasks = list(enumerate(keys))
-    files = {id_: (schema_file(db_dir, id_), found) for id_, found in paths.items() if found}
-    in_use = [path for schema, found in files.values() for path in (schema, *found)]
-    config = {
-        "etype": settings.etype,
-        "plug_value": settings.plug_value,
-        "keep_distinct": settings.keep_distinct,
-        "timeout": float(settings.timeout),
-        "em": settings.em,
-        "extra": settings.extra,
-        "databases": files,
-        "tables": tables if settings.etype != "exec" else None,
-        "max_memory": settings.max_memory,
-        "gold_cache": settings.gold_cache,
-        "content_keys": {path: contents.of(path) for path in in_use if settings.gold_cache},
-    }
-    done = len(questions) - sum(map(len, same.values()))
-    with Pool("test_suite_sql_eval.handler", config, min(settings.jobs, len(tasks))) as pool:
-        for number, answer in pool.map(list(batches(tasks, keys, weights, settings.jobs))):
-            if isinstance(answer, Failure):
-                answer = {
-                    "exec": 0,
-                    "exact": 0,
-                    "kind": answer.kind,
-                    "message": answer.message,
-                    "killed": True,
-                    "seconds": settings.timeout if answer.kind == errors.TIMEOUT else 0.0,
-                }
-            for index in same[keys[number]]:
-                answers[index] = answer
-                done += 1
-                if progress is not None:
-                    progress(done, len(questions), answer)
-    _repair_killed(questions, answers, db_dir, tables, settings)
-    return answers
-
-
-def _repair_killed(
-    questions: list[Question],
-    answers: list[dict[str, Any]],
-    db_dir: str,
-    tables: str | None,
-    settings: Settings,
-) -> None:
-    """Give questions whose worker was killed the verdicts that need no execution."""
-    killed = [index for index, answer in enumerate(answers) if answer.get("killed")]
-    if not killed:
-        return
-    from .judge import fill_value_word
-    from .matching import MatchJudge
-
-    match = MatchJudge(tables if settings.etype != "exec" else None, settings.em)
-    for index in killed:
-        question = questions[index]
-        path = schema_file(db_dir, question.db_id)
-        answer = dict(answers[index], **match.hardness(path, question.db_id, question.gold))
-        if settings.etype != "exec":
-            pred = fill_value_word(question.pred, question.gold)
-            answer.update(match.exact(path, question.db_id, question.gold, pred))
-        answers[index] = answer
 
 
 def _verdict(

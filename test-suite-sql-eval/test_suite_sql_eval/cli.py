@@ -6,13 +6,20 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from . import errors
+from . import __version__, errors
 from .api import Report, evaluate
 from .checks import Databases, check_tables
 from .errors import InputError
 from .gold_cache import default_folder
 from .inputs import read_questions
-from .settings import DEFAULT_MAX_MEMORY, DEFAULT_TIMEOUT, EM_MODES, ETYPES, Settings
+from .settings import (
+    DEFAULT_MAX_MEMORY,
+    DEFAULT_TIMEOUT,
+    EM_MODES,
+    ETYPES,
+    METRICS_VERSION,
+    Settings,
+)
 
 TYPE_CHECKING = False  # importing typing takes milliseconds
 if TYPE_CHECKING:
@@ -22,6 +29,10 @@ if TYPE_CHECKING:
 
 #: Exit status where a worker process crashed: its verdict says nothing of the prediction.
 CRASHED = 3
+
+
+#: Added to the name of the verdicts' file while there are more to come.
+UNFINISHED = ".partial"
 
 
 class _Flag:
@@ -43,8 +54,10 @@ class _Flag:
 
 
 _FLAGS = {
-    "gold": _Flag(str, None, "gold file: SQL, a tab, the database id on each line", required=True),
-    "pred": _Flag(str, None, "prediction file: one SQL on each line", required=True),
+    "gold": _Flag(
+        str, None, "gold file: SQL, a tab, the database id on each line; or JSON", required=True
+    ),
+    "pred": _Flag(str, None, "prediction file: one SQL on each line; or JSON", required=True),
     "db": _Flag(
         str, None, "folder with one folder of .sqlite files per database id", required=True
     ),
@@ -63,10 +76,12 @@ _FLAGS = {
     "output": _Flag(
         str, None, "write scores, settings and the database fingerprint to this JSON file"
     ),
-    "verdicts": _Flag(str, None, "write one JSON object per question to this file"),
+    "verdicts": _Flag(
+        str, None, "write one JSON object per question to this file; as they come, to FILE.partial"
+    ),
     "check": _Flag(None, False, "only report what is missing or wrong, run nothing"),
     "extra": _Flag(None, False, "also strict EX, BIRD's set EX, execution success"),
-    "text": _Flag(None, False, "also text metrics (needs the extra 'text')"),
+    "text": _Flag(None, False, "also text metrics (needs sqlparse, sacrebleu, rouge-score)"),
     "gold_cache": _Flag(str, "auto", "folder for gold results, 'none', or 'auto'"),
     "em": _Flag(str, "official", "parser for exact match", EM_MODES),
     "allow_gold_errors": _Flag(
@@ -79,9 +94,13 @@ def _parser() -> argparse.ArgumentParser:
     import argparse
 
     parser = argparse.ArgumentParser(
-        prog="evaluation.py",
+        prog="test-suite-sql-eval",
         description="Spider test-suite evaluation: execution accuracy and exact set match.",
+        epilog="Exit status: 0 judged; 1 --check found something; 2 wrong input, nothing judged; "
+        "3 judged, but a worker process crashed on a question; 130 stopped.",
     )
+    version = f"%(prog)s {__version__} (metrics {METRICS_VERSION})"
+    parser.add_argument("--version", action="version", version=version)
     for name, flag in _FLAGS.items():
         if flag.kind is None:
             parser.add_argument(f"--{name}", action="store_true", help=flag.text)
@@ -171,9 +190,16 @@ def check(args: Arguments) -> list[str]:
         problems += check_tables(questions, args.table, args.etype)
     except InputError as error:
         problems.append(str(error))
+    return problems + _check_outputs(args)
+
+
+def _check_outputs(args: Arguments) -> list[str]:
+    problems = []
     for path in (args.output, args.verdicts):
         if path and not os.access(os.path.dirname(os.path.abspath(path)), os.W_OK):
             problems.append(f"{path}: the folder does not exist or is not writable")
+        elif path and os.path.isdir(path):
+            problems.append(f"{path}: is a folder; name the file to write")
     return problems
 
 
@@ -205,6 +231,8 @@ def _progress(each: bool) -> Callable[[int, int, dict[str, Any]], None] | None:
 
 def _print_more(report: Report) -> None:
     """Print what the official tables do not hold, below them."""
+    if report.resumed:
+        print(f"{report.resumed} verdicts are those of an interrupted run", file=sys.stderr)
     slow = [v for v in report.verdicts if v["error"] == "timeout"]
     for verdict in slow:
         print(
@@ -246,8 +274,13 @@ def run(args: Arguments) -> int:
         gold_cache=_cache_folder(args.gold_cache),
         allow_gold_errors=args.allow_gold_errors,
     )
+    if problems := _check_outputs(args):
+        raise InputError("\n".join(problems))
     progress = _progress(args.progress_bar_for_each_datapoint)
-    report = evaluate(args.gold, args.pred, args.db, args.table, settings, progress)
+    journal = args.verdicts and args.verdicts + UNFINISHED
+    report = evaluate(
+        args.gold, args.pred, args.db, args.table, settings, progress, journal=journal
+    )
     if args.text:
         from .text_metrics import corpus_scores
 
@@ -269,6 +302,7 @@ def _write_files(args: Arguments, report: Report) -> None:
     if args.verdicts:
         lines = [json.dumps(verdict, ensure_ascii=False) for verdict in report.verdicts]
         write_atomically(args.verdicts, "\n".join(lines) + "\n")
+        os.unlink(args.verdicts + UNFINISHED)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -280,7 +314,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        hint = "; the same command goes on from here" if args.verdicts else ""
+        print(f"stopped{hint}", file=sys.stderr)
         return 130
 
 

@@ -14,8 +14,11 @@ from operator import itemgetter
 
 TYPE_CHECKING = False  # importing typing takes milliseconds
 if TYPE_CHECKING:
-    from .compare import Rows
+    from collections.abc import Sequence
+    from typing import Any
 
+    Row = tuple[Any, ...]
+    Rows = Sequence[Row]
     #: Hashes of the row prefixes of both results, and the prediction's columns in them.
     _Partial = tuple[array[int], array[int], tuple[int, ...]]
 

@@ -19,14 +19,11 @@ them in different places (``official_row_check``).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 TYPE_CHECKING = False  # importing typing takes milliseconds
 if TYPE_CHECKING:
-    from typing import Any
-
-    Row = tuple[Any, ...]
-    Rows = Sequence[Row]
+    from .columns import Row, Rows
 
 
 def _never() -> None:

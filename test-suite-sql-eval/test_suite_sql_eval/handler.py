@@ -73,7 +73,7 @@ class _Handler:
                 out["exec"] = int(verdict.right)
                 out["kind"], out["message"] = verdict.kind, verdict.message
                 out["witness"] = verdict.witness
-                if self._config["extra"]:
+                if self._config["extra"] and pred_sql.strip():
                     from .extra_metrics import extra_metrics
 
                     out["extra"] = extra_metrics(

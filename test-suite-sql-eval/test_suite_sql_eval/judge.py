@@ -153,7 +153,13 @@ class ExecutionJudge:
         return found
 
     def judge(self, paths: list[str], gold_sql: str, pred_sql: str) -> Verdict:
-        """Return the verdict of the official evaluator on one question."""
+        """Return the verdict of the official evaluator on one question.
+
+        Raises:
+            GoldError: the gold query failed.
+        """
+        if not pred_sql.strip():
+            return Verdict(False, errors.SYNTAX, "the prediction is empty")
         gold_text = prepare(gold_sql, self._keep_distinct)
         pred_text = prepare(pred_sql, self._keep_distinct)
         order_matters = "order by" in gold_text.lower()

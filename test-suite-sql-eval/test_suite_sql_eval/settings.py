@@ -10,6 +10,8 @@ TYPE_CHECKING = False  # importing typing takes milliseconds
 if TYPE_CHECKING:
     from typing import Any
 
+#: Version of the metric definitions; it changes when a verdict can change.
+METRICS_VERSION = "1.0"
 ETYPES = ("exec", "match", "all")
 EM_MODES = ("official", "lenient")
 DEFAULT_TIMEOUT = 60.0

@@ -117,7 +117,7 @@ def _load(module: str) -> ModuleType:
         return import_module(module)
     except ModuleNotFoundError as error:
         raise InputError(
-            f"text metrics need {module.split('.')[0]}: pip install 'test-suite-sql-eval[text]'"
+            f"text metrics need {module.split('.')[0]}: pip install sqlparse sacrebleu rouge-score"
         ) from error
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_suite_sql_eval import cli, handler, sandbox
+from test_suite_sql_eval import cli, handler, pool, sandbox
 from test_suite_sql_eval.api import Settings, evaluate
 from test_suite_sql_eval.cli import main
 from test_suite_sql_eval.errors import TOO_BIG, InputError, QueryError
@@ -84,6 +84,7 @@ def test_a_crash_shows_in_the_exit_status(
     def crash(*_: object) -> None:
         raise RuntimeError("a fault of this program")
 
+    monkeypatch.setattr(pool, "_may_fork", lambda: True)  # so that the workers have it, too
     monkeypatch.setattr(handler.ExecutionJudge, "judge", crash)
     assert main(flags) == cli.CRASHED == 3
     assert "without a result: 2 worker_crash" in capsys.readouterr().err
