@@ -79,13 +79,14 @@ class EvalConfig(StrictModel):
     """How predictions are judged; the same for every row of a table.
 
     `test_suite` is a folder of suites (`make test-suite`): the table then shows test-suite accuracy
-    beside execution accuracy.
+    beside execution accuracy. `timeout_seconds` are of processor time and end what the evaluator's
+    limit on steps of SQLite, the same everywhere, does not see.
     """
 
     plug_value: bool = False
     keep_distinct: bool = False
     test_suite: str | None = None
-    timeout_seconds: float = Field(default=30.0, gt=0)
+    timeout_seconds: float = Field(default=60.0, gt=0)
 
 
 class QuantizationConfig(StrictModel):

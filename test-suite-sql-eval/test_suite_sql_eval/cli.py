@@ -14,6 +14,7 @@ from .gold_cache import default_folder
 from .inputs import read_questions
 from .settings import (
     DEFAULT_MAX_MEMORY,
+    DEFAULT_MAX_STEPS,
     DEFAULT_TIMEOUT,
     EM_MODES,
     ETYPES,
@@ -69,7 +70,12 @@ _FLAGS = {
         None, False, "one progress line per question instead of one bar"
     ),
     "jobs": _Flag(int, None, "worker processes (default: all cores)"),
-    "timeout": _Flag(float, DEFAULT_TIMEOUT, "seconds a question may take (default: 60)"),
+    "max_steps": _Flag(
+        int, DEFAULT_MAX_STEPS, "steps of SQLite a question may take (default: 500 million)"
+    ),
+    "timeout": _Flag(
+        float, DEFAULT_TIMEOUT, "seconds of processor time a question may take (default: 60)"
+    ),
     "max_memory": _Flag(
         int, DEFAULT_MAX_MEMORY >> 20, "megabytes a worker process may use (default: 1024)"
     ),
@@ -236,8 +242,8 @@ def _print_more(report: Report) -> None:
     slow = [v for v in report.verdicts if v["error"] == "timeout"]
     for verdict in slow:
         print(
-            f"question {verdict['index'] + 1}: no verdict within {report.settings.timeout:g} s, "
-            f"counted as wrong: {verdict['pred'][:120]}",
+            f"question {verdict['index'] + 1}: no verdict within {report.settings.timeout:g} s and "
+            f"{report.settings.max_steps:,} steps, counted as wrong: {verdict['pred'][:120]}",
             file=sys.stderr,
         )
     if report.failures:
@@ -270,6 +276,7 @@ def run(args: Arguments) -> int:
         extra=args.extra,
         jobs=args.jobs,
         timeout=args.timeout,
+        max_steps=args.max_steps,
         max_memory=args.max_memory << 20,
         gold_cache=_cache_folder(args.gold_cache),
         allow_gold_errors=args.allow_gold_errors,

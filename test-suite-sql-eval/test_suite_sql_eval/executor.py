@@ -62,7 +62,7 @@ def make_handler(_config: dict[str, Any]) -> Callable[[Any], Any]:
         path, sql, timeout, max_rows = task
         start = time.monotonic()
         worker.set_alarm(timeout + worker.GRACE)
-        session.set_deadline(timeout)
+        session.set_limits(timeout)
         try:
             rows, names, complete = session.run(path, sql, max_rows)
         except QueryError as error:

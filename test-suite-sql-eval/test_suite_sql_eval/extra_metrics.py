@@ -15,7 +15,6 @@ def extra_metrics(
     paths: list[str],
     gold_sql: str,
     pred_sql: str,
-    timeout: float,
 ) -> dict[str, int]:
     """Judge one question by the metrics that --extra adds.
 
@@ -28,7 +27,6 @@ def extra_metrics(
         paths: the database files of the question.
         gold_sql: the gold query.
         pred_sql: the prediction.
-        timeout: seconds for everything the prediction needs.
 
     Raises:
         GoldError: the gold query failed.
@@ -39,7 +37,7 @@ def extra_metrics(
     out = {"strict": 1, "bird_set": 1, "executes": 1, "both_empty": 0}
     golds = [judge.gold(path, gold_text) for path in paths]
     out["gold_empty"] = int(not any(gold.rows for gold in golds))
-    judge.set_limits(timeout)
+    judge.begin()
     for path, gold in zip(paths, golds, strict=True):
         try:
             rows, _, _ = session.run(path, pred_text)

@@ -24,10 +24,10 @@ class _Handler:
         self._config = config
         keys = config["content_keys"]
         self._cache = GoldCache(config["gold_cache"], keys) if config["gold_cache"] else None
-        self._session = Session()
+        self._session = Session(time.process_time)
         self._execution = ExecutionJudge(
             self._session,
-            config["timeout"],
+            (config["timeout"], config["max_steps"]),
             config["plug_value"],
             config["keep_distinct"],
             self._cache,
@@ -60,9 +60,8 @@ class _Handler:
     def __call__(self, task: tuple[str, str, str]) -> dict[str, Any]:
         db_id, gold_sql, raw_pred = task
         schema_path, paths = self._config["databases"][db_id]
-        timeout = self._config["timeout"]
-        start = time.monotonic()
-        worker.set_alarm(timeout + worker.GRACE)
+        start = time.process_time()
+        worker.set_alarm(self._config["timeout"] + worker.GRACE, processor=True)
         pred_sql = fill_value_word(raw_pred, gold_sql)
         out = self._hardness(schema_path, db_id, gold_sql)
         if self._want_match:
@@ -77,11 +76,11 @@ class _Handler:
                     from .extra_metrics import extra_metrics
 
                     out["extra"] = extra_metrics(
-                        self._execution, self._session, paths, gold_sql, pred_sql, timeout
+                        self._execution, self._session, paths, gold_sql, pred_sql
                     )
             except GoldError as error:
                 out["gold_error"] = str(error)
-        out["seconds"] = time.monotonic() - start
+        out["seconds"] = time.process_time() - start
         return out
 
     def close(self) -> None:

@@ -90,7 +90,8 @@ class ExecutionJudge:
 
     Args:
         session: where queries run.
-        timeout: seconds for a gold query, and again for everything a prediction needs.
+        limits: seconds of processor time and steps of SQLite for a gold query, and again for
+            everything a prediction needs.
         plug_value: also try the gold query's values in the prediction.
         keep_distinct: leave DISTINCT in both queries.
         cache: gold results kept between runs, or None.
@@ -99,23 +100,26 @@ class ExecutionJudge:
     def __init__(
         self,
         session: Session,
-        timeout: float,
+        limits: tuple[float, float],
         plug_value: bool,
         keep_distinct: bool,
         cache: GoldCache | None = None,
     ) -> None:
         self._cache = cache
         self._session = session
-        self._timeout = timeout
+        self._limits = limits
         self._plug_value = plug_value
         self._keep_distinct = keep_distinct
         self._golds: OrderedDict[tuple[str, str], Gold] = OrderedDict()
         self._cells = 0
 
-    def set_limits(self, seconds: float) -> None:
-        """Stop every query ``seconds`` from now, and the process a little later."""
-        self._session.set_deadline(seconds)
-        worker.set_alarm(max(seconds, 0.001) + worker.GRACE)
+    def begin(self) -> None:
+        """Give all that follows the limits of one query, and the process a little more."""
+        self._set_limits(*self._limits)
+
+    def _set_limits(self, seconds: float, steps: float) -> None:
+        self._session.set_limits(seconds, steps)
+        worker.set_alarm(max(seconds, 0.001) + worker.GRACE, processor=True)
 
     def gold(self, path: str, sql: str) -> Gold:
         """Return the gold result, executing the query at the first call.
@@ -140,13 +144,13 @@ class ExecutionJudge:
         return Gold(*found) if found else None
 
     def _execute_gold(self, path: str, sql: str) -> Gold:
-        left = self._session.remaining()
-        self.set_limits(self._timeout)
+        left = self._session.left()
+        self.begin()
         try:
             rows, names, _ = self._session.run(path, sql)
         except QueryError as error:
             raise GoldError(f"{error.message} (on {path})") from error
-        self.set_limits(left)
+        self._set_limits(*left)
         found = Gold(rows, len(rows[0]) if rows else len(names))
         if self._cache and not self._session.varies:
             self._cache.put(path, "rows", sql, (rows, found.width), len(rows) * found.width)
@@ -163,7 +167,7 @@ class ExecutionJudge:
         gold_text = prepare(gold_sql, self._keep_distinct)
         pred_text = prepare(pred_sql, self._keep_distinct)
         order_matters = "order by" in gold_text.lower()
-        self.set_limits(self._timeout)
+        self.begin()
         first: Verdict | None = None
         for tried, candidate in enumerate(self._candidates(gold_text, pred_text)):
             verdict = self._on_all(
@@ -215,7 +219,7 @@ class ExecutionJudge:
                 # One row more than the gold query's: where there are too many, one is a witness.
                 rows, names, complete = self._session.run(path, pred_text, height + 1, accept)
                 if complete and equivalent(
-                    gold.rows, rows, order_matters, self._session.check_time
+                    gold.rows, rows, order_matters, self._session.check_limits
                 ):
                     continue
             except QueryError as error:

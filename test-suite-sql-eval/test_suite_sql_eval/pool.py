@@ -252,7 +252,7 @@ def _cut(batch: list[Task]) -> Iterator[list[Task]]:
 def _reason(status: int) -> Failure:
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        if number == worker.signal.SIGALRM:
+        if number in worker.ALARMS:
             return Failure(TIMEOUT, "time limit reached; the worker was killed")
         if number == worker.signal.SIGKILL:
             return Failure(MEMORY, "the worker was killed by the system, most likely for memory")

@@ -99,6 +99,7 @@ def _answers(
         "plug_value": settings.plug_value,
         "keep_distinct": settings.keep_distinct,
         "timeout": float(settings.timeout),
+        "max_steps": settings.max_steps,
         "em": settings.em,
         "extra": settings.extra,
         "databases": files,

@@ -10,7 +10,8 @@ Covered here:
   same authorizer.  Only what SQLite itself runs to construct one, which looks like a write, runs
   before it is set; no part of a query does;
 * one statement a call; SQLite's own limits on string length and attached databases;
-* a progress handler stops a statement at its deadline, and where its temporary files grow large.
+* a progress handler stops a statement at its deadline, after its share of SQLite's steps, and where
+  its temporary files grow large.
 
 Not covered here, but by the worker process around it (``worker.py``): a single SQLite instruction
 that never ends (LIKE or printf blow-ups), memory, crashes.
@@ -36,8 +37,10 @@ if TYPE_CHECKING:
 
 #: Longest string or blob a query may build, in bytes (SQLite's default is 1,000,000,000).
 MAX_VALUE_BYTES = 64_000_000
-#: Bytecode instructions between two looks at the clock (well under a millisecond).
+#: SQLite's steps (bytecode instructions) between two looks at the limits: well under a millisecond.
 _CLOCK_STEPS = 20_000
+#: Steps that a statement costs at least, for being prepared.
+_STATEMENT_STEPS = 1000
 #: Bytes of all temporary files of a query, and seconds between two looks at them.
 _MAX_TEMPORARY = 2 << 30
 _LOOK_EVERY = 0.25
@@ -166,36 +169,46 @@ def _temporary_bytes() -> int:
 
 
 class Session:
-    """Open connections, and the deadline that all queries of the session obey."""
+    """Open connections, and the limits that all queries of the session obey together.
 
-    def __init__(self) -> None:
+    Args:
+        clock: gives the seconds that count: ``time.monotonic``, or ``time.process_time`` for
+            limits that do not depend on what else the machine does.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._open: OrderedDict[str, sqlite3.Connection] = OrderedDict()
         self._with_table_functions: set[sqlite3.Connection] = set()
         self._functions: set[str] = set()
         self._authorize = _authorizer(self._functions)
-        self._deadline = float("inf")
+        self._clock = clock
+        self._deadline = self._steps = float("inf")
         self._next_look = 0.0
         self._too_big = False
 
-    def set_deadline(self, seconds: float) -> None:
-        """Stop every statement that still runs ``seconds`` from now."""
-        self._deadline = time.monotonic() + seconds
+    def set_limits(self, seconds: float, steps: float = float("inf")) -> None:
+        """Stop every statement ``seconds`` from now, or after ``steps`` steps of SQLite."""
+        self._deadline = self._clock() + seconds
+        self._steps = steps
 
-    def remaining(self) -> float:
-        """Return the seconds left before the deadline."""
-        return self._deadline - time.monotonic()
+    def left(self) -> tuple[float, float]:
+        """Return the seconds and steps that are left."""
+        return self._deadline - self._clock(), self._steps
 
-    def check_time(self) -> None:
-        """Raise ``QueryError`` (timeout) if the deadline is over."""
-        if time.monotonic() > self._deadline:
+    def check_limits(self) -> None:
+        """Raise ``QueryError`` (timeout) if nothing is left of a limit."""
+        if self._steps <= 0:
+            raise QueryError(TIMEOUT, "step limit reached")
+        if self._clock() > self._deadline:
             raise QueryError(TIMEOUT, "time limit reached")
 
     def _must_stop(self) -> bool:
-        now = time.monotonic()
+        self._steps -= _CLOCK_STEPS
+        now = self._clock()
         if now > self._next_look:
             self._next_look = now + _LOOK_EVERY
             self._too_big = _temporary_bytes() > _MAX_TEMPORARY
-        return now > self._deadline or self._too_big
+        return now > self._deadline or self._steps <= 0 or self._too_big
 
     @property
     def varies(self) -> bool:
@@ -239,7 +252,8 @@ class Session:
         Raises:
             QueryError: the statement failed, is forbidden, or ran out of time or memory.
         """
-        self.check_time()
+        self.check_limits()
+        self._steps -= _STATEMENT_STEPS
         connection = self.connection(path)
         self._functions.clear()
         self._too_big = False
@@ -274,7 +288,8 @@ class Session:
         if found.kind == TIMEOUT and self._too_big:
             return QueryError(TOO_BIG, f"its temporary files exceed {_MAX_TEMPORARY >> 20} MB")
         if found.kind == TIMEOUT:
-            return QueryError(TIMEOUT, "time limit reached")
+            limit = "step" if self._steps <= 0 else "time"
+            return QueryError(TIMEOUT, f"{limit} limit reached")
         if found.kind == FORBIDDEN:
             return QueryError(FORBIDDEN, f"only reading is allowed: {found.message}")
         return found

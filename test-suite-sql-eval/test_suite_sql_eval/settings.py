@@ -15,6 +15,8 @@ METRICS_VERSION = "1.0"
 ETYPES = ("exec", "match", "all")
 EM_MODES = ("official", "lenient")
 DEFAULT_TIMEOUT = 60.0
+#: Half a minute of a slow core; the slowest right prediction for Spider's dev set takes 22 million.
+DEFAULT_MAX_STEPS = 500_000_000
 DEFAULT_MAX_MEMORY = 1 << 30
 #: A day; the system's timers end somewhere.
 MAX_TIMEOUT = 86_400
@@ -40,7 +42,10 @@ class Settings:
         em: ``official`` or ``lenient`` exact match parser.
         extra: also compute strict EX, BIRD's set EX and the execution success rate.
         jobs: worker processes; by default as many as there are cores.
-        timeout: seconds for a gold query, and again for all that one prediction needs.
+        timeout: seconds of processor time for a gold query, and again for all that one prediction
+            needs; it ends what SQLite's steps do not count, such as one that never ends.
+        max_steps: steps (bytecode instructions) of SQLite for the same.  They decide what is too
+            slow, so that neither the machine nor its load changes a verdict.
         max_memory: bytes a worker may use.
         gold_cache: folder for gold results kept between runs, or None.
         allow_gold_errors: count a question whose gold query or database fails as wrong instead of
@@ -55,6 +60,7 @@ class Settings:
         "extra",
         "jobs",
         "timeout",
+        "max_steps",
         "max_memory",
         "gold_cache",
         "allow_gold_errors",
@@ -69,6 +75,7 @@ class Settings:
         extra: bool = False,
         jobs: int | None = None,
         timeout: float = DEFAULT_TIMEOUT,
+        max_steps: int = DEFAULT_MAX_STEPS,
         max_memory: int = DEFAULT_MAX_MEMORY,
         gold_cache: str | None = None,
         allow_gold_errors: bool = False,
@@ -85,6 +92,7 @@ class Settings:
         self.extra = extra
         self.jobs = default_jobs() if jobs is None else jobs
         self.timeout = timeout
+        self.max_steps = max_steps
         self.max_memory = max_memory
         self.gold_cache = gold_cache
         self.allow_gold_errors = allow_gold_errors
@@ -110,6 +118,8 @@ class Settings:
                 f"timeout must be more than 0 and at most {MAX_TIMEOUT} seconds, "
                 f"not {self.timeout!r}"
             )
+        if not _is_number(self.max_steps, int) or self.max_steps < 1:
+            raise InputError(f"max_steps must be a number from 1, not {self.max_steps!r}")
         if not _is_number(self.max_memory, int) or self.max_memory < MIN_MEMORY:
             raise InputError(
                 f"max_memory must be at least {MIN_MEMORY >> 20} MB ({MIN_MEMORY} bytes), "

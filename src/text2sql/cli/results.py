@@ -58,7 +58,9 @@ def compare(before: Path, after: Path) -> None:
 @click.argument("predictions", type=PATH)
 @click.option("--gold", type=PATH, help="Default: gold.txt beside the predictions.")
 @click.option("--spider", type=PATH, help="Folder of Spider 1.0; default: SPIDER_DIR.")
-@click.option("--timeout", default=10.0, show_default=True, help="Seconds a question may take.")
+@click.option(
+    "--timeout", default=60.0, show_default=True, help="Processor seconds a question may take."
+)
 @click.option("--suites", type=PATH, help="Test suites (make test-suite), for their accuracy.")
 def rescore(
     predictions: Path,

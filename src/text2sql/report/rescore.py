@@ -37,7 +37,7 @@ def rescore(
         databases: folder with ``<db_id>/<db_id>.sqlite``.
         tables: tables.json, for exact match.
         published: JSON file with the published scores: source, metric, settings, rows.
-        timeout: seconds one question may take.
+        timeout: seconds of processor time one question may take.
         suites: folder of test suites of the same databases, for test-suite accuracy.
 
     Raises:
