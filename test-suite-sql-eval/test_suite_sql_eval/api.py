@@ -28,7 +28,7 @@ class Report:
         scores: scores by level and turn, as in the official tables.
         verdicts: one dictionary a question, in file order: index, turn, db_id, hardness, exec,
             exact, gold, pred, error, error_message, witness, seconds (and strict, bird_set,
-            executes).
+            executes, keep_distinct_ex).
         settings: the settings used.
         metrics: further scores by name.
         warnings: things a reader of the scores should know.
@@ -181,7 +181,7 @@ def _verdict(
     if settings.etype != "exec":
         out["partial"] = answer.get("partial")
     if settings.extra and settings.etype != "match":  # a killed worker tells none of them
-        out.update(dict.fromkeys(("strict", "bird_set", "executes"), 0))
+        out.update(dict.fromkeys(("strict", "bird_set", "executes", "keep_distinct_ex"), 0))
     out.update(answer.get("extra", {}))
     return out
 
@@ -241,6 +241,7 @@ def _metrics(
             ("bird_set_ex", "bird_set"),
             ("execution_success", "executes"),
             ("gold_empty", "gold_empty"),
+            ("keep_distinct_ex", "keep_distinct_ex"),
         ):
             out[name] = sum(extra.get(key, 0) for extra in extras) / total
     return out

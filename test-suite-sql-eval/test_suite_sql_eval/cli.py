@@ -260,6 +260,10 @@ def _print_more(report: Report) -> None:
                 print(f"{name:28} {value:.3f}")
         for kind, count in report.metrics["errors"].items():
             print(f"error {kind:22} {count}")
+        changed = [v for v in report.verdicts if v["keep_distinct_ex"] != v["exec"]]
+        for verdict in changed:
+            now = "right" if verdict["exec"] else "wrong"
+            print(f"question {verdict['index'] + 1}: {now}, but not with --keep_distinct")
 
 
 def run(args: Arguments) -> int:

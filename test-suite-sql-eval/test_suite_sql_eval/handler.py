@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from . import worker
 from .gold_cache import GoldCache
-from .judge import ExecutionJudge, GoldError, fill_value_word
+from .judge import ExecutionJudge, GoldError, fill_value_word, prepare
 from .sandbox import Session
 
 TYPE_CHECKING = False  # importing typing takes milliseconds
@@ -25,16 +25,25 @@ class _Handler:
         keys = config["content_keys"]
         self._cache = GoldCache(config["gold_cache"], keys) if config["gold_cache"] else None
         self._session = Session(time.process_time)
-        self._execution = ExecutionJudge(
-            self._session,
-            (config["timeout"], config["max_steps"]),
-            config["plug_value"],
-            config["keep_distinct"],
-            self._cache,
-        )
+        self._execution = self._judge(config["keep_distinct"])
+        self._keeping_distinct = self._judge(True)
         self._want_exec = config["etype"] in ("all", "exec")
         self._want_match = config["etype"] in ("all", "match")
         self._loaded: MatchJudge | None = None
+
+    def _judge(self, keep_distinct: bool) -> ExecutionJudge:
+        limits = (self._config["timeout"], self._config["max_steps"])
+        plug_value = self._config["plug_value"]
+        return ExecutionJudge(self._session, limits, plug_value, keep_distinct, self._cache)
+
+    def _extra(self, paths: list[str], gold: str, pred: str, right: bool) -> dict[str, int]:
+        """Return the further verdicts; --keep_distinct is judged only where it may matter."""
+        from .extra_metrics import extra_metrics
+
+        out = extra_metrics(self._execution, self._session, paths, gold, pred)
+        if any(prepare(sql, True) != prepare(sql, False) for sql in (gold, pred)):
+            right = self._keeping_distinct.judge(paths, gold, pred).right
+        return {**out, "keep_distinct_ex": int(right)}
 
     def _match(self) -> MatchJudge:
         """The parser, loaded only if a question needs it."""
@@ -73,11 +82,7 @@ class _Handler:
                 out["kind"], out["message"] = verdict.kind, verdict.message
                 out["witness"] = verdict.witness
                 if self._config["extra"] and pred_sql.strip():
-                    from .extra_metrics import extra_metrics
-
-                    out["extra"] = extra_metrics(
-                        self._execution, self._session, paths, gold_sql, pred_sql
-                    )
+                    out["extra"] = self._extra(paths, gold_sql, pred_sql, verdict.right)
             except GoldError as error:
                 out["gold_error"] = str(error)
         out["seconds"] = time.process_time() - start
