@@ -132,6 +132,7 @@ def evaluate(
         settings,
         progress or (lambda _done, _total, _answer: None),
         None if journal is None else os.fspath(journal),
+        hardness=levels is None,
     )
     verdicts = [
         _verdict(number, question, answer, settings)
@@ -140,8 +141,6 @@ def evaluate(
     if levels is None:
         scores = report.compute(verdicts, sessions, settings.etype)
     else:
-        for answer in answers:
-            answer.pop("parse_error", None)  # nothing hangs on Spider's grammar then
         for verdict, level in zip(verdicts, levels, strict=True):
             verdict["hardness"] = level
         scores = report.compute(verdicts, sessions, settings.etype, dict.fromkeys(levels))

@@ -72,7 +72,9 @@ class _Handler:
         start = time.process_time()
         worker.set_alarm(self._config["timeout"] + worker.GRACE, processor=True)
         pred_sql = fill_value_word(raw_pred, gold_sql)
-        out = self._hardness(schema_path, db_id, gold_sql)
+        out: dict[str, Any] = {}
+        if self._config["hardness"]:
+            out.update(self._hardness(schema_path, db_id, gold_sql))
         if self._want_match:
             out.update(self._match().exact(schema_path, db_id, gold_sql, pred_sql))
         if self._want_exec:

@@ -107,6 +107,8 @@ def first_statement(sql: str) -> list[Token]:
     A statement ends at a semicolon outside parentheses or at GO, together with the blanks and
     line comments that follow it.
     """
+    if not _may_have_more_statements(sql):
+        return [(_KINDS.get(match.lastgroup, OTHER), match[0]) for match in _master().finditer(sql)]
     out: list[Token] = []
     level = 0
     ended = False

@@ -28,6 +28,10 @@ class MatchJudge:
         tables: the tables.json file with the foreign keys, or None if only hardness is asked for.
         mode: ``official`` (the official grammar) or ``lenient``.
         connect: gives the open connection to a database file, where there is one already.
+
+    Attributes:
+        hardness: called with (path, db_id, gold query) it returns {hardness}, or {hardness: None,
+            parse_error} if the gold query does not parse.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class MatchJudge:
         self._connect = connect
         self._schema = functools.cache(self._read_schema)
         self._gold = functools.lru_cache(maxsize=256)(self._parse_gold)
+        self.hardness = functools.lru_cache(maxsize=256)(self._hardness)
 
     def _read_schema(self, path: str, db_id: str) -> EvalSchema:
         foreign_keys = self._foreign_keys.get(db_id)
@@ -68,7 +73,7 @@ class MatchJudge:
         except ParseError:
             return ParsedSql()
 
-    def hardness(self, path: str, db_id: str, gold_sql: str) -> dict[str, Any]:
+    def _hardness(self, path: str, db_id: str, gold_sql: str) -> dict[str, Any]:
         """Return {hardness}, or {hardness: None, parse_error} if the gold query does not parse."""
         gold = self._gold(path, db_id, gold_sql)
         if isinstance(gold, ParseError):

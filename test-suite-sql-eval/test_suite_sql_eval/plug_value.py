@@ -12,6 +12,7 @@ Source: Zhong, Yu and Klein, "Semantic Evaluation for Text-to-SQL with Distilled
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Iterator
@@ -78,6 +79,12 @@ def _slots_and_values(sql: str) -> tuple[list[str], list[str]]:
     return out, values
 
 
+@functools.lru_cache(maxsize=64)
+def _gold_values(gold: str) -> tuple[str, ...]:
+    """The values of a gold query, which is the same for many predictions."""
+    return tuple(_slots_and_values(gold)[1])
+
+
 class Plugged:
     """The candidates that plugging makes of one prediction.
 
@@ -94,10 +101,9 @@ class Plugged:
 
     def __init__(self, gold: str, pred: str) -> None:
         self.words, _ = _slots_and_values(pred)
-        _, ordered = _slots_and_values(gold)
-        self._gold_order = ordered
+        self._gold_order = _gold_values(gold)
         self._same = self._respelled(pred)
-        self.values = list(dict.fromkeys(ordered))
+        self.values = list(dict.fromkeys(self._gold_order))
         self._places = [i for i, word in enumerate(self.words) if word == _SLOT_WORD]
         self.slots = len(self._places)
         self.count = len(self.values) ** self.slots
@@ -128,7 +134,7 @@ class Plugged:
                 yield candidate
 
     def _all(self) -> Iterator[str]:
-        first = tuple(self._gold_order)
+        first = self._gold_order
         seen_first = len(first) == self.slots and bool(self.values)
         if seen_first:
             yield self._fill(first)

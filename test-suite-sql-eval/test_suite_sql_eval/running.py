@@ -29,6 +29,7 @@ def judge_all(
     settings: Settings,
     progress: Progress,
     journal: str | None,
+    hardness: bool,
 ) -> tuple[list[Answer], int]:
     """Return the answer to each question, and how many of them the journal held.
 
@@ -40,6 +41,7 @@ def judge_all(
         settings: how to judge.
         progress: called after each question with questions done, questions in all and the answer.
         journal: file that takes the answers as they come, or None.
+        hardness: whether anybody asks for Spider's hardness levels.
     """
     answers = [_without_judging(question, databases) for question in questions]
     notes = None
@@ -56,7 +58,7 @@ def judge_all(
         if not answers[number]:
             same.setdefault((question.db_id, question.gold, question.pred), []).append(number)
     done = len(questions) - sum(map(len, same.values()))
-    for key, answer in _answers(list(same), databases, db_dir, tables, settings):
+    for key, answer in _answers(list(same), databases, db_dir, tables, settings, hardness):
         if notes is not None:
             notes.add(same[key], answer)
         for number in same[key]:
@@ -65,7 +67,7 @@ def judge_all(
             progress(done, len(questions), answer)
     if notes is not None:
         notes.close()
-    _judge_unrun(questions, answers, db_dir, tables, settings)
+    _judge_unrun(questions, answers, db_dir, tables, settings, hardness)
     return answers, resumed
 
 
@@ -84,6 +86,7 @@ def _answers(
     db_dir: str,
     tables: str | None,
     settings: Settings,
+    hardness: bool,
 ) -> Iterator[tuple[tuple[str, str, str], Answer]]:
     """Yield the answer to each (database id, gold query, prediction), as they come."""
     contents = ContentKeys(settings.gold_cache)
@@ -102,6 +105,7 @@ def _answers(
         "max_steps": settings.max_steps,
         "em": settings.em,
         "extra": settings.extra,
+        "hardness": hardness,
         "databases": files,
         "tables": tables if settings.etype != "exec" else None,
         "max_memory": settings.max_memory,
@@ -130,6 +134,7 @@ def _judge_unrun(
     db_dir: str,
     tables: str | None,
     settings: Settings,
+    hardness: bool,
 ) -> None:
     """Give questions without an execution the verdicts that need none."""
     unrun = [index for index, answer in enumerate(answers) if answer.get("unrun")]
@@ -142,7 +147,9 @@ def _judge_unrun(
     for index in unrun:
         question = questions[index]
         path = schema_file(db_dir, question.db_id)
-        answer = dict(answers[index], **match.hardness(path, question.db_id, question.gold))
+        answer = dict(answers[index])
+        if hardness:
+            answer.update(match.hardness(path, question.db_id, question.gold))
         if settings.etype != "exec":
             pred = fill_value_word(question.pred, question.gold)
             answer.update(match.exact(path, question.db_id, question.gold, pred))
