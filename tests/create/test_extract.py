@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from text2sql.create.cards import render_cards, table_card
-from text2sql.create.snapshot import Snapshot, read_snapshot, write_snapshot
+from text2sql.data.snapshot import Snapshot, read_snapshot, write_snapshot
 from text2sql.errors import UserError
 from text2sql.schema import ForeignKey, Schema, read_schema
 from text2sql.schema.prune import estimate_tokens
@@ -87,7 +87,7 @@ def test_statements_end_in_time(shop_url: str) -> None:
 
 
 def test_snapshot_and_back(shop_sqlite: str, tmp_path: Path) -> None:
-    snapshot = Snapshot(detailed(shop_sqlite), "sqlite")
+    snapshot = Snapshot(detailed(shop_sqlite))
     write_snapshot(snapshot, tmp_path / "snapshot.json")
     assert read_snapshot(tmp_path / "snapshot.json") == snapshot
     (tmp_path / "other.json").write_text('{"format": 1}')

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from text2sql.chat import ChatClient, EndpointError
 from text2sql.cli import cli
 from text2sql.create.llm import LlmWriter
-from text2sql.create.snapshot import Snapshot
 from text2sql.create.topics import Topic
+from text2sql.data.snapshot import Snapshot
 from text2sql.errors import UserError
 from text2sql.schema import read_schema
 from text2sql.sql.validate import Validator
@@ -90,7 +90,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def snapshot(shop_sqlite: str) -> Snapshot:
-    return Snapshot(read_schema(shop_sqlite, 5, db_id="shop", details=True), "sqlite")
+    return Snapshot(read_schema(shop_sqlite, 5, db_id="shop", details=True))
 
 
 def url_of(server: Server) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from decimal import Decimal
@@ -166,7 +167,10 @@ def _plain(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 def _cell(value: Any) -> Any:
     """A value that can be compared and counted, whichever driver it came from."""
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        exact = value.is_finite() and value == value.to_integral_value()
+        value = int(value) if exact else float(value)
+    if isinstance(value, float) and math.isnan(value):
+        return "NaN"  # equal to itself in a database
     if isinstance(value, memoryview | bytearray):
         return bytes(value)
     if isinstance(value, list | dict | set):

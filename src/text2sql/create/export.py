@@ -15,17 +15,17 @@ import yaml
 
 from text2sql.config import check_config
 from text2sql.create.generator import Pair
-from text2sql.create.snapshot import Snapshot, write_snapshot
 from text2sql.create.split import split_pairs
 from text2sql.data.config import DataConfig
 from text2sql.data.prepare import prepare
+from text2sql.data.snapshot import Snapshot, write_snapshot
 from text2sql.errors import UserError
 from text2sql.files import write_json, write_jsonl, write_text
 from text2sql.paths import build_root
 from text2sql.schema import spider_entry
 from text2sql.schema.connect import database_file, parse_url
 
-SPIDER, LLAMAFACTORY = "spider", "llamafactory"
+SPIDER, LLAMAFACTORY, SNAPSHOT = "spider", "llamafactory", "snapshot.json"
 README = """\
 # {db_id}: training data made by `text2sql database create-data`
 
@@ -74,7 +74,7 @@ def export(
             " (--total) or look into what was rejected"
         )
     db_id = snapshot.schema.db_id
-    write_snapshot(snapshot, folder / "snapshot.json")
+    write_snapshot(snapshot, folder / SNAPSHOT)
     parts = {"train": train, "dev": dev}
     named = [(name, pair) for name, part in parts.items() for pair in part]
     write_jsonl(
@@ -132,7 +132,8 @@ def _config(folder: Path) -> dict[str, Any]:
     return {
         "train": [f"{root}/{SPIDER}/train.json"],
         "evaluation": f"{root}/{SPIDER}/dev.json",
-        "tables": f"{root}/{SPIDER}/tables.json",
+        # Names, types and values as the database has them; tables.json keeps neither.
+        "tables": f"{root}/{SNAPSHOT}",
         "database": f"{root}/{SPIDER}/database",
         "schema_style": "ddl",
         "personal_data": False,

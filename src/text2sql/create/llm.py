@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,9 +15,9 @@ from text2sql.chat import AnswerLog, ChatClient, EndpointError
 from text2sql.create.generator import DEFAULT_MIX, Pair, quotas
 from text2sql.create.llm_schema import PairsAnswer, PlanAnswer, WrittenPair, parse_answer
 from text2sql.create.nouns import Language
-from text2sql.create.snapshot import Snapshot
 from text2sql.create.topics import Topic, scale_counts
 from text2sql.data.decontaminate import normalize
+from text2sql.data.snapshot import Snapshot
 from text2sql.errors import UserError
 from text2sql.prompt import Message
 from text2sql.schema import Schema, render_schema
@@ -253,4 +254,4 @@ def _plan_fault(answer: PlanAnswer, known: dict[str, str]) -> str | None:
 def _part(schema: Schema, names: Sequence[str]) -> Schema:
     tables = tuple(t for t in schema.tables if t.name in names)
     keys = tuple(k for k in schema.foreign_keys if k.table in names and k.ref_table in names)
-    return Schema(schema.db_id, tables, keys)
+    return replace(schema, tables=tables, foreign_keys=keys)

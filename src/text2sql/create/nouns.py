@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 from text2sql.schema import Column, Schema
 from text2sql.schema.model import Value
 from text2sql.schema.samples import VALUE_LENGTH
+from text2sql.schema.types import type_kind
 
 Role = Literal["key", "number", "date", "text", "other"]
 Language = Literal["en", "zh"]
@@ -20,8 +22,8 @@ IDENTIFIER = re.compile(
     r"(^|_|\s)(id|ids|code|key|no|nr|uuid|zip|zipcode|postcode)$", re.IGNORECASE
 )
 LABEL = re.compile(r"name|title|label|名", re.IGNORECASE)
-NUMBER_TYPES = ("INT", "REAL", "NUM", "DEC", "FLOAT", "DOUBLE", "BIT", "SERIAL", "MONEY")
-TEXT_TYPES = ("CHAR", "TEXT", "CLOB", "STRING")
+NUMBER_TYPES = ("BIT", "SERIAL", "MONEY")  # besides those that every reader of types knows
+NON_FINITE = frozenset({"NaN", "Infinity", "-Infinity", "infinity", "-infinity"})
 COMMENT_LENGTH = 40  # longer comments are explanations, not names
 
 
@@ -121,18 +123,22 @@ def entities(schema: Schema) -> dict[str, Entity]:
 
 
 def _field(column: Column, foreign: bool) -> Field:
-    # A value cut short or with its spaces changed is not what the database holds.
+    # A value cut short is not what the database holds; other spaces than one between words do not
+    # come through a question, and infinity is nothing to compare with.
     values = tuple(
         v
         for v in column.examples
-        if not isinstance(v, bool) and not (isinstance(v, str) and _is_altered(v))
+        if not isinstance(v, bool)
+        and not (isinstance(v, str) and (_is_altered(v) or v in NON_FINITE))
+        and not (isinstance(v, float) and not math.isfinite(v))
     )
     role = _role(column, values, foreign)
     return Field(column.name, role, noun(column.name, column.comment), values)
 
 
 def _is_altered(value: str) -> bool:
-    return (len(value) == VALUE_LENGTH and value.endswith("...")) or "\ufffd" in value
+    cut = len(value) == VALUE_LENGTH and value.endswith("...")
+    return cut or "\ufffd" in value or value != " ".join(value.split())
 
 
 def _role(column: Column, values: tuple[Value, ...], foreign: bool) -> Role:
@@ -140,10 +146,11 @@ def _role(column: Column, values: tuple[Value, ...], foreign: bool) -> Role:
         return "key"
     if "BOOL" in column.type.upper():
         return "other"
+    kind = type_kind(column.type)
     if not values:
         # Nothing to compare with, as where examples are held back; but people ask for such texts.
-        return "text" if any(word in column.type.upper() for word in TEXT_TYPES) else "other"
-    numeric = any(word in column.type.upper() for word in NUMBER_TYPES)
+        return "text" if kind == "text" else "other"
+    numeric = kind == "number" or any(word in column.type.upper() for word in NUMBER_TYPES)
     if all(isinstance(v, int | float) for v in values) and (numeric or not column.type):
         return "key" if IDENTIFIER.search(column.name) else "number"
     if all(isinstance(v, str) and DATE_VALUE.fullmatch(v) for v in values):

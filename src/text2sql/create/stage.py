@@ -17,8 +17,8 @@ from text2sql.create.export import export
 from text2sql.create.generator import Grammar, Pair
 from text2sql.create.llm import LlmWriter
 from text2sql.create.nouns import Language
-from text2sql.create.snapshot import Snapshot, read_snapshot
 from text2sql.create.topics import Topic, plan_offline
+from text2sql.data.snapshot import Snapshot, read_snapshot
 from text2sql.errors import UserError
 from text2sql.files import PARTIAL, atomic_directory, write_text
 from text2sql.paths import build_root
@@ -132,7 +132,7 @@ def take_snapshot(options: CreateOptions) -> Snapshot:
         details=True,
         timeout=options.timeout,
     )
-    return Snapshot(schema, sql_dialect(parse_url(options.url)))
+    return Snapshot(schema)
 
 
 def _with_progress(pairs: Iterator[Pair], total: int, output: Path) -> list[Pair]:

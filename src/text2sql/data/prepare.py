@@ -22,12 +22,13 @@ from text2sql.data.decontaminate import Decontaminator
 from text2sql.data.rows import Reject, Row, read_rows
 from text2sql.data.sample import ensure_sample_databases
 from text2sql.data.sharing import Sharing
+from text2sql.data.snapshot import read_schemas
 from text2sql.data.writers import write_dataset_info, write_rows
 from text2sql.errors import UserError
 from text2sql.files import sha256_file, sha256_text, write_json, write_text
 from text2sql.prompt import Message, render_messages
 from text2sql.question import Question, write_questions
-from text2sql.schema import Schema, prune_schema, read_schema, read_tables_json, render_schema
+from text2sql.schema import Schema, prune_schema, read_schema, render_schema
 
 SPOOL = "rows.spool.partial"
 
@@ -106,7 +107,7 @@ class SchemaTexts:
 
     def __init__(self, config: DataConfig) -> None:
         self._config = config
-        self._tables = read_tables_json(resolve(config.tables)) if config.tables else {}
+        self._tables = read_schemas(resolve(config.tables), config.samples) if config.tables else {}
         self.schema = cache(self._read)
         self._whole = cache(lambda db_id: render_schema(self.schema(db_id), config.schema_style))
 

@@ -81,26 +81,32 @@ def schema_grammar(schema: Schema) -> str:
         f"query ::= {' | '.join([*queries, 'joined rest'])}\n",
         f"select ::= {' | '.join([*singles, 'joined'])}\n",
         SCOPE.replace("@", ""),
-        _terminals("", schema.tables),
+        _terminals("", schema, schema.tables),
     ]
     for number, table in zip(numbers, schema.tables, strict=True):
         suffix = f"-{number}"
-        parts += [(SCOPE + TABLE).replace("@", suffix), _terminals(suffix, (table,))]
+        parts += [(SCOPE + TABLE).replace("@", suffix), _terminals(suffix, schema, (table,))]
     text = re.sub(r"\{([A-Z ]+)\}", lambda found: _any_case(found[1]), "".join(parts))
     return re.sub(r"\n+", "\n", text).lstrip()
 
 
-def _terminals(suffix: str, tables: tuple[Table, ...]) -> str:
+def _terminals(suffix: str, schema: Schema, tables: tuple[Table, ...]) -> str:
     """Return the rules for the names of some tables and their columns."""
-    columns = [column.name for table in tables for column in table.columns]
+    columns = (column.name for table in tables for column in table.columns)
     return (
-        f"table{suffix} ::= {_any_of(table.name for table in tables)}\n"
-        f"column{suffix} ::= {_any_of(columns)}\n"
+        f"table{suffix} ::= {_any_of(schema.dialect, (table.name for table in tables))}\n"
+        f"column{suffix} ::= {_any_of(schema.dialect, columns)}\n"
     )
 
 
-def _any_of(names: Iterable[str]) -> str:
-    return " | ".join(dict.fromkeys(_any_case(quote_name(name)) for name in names))
+def _any_of(dialect: str, names: Iterable[str]) -> str:
+    return " | ".join(dict.fromkeys(_name(quote_name(name, dialect), dialect) for name in names))
+
+
+def _name(quoted: str, dialect: str) -> str:
+    """Return what stands for a name; PostgreSQL keeps the letter case of one in quotes."""
+    keeps_case = dialect == "postgres" and quoted.startswith('"')
+    return " ".join(map(_literal, quoted)) if keeps_case else _any_case(quoted)
 
 
 def _any_case(text: str) -> str:
@@ -112,5 +118,9 @@ def _one_character(character: str) -> str:
     both = dict.fromkeys((character.upper(), character.lower()))
     if len(both) > 1 and all(form.isascii() for form in both):
         return f"[{''.join(both)}]"
+    return _literal(character)
+
+
+def _literal(character: str) -> str:
     escaped = character.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from text2sql.errors import UserError
+from text2sql.schema.postgres_values import load_all_times
 
 # The driver taken where a URL names none, and sqlglot's name for the dialect.
 DRIVERS = {
@@ -112,6 +113,7 @@ def open_engine(url: sa.URL, timeout: float | None = None) -> sa.Engine:
 
 
 def _prepare_postgresql(raw: Any, timeout: float | None) -> None:
+    load_all_times(raw)
     with raw.cursor() as cursor:
         cursor.execute("SET default_transaction_read_only = on")
         # Texts must end for the server where they end for whoever checked the statement.

@@ -54,13 +54,11 @@ def reflect_duckdb(url: sa.URL, db_id: str, wanted: Wanted) -> Schema:
                 keys += [ForeignKey(table, own, target, ref) for own, ref in pairs]
         tables = []
         for name, comment, is_view in connection.execute(TABLES).fetchall():
-            if is_view and not wanted.details:
-                continue
             made = tuple(replace(c, primary_key=c.name in primary[name]) for c in columns[name])
             kept = tuple(unique[name]) if wanted.details else ()
             table = Table(name, made, comment=comment or "", is_view=is_view, unique=kept)
             tables.append(_with_data(connection, table, wanted))
-        return Schema(db_id, tuple(tables), tuple(keys))
+        return Schema(db_id, tuple(tables), tuple(keys), "duckdb")
     finally:
         connection.close()
 
@@ -75,7 +73,7 @@ def _with_data(connection: Any, table: Table, wanted: Wanted) -> Table:
             table = replace(table, row_count=count)
         if wanted.samples:
             found = connection.execute(f"SELECT * FROM {quoted} LIMIT {SCANNED_ROWS}").fetchall()
-            table = with_samples(table, found, wanted)
+            table = with_samples(table, found, wanted, "duckdb")
     except duckdb.Error:
         if not table.is_view:  # a view may be broken, or read files that we do not open
             raise

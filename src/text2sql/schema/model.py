@@ -34,7 +34,7 @@ class Table:
     """A table or view; `rows` are sample rows whose values stand in the order of `columns`.
 
     `row_count` is None where nobody counted. `unique` holds the columns of each unique key besides
-    the primary one.
+    the primary one. `schema` is the database schema (namespace) it is in, where that is known.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Table:
     row_count: int | None = None
     is_view: bool = False
     unique: tuple[tuple[str, ...], ...] = ()
+    schema: str = ""
 
     @property
     def primary_key(self) -> tuple[str, ...]:
@@ -53,11 +54,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Schema:
-    """A database's tables and the foreign keys between them."""
+    """A database's tables and the foreign keys between them.
+
+    `dialect` is the SQL that the database speaks, one of `quoting.DIALECTS`: names and values are
+    written as it takes them.
+    """
 
     db_id: str
     tables: tuple[Table, ...]
     foreign_keys: tuple[ForeignKey, ...] = field(default=())
+    dialect: str = "sqlite"
 
     def table(self, name: str) -> Table | None:
         """Return the table of that name, letter case aside, or None."""

@@ -137,4 +137,4 @@ def _without(schema: Schema, removed: list[tuple[str, str | None]]) -> Schema:
         for k in schema.foreign_keys
         if (k.table, k.column) in left and (k.ref_table, k.ref_column) in left
     )
-    return Schema(schema.db_id, tuple(tables), keys)
+    return replace(schema, tables=tuple(tables), foreign_keys=keys)

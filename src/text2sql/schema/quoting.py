@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sqlite3
 from contextlib import closing
@@ -57,6 +58,10 @@ def quote_value(value: Value, dialect: str = "sqlite") -> str:
         return "NULL"
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
+    if isinstance(value, float) and not math.isfinite(value):
+        if dialect == "sqlite":  # it has no word for infinity, and reads too large a number as it
+            return "NULL" if math.isnan(value) else "9e999" if value > 0 else "-9e999"
+        return "'NaN'" if math.isnan(value) else "'Infinity'" if value > 0 else "'-Infinity'"
     if isinstance(value, int | float):
         return str(value)
     text = value.replace("'", "''")

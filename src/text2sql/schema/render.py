@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import zip_longest
 
 from text2sql.errors import UserError
-from text2sql.schema.model import Schema, Table
+from text2sql.schema.model import Schema, Table, Value
 from text2sql.schema.quoting import quote_name, quote_value
 
 
 def render_schema(schema: Schema, style: str = "ddl") -> str:
-    """Render a schema.
+    """Render a schema; where a style is SQL, it is that of the schema's dialect.
 
     Args:
         schema: what to render.
@@ -33,32 +34,34 @@ def _ddl(schema: Schema) -> str:
 
 
 def _create(schema: Schema, table: Table) -> str:
-    return f"CREATE TABLE {quote_name(table.name)} ({', '.join(_definitions(schema, table))});"
+    name = quote_name(table.name, schema.dialect)
+    return f"CREATE TABLE {name} ({', '.join(_definitions(schema, table))});"
 
 
 def _definitions(schema: Schema, table: Table) -> list[str]:
     """Return what stands in a table's parentheses: its columns in their order, then its keys."""
+    name = partial(quote_name, dialect=schema.dialect)
     single = len(table.primary_key) == 1
     parts = [
-        f"{quote_name(column.name)} {column.type}"
+        f"{name(column.name)} {column.type}"
         + (" PRIMARY KEY" if column.primary_key and single else "")
         for column in table.columns
     ]
     if len(table.primary_key) > 1:
-        parts.append(f"PRIMARY KEY ({', '.join(map(quote_name, table.primary_key))})")
+        parts.append(f"PRIMARY KEY ({', '.join(map(name, table.primary_key))})")
     for key in schema.foreign_keys:
         if key.table == table.name:
-            target = f"{quote_name(key.ref_table)}({quote_name(key.ref_column)})"
-            parts.append(f"FOREIGN KEY ({quote_name(key.column)}) REFERENCES {target}")
+            target = f"{name(key.ref_table)}({name(key.ref_column)})"
+            parts.append(f"FOREIGN KEY ({name(key.column)}) REFERENCES {target}")
     return parts
 
 
 def _ddl_values(schema: Schema) -> str:
     texts = []
     for table in schema.tables:
-        texts.append(f"CREATE TABLE {quote_name(table.name)} (")
+        texts.append(f"CREATE TABLE {quote_name(table.name, schema.dialect)} (")
         parts = _definitions(schema, table)
-        notes = [", ".join(map(quote_value, column.examples)) for column in table.columns]
+        notes = [_values(schema, column.examples) for column in table.columns]
         for number, (part, note) in enumerate(zip_longest(parts, notes, fillvalue=""), start=1):
             comma = "," if number < len(parts) else ""
             texts.append(f"  {part}{comma}" + (f" -- {note}" if note else ""))
@@ -71,10 +74,15 @@ def _ddl_inserts(schema: Schema) -> str:
     for table in schema.tables:
         lines.append(_create(schema, table))
         if table.rows:
-            names = ", ".join(quote_name(column.name) for column in table.columns)
-            rows = ", ".join(f"({', '.join(map(quote_value, row))})" for row in table.rows)
-            lines.append(f"INSERT INTO {quote_name(table.name)} ({names}) VALUES {rows};")
+            names = ", ".join(quote_name(column.name, schema.dialect) for column in table.columns)
+            rows = ", ".join(f"({_values(schema, row)})" for row in table.rows)
+            target = quote_name(table.name, schema.dialect)
+            lines.append(f"INSERT INTO {target} ({names}) VALUES {rows};")
     return "\n".join(lines)
+
+
+def _values(schema: Schema, values: Iterable[Value]) -> str:
+    return ", ".join(quote_value(value, schema.dialect) for value in values)
 
 
 def _m_schema(schema: Schema) -> str:

@@ -8,13 +8,7 @@ from typing import Any
 from text2sql.errors import UserError
 from text2sql.files import read_json
 from text2sql.schema.model import Column, ForeignKey, Schema, Table
-
-TYPES = (
-    ("number", ("INT", "REAL", "NUM", "DEC", "FLOAT", "DOUBLE")),
-    ("time", ("DATE", "TIME")),
-    ("boolean", ("BOOL",)),
-    ("text", ("TEXT", "CHAR", "CLOB")),
-)
+from text2sql.schema.types import type_kind
 
 
 def spider_entry(schema: Schema) -> dict[str, Any]:
@@ -33,7 +27,7 @@ def spider_entry(schema: Schema) -> dict[str, Any]:
         "table_names_original": tables,
         "column_names": [[-1, "*"], *([i, _readable(name)] for i, name in names)],
         "column_names_original": [[-1, "*"], *([i, name] for i, name in names)],
-        "column_types": ["text", *(_spider_type(column.type) for _, column in columns)],
+        "column_types": ["text", *(type_kind(column.type) for _, column in columns)],
         "primary_keys": [n for n, (_, column) in enumerate(columns, 1) if column.primary_key],
         "foreign_keys": [
             [index[key.table, key.column], index[key.ref_table, key.ref_column]]
@@ -44,10 +38,6 @@ def spider_entry(schema: Schema) -> dict[str, Any]:
 
 def _readable(name: str) -> str:
     return name.replace("_", " ").lower()
-
-
-def _spider_type(declared: str) -> str:
-    return next((kind for kind, words in TYPES if any(w in declared for w in words)), "others")
 
 
 def read_tables_json(path: str | Path) -> dict[str, Schema]:

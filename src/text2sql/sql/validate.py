@@ -73,8 +73,6 @@ class Validator:
     ) -> None:
         self._dialect, self._database = dialect, database
         self._functions = frozenset(name.lower() for name in functions)
-        # Where the dialect is not known, neither is the schema.
-        self._home = HOME_SCHEMAS.get(dialect, schema.db_id) if dialect else None
         # MySQL's sqlglot strategy keeps letter case, but its columns ignore it.
         self._names = (
             "mysql, normalization_strategy=case_insensitive" if dialect == "mysql" else (dialect)
@@ -85,6 +83,10 @@ class Validator:
             fold(t.name): {fold(c.name): "text" for c in t.columns}
             for t in schema.tables
         }
+        # The database schema of each table; where the dialect is not known, neither is that.
+        usual = HOME_SCHEMAS.get(dialect, schema.db_id)
+        self._homes = {fold(t.name): (t.schema or usual).lower() for t in schema.tables if dialect}
+        self._usual_home = usual.lower() if dialect else None
 
     def check(self, sql: str) -> Checked:
         """Return the query as checked.
@@ -163,11 +165,13 @@ class Validator:
             table.set("db", None)
 
     def _check_table(self, table: exp.Table) -> None:
-        home = self._home
-        if table.catalog or (table.db and home is not None and table.db.lower() != home.lower()):
+        known = {self._usual_home, *self._homes.values()}
+        if table.catalog or (table.db and self._usual_home and table.db.lower() not in known):
             raise Rejected("schema", f"no schema {table.db} here")
-        if table.name not in self._tables:
-            raise Rejected("schema", f"no such table: {table.name}")
+        home = self._homes.get(table.name)
+        if table.name not in self._tables or (table.db and home and table.db.lower() != home):
+            shown = f"{table.db}.{table.name}" if table.db and home else table.name
+            raise Rejected("schema", f"no such table: {shown}")
 
     def execute(self, sql: str, tree: exp.Query) -> Result:
         """Run a checked query with a LIMIT; raise Rejected when it fails."""
