@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +23,18 @@ from text2sql.errors import UserError
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 GIB = 2**30
 PARTIAL = ".partial"  # suffix of what is still being written
+# Name of the way of encoding that puts U+FFFD for half a character. Models and data sets have such:
+# texts that were cut within an emoji.
+LENIENT = "text2sql.lenient"
+HALF = re.compile("[\ud800-\udfff]")
+
+
+def _replacement(error: UnicodeError) -> tuple[bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return "\ufffd".encode() * (error.end - error.start), error.end
+
+
+codecs.register_error(LENIENT, _replacement)
 
 
 @contextmanager
@@ -29,9 +43,9 @@ def atomic_open(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + PARTIAL)
-    encoding = None if "b" in mode else "utf-8"
+    encoding, errors = (None, None) if "b" in mode else ("utf-8", LENIENT)
     try:
-        with partial.open(mode, encoding=encoding) as stream:
+        with partial.open(mode, encoding=encoding, errors=errors) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -106,11 +120,22 @@ def write_jsonl(path: str | Path, values: Iterable[Any]) -> None:
         stream.writelines(map(json_line, values))
 
 
+def whole_characters(value: Any) -> Any:
+    """Return a value of JSON with U+FFFD for each half of a character in its texts."""
+    if isinstance(value, str):
+        return HALF.sub("\ufffd", value) if HALF.search(value) else value
+    if isinstance(value, list):
+        return [whole_characters(part) for part in value]
+    if isinstance(value, dict):
+        return {whole_characters(key): whole_characters(part) for key, part in value.items()}
+    return value
+
+
 def read_json(path: str | Path) -> Any:
     """Read a JSON file; raise UserError naming the file and the line when it is missing or bad."""
     path = Path(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return whole_characters(json.loads(path.read_text(encoding="utf-8-sig")))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
@@ -124,12 +149,15 @@ def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    with path.open(encoding="utf-8") as stream:
+    with path.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
+            line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
             if not line.strip():
                 continue
             try:
-                value = json.loads(line)
+                value = whole_characters(json.loads(line.decode("utf-8")))
+            except UnicodeDecodeError as error:
+                raise UserError(f"{path}:{number}: not UTF-8 at byte {error.start}") from None
             except json.JSONDecodeError as error:
                 raise UserError(f"{path}:{number}: not valid JSON: {error.msg}") from None
             if not isinstance(value, dict):
@@ -186,7 +214,7 @@ def exclusive(lock: Path, taken: str, wait: float = 0.0) -> Iterator[None]:
 
 def sha256_text(text: str) -> str:
     """SHA-256 of a text as UTF-8, in hexadecimal."""
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", LENIENT)).hexdigest()
 
 
 def sha256_file(path: str | Path) -> str:

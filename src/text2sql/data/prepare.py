@@ -25,7 +25,7 @@ from text2sql.data.sharing import Sharing
 from text2sql.data.snapshot import read_schemas
 from text2sql.data.writers import write_dataset_info, write_rows
 from text2sql.errors import UserError
-from text2sql.files import sha256_file, sha256_text, write_json, write_text
+from text2sql.files import LENIENT, sha256_file, sha256_text, write_json, write_text
 from text2sql.prompt import Message, render_messages
 from text2sql.question import Question, write_questions
 from text2sql.schema import Schema, prune_schema, read_schema, render_schema
@@ -52,12 +52,17 @@ def prepare(config: DataConfig, output: Path, limit: int | None = None) -> dict[
     if config.database_form == "sql":
         ensure_sample_databases(resolve(config.database))
     schemas = SchemaTexts(config)
-    with (output / "rejects.jsonl").open("w", encoding="utf-8") as stream:
+    with (output / "rejects.jsonl").open("w", encoding="utf-8", errors=LENIENT) as stream:
         rejects = RejectFile(stream, config.max_rejects)
         questions = evaluation_rows(config)
         judge = Decontaminator(config.decontamination, questions, schemas.names)
         write_evaluation(questions[:limit], schemas, output)
         spool = _spool(training_rows(config), schemas, judge, rejects, output / SPOOL)
+        if not spool:
+            raise UserError(
+                f"no training row is left: {rejects.rows} rejected, {judge.removed} removed as"
+                f" leaks; the last: {rejects.last}"
+            )
         written, sharing = _write_training(config, output, spool, limit)
     (output / SPOOL).unlink()
     write_json(output / "decontamination.json", judge.report())
@@ -83,6 +88,7 @@ class RejectFile:
     def __init__(self, stream: IO[str], limit: int | None) -> None:
         self._stream, self._limit = stream, limit
         self.rows = 0
+        self.last = ""
         self.reasons: Counter[str] = Counter()
 
     def add(self, reject: Reject) -> None:
@@ -98,6 +104,7 @@ class RejectFile:
 
     def note(self, reject: Reject) -> None:
         """Write a row that is left out for another reason than being bad."""
+        self.last = f"{reject.place}: {reject.reason}"
         record = {"place": reject.place, **asdict(reject)}
         self._stream.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
 

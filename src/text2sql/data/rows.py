@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import starmap
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import ijson
 import sqlglot
 from sqlglot.errors import SqlglotError
 
+from text2sql.data.json_rows import json_rows, refuse_utf16
 from text2sql.data.parallel import ordered_map
 from text2sql.errors import UserError
+from text2sql.files import HALF
 
 # Column names of the datasets we know, by the names we use.
+ALPACA = {"question": "input", "schema": "instruction", "sql": "output"}
+ALPACA_HINT = ": input holds nothing; put the schema into instruction and the question into input"
 SHAPES: tuple[dict[str, str], ...] = (
     {"question": "question", "sql": "query", "db_id": "db_id"},  # Spider
     {"question": "sql_prompt", "schema": "sql_context", "sql": "sql"},  # gretel
     {"question": "prompt", "schema": "context", "sql": "answer"},  # fahmiaziz/text2sql-dataset
     {"question": "question", "schema": "context", "sql": "answer"},  # sql-create-context
-    {"question": "input", "schema": "instruction", "sql": "output"},  # Alpaca, DB-GPT-Hub
+    ALPACA,  # and DB-GPT-Hub
 )
 MAY_BE_EMPTY = frozenset({"evidence", "level"})
 BATCH = 1024
 LARGE_FILE = 16 << 20  # bytes; below it, starting processes costs more than they save
-READ_SIZE = 1 << 16
 DAMAGED = "\ufffd"  # stands where bytes were not UTF-8
 
 
@@ -74,7 +74,7 @@ def read_rows(
 ) -> Iterator[Row | Reject]:
     """Yield the rows of a .json, .jsonl, .csv or .parquet file, bad ones as `Reject`.
 
-    Memory use does not grow with the file.
+    Memory use does not grow with the file, but for JSON that is neither an array nor JSON Lines.
 
     Args:
         path: the file.
@@ -85,9 +85,10 @@ def read_rows(
         workers: processes that check the rows of a large file, when `parse_sql` is on.
 
     Raises:
-        UserError: file missing or of another kind, or JSON that breaks off (with the row).
+        UserError: file missing or of another kind, JSON that breaks off (with the row), or not a
+            single good row.
     """
-    readers = {".json": _json, ".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}
+    readers = {".json": json_rows, ".jsonl": json_rows, ".csv": _csv, ".parquet": _parquet}
     if path.suffix not in readers:
         raise UserError(f"{path}: unknown kind of file; known: {', '.join(readers)}")
     if not path.is_file():
@@ -97,9 +98,27 @@ def read_rows(
     )
     read = readers[path.suffix](path)
     if workers > 1 and parse_sql and path.stat().st_size >= LARGE_FILE:
-        yield from ordered_map(check, read, workers)
+        checked = ordered_map(check, read, workers)
     else:
-        yield from starmap(check, read)
+        checked = starmap(check, read)
+    yield from _some_good(path, checked)
+
+
+def _some_good(path: Path, rows: Iterable[Row | Reject]) -> Iterator[Row | Reject]:
+    """Yield the rows; raise UserError at the end where none was good."""
+    good = bad = 0
+    first = None
+    for row in rows:
+        if isinstance(row, Row):
+            good += 1
+        else:
+            bad, first = bad + 1, first or row
+        yield row
+    if good:
+        return
+    if first is None:
+        raise UserError(f"{path}: holds no rows")
+    raise UserError(f"{path}: none of its {bad} rows can be used; {first.place}: {first.reason}")
 
 
 def _check(
@@ -116,28 +135,33 @@ def _check(
         return Reject(source, number, "not an object", value)
     shape = fields or next((s for s in SHAPES if all(n in value for n in s.values())), None)
     if shape is None:
-        return Reject(source, number, "missing field: question and SQL", value)
+        has = ", ".join(map(str, value))[:200]
+        return Reject(source, number, f"missing field: question and SQL (it has: {has})", value)
     missing = [n for ours, n in shape.items() if n not in value and ours != "level"]
     if missing:
         return Reject(source, number, f"missing field: {', '.join(missing)}", value)
     taken: dict[str, Any] = {ours: value.get(theirs) for ours, theirs in shape.items()}
     taken |= {ours: taken[ours] or "" for ours in MAY_BE_EMPTY & taken.keys()}
-    reason = _fault(taken, max_characters, parse_sql)
+    reason = _fault(taken, max_characters, parse_sql, shape == ALPACA)
     if reason:
         return Reject(source, number, reason, {k: str(v)[:500] for k, v in taken.items()})
     return Row(source, number, **{k: v.strip() for k, v in taken.items()})
 
 
-def _fault(taken: dict[str, Any], max_characters: int, parse_sql: bool) -> str | None:
+def _fault(
+    taken: dict[str, Any], max_characters: int, parse_sql: bool, is_alpaca: bool
+) -> str | None:
     for name, value in taken.items():
         if not isinstance(value, str):
             return f"{name} is not a text"
         if not value.strip() and name not in MAY_BE_EMPTY:
-            return f"empty {name}"
+            return f"empty {name}" + (ALPACA_HINT if name == "question" and is_alpaca else "")
         if len(value) > max_characters:
             return f"{name} has {len(value)} characters, more than {max_characters}"
         if DAMAGED in value:
             return f"{name} is not UTF-8"
+        if HALF.search(value):
+            return f"{name} holds half a character (a lone surrogate)"
     return _parse_fault(taken["sql"]) if parse_sql else None
 
 
@@ -150,50 +174,14 @@ def _parse_fault(sql: str) -> str | None:
     return None
 
 
-class _Utf8:
-    """A binary stream whose bytes that are not UTF-8 are marked instead of fatal."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def read(self, size: int = READ_SIZE) -> bytes:
-        if size == 0:
-            return b""
-        while True:
-            data = self._stream.read(size)
-            text = self._decoder.decode(data, final=not data)
-            if text or not data:
-                return text.encode("utf-8")
-
-
-def _json(path: Path) -> Iterator[tuple[int, Any]]:
-    number = 0
-    try:
-        with path.open("rb") as stream:
-            for number, value in enumerate(ijson.items(_Utf8(stream), "item", use_float=True), 1):
-                yield number, value
-    except ijson.JSONError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: not valid JSON after row {number}: {reason}") from None
-
-
-def _jsonl(path: Path) -> Iterator[tuple[int, Any]]:
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.strip():
-                continue
-            try:
-                yield number, json.loads(line.decode("utf-8"))
-            except UnicodeDecodeError as error:
-                yield number, f"not UTF-8 at byte {error.start}"
-            except (json.JSONDecodeError, RecursionError) as error:
-                yield number, f"not valid JSON: {error}"
-
-
 def _csv(path: Path) -> Iterator[tuple[int, Any]]:
-    with path.open(encoding="utf-8", errors="replace", newline="") as stream:
-        reader = csv.DictReader(stream)
+    refuse_utf16(path)
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        heading = stream.readline()
+        stream.seek(0)
+        # Where the language's decimal sign is a comma, spreadsheets part columns in other ways.
+        parted_by = next((sign for sign in ",;\t" if sign in heading), ",")
+        reader = csv.DictReader(stream, delimiter=parted_by)
         try:
             for value in reader:
                 yield reader.line_num, {k: v for k, v in value.items() if v is not None}

@@ -14,7 +14,7 @@ from text2sql.config import check_config
 from text2sql.data.prepare import SchemaTexts
 from text2sql.data.stage import config_of
 from text2sql.errors import UserError
-from text2sql.files import json_line, sha256_text, write_jsonl, write_text
+from text2sql.files import LENIENT, json_line, sha256_text, write_jsonl, write_text
 from text2sql.infer.answers import Answer, Surroundings, answer, read_answers
 from text2sql.infer.config import ENGINES, InferConfig, load_infer_config
 from text2sql.infer.examples import add_found_examples, read_examples
@@ -57,7 +57,7 @@ def run(job: Job) -> dict[str, Any]:
     answered = read_journal(journal, questions, template)
     waiting = [question for question in questions if question.id not in answered]
     started = time.monotonic()
-    with ExitStack() as stack, journal.open("a", encoding="utf-8") as stream:
+    with ExitStack() as stack, journal.open("a", encoding="utf-8", errors=LENIENT) as stream:
         around = _surroundings(job, config, template, stack)
         for done in answer(engine, waiting, config, around):
             answered[done.id] = done
