@@ -19,11 +19,11 @@ from typing import Any
 from common import surroundings
 from test_suite_sql_eval.api import evaluate
 
-from text2sql.artifacts import GOLD_FILE, PREDICT_FILE, QUESTIONS
+from text2sql.artifacts import GOLD, PREDICTIONS, QUESTIONS
 from text2sql.config import check_config
 from text2sql.data.config import DataConfig
 from text2sql.data.prepare import SchemaTexts
-from text2sql.files import read_json, sha256_file, write_json
+from text2sql.files import read_json, sha256_file, write_json, write_jsonl
 from text2sql.infer.answers import Surroundings, answer
 from text2sql.infer.config import InferConfig
 from text2sql.infer.load import load_engine
@@ -35,6 +35,7 @@ from text2sql.infer.stage import summarize
 from text2sql.prompt import load_template
 from text2sql.question import Question, read_questions
 from text2sql.report.record import per_cent
+from text2sql.sql.statement import one_line
 
 WAYS: dict[str, dict[str, Any]] = {
     "greedy": {},
@@ -63,11 +64,9 @@ def measure(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         counts |= write_predictions(folder, predictions)
-        gold = "".join(f"{' '.join(q.gold.split())}\t{q.db_id}\n" for q in questions)
-        (folder / GOLD_FILE).write_text(gold, encoding="utf-8")
-        report = evaluate(
-            str(folder / GOLD_FILE), str(folder / PREDICT_FILE), str(databases.folder)
-        )
+        gold = ({"db_id": q.db_id, "query": one_line(q.gold)} for q in questions)
+        write_jsonl(folder / GOLD, gold)
+        report = evaluate(str(folder / GOLD), str(folder / PREDICTIONS), str(databases.folder))
     failed = sum(not databases.run(done.db_id, [done.sql])[0].ok for done in predictions)
     return {
         "execution_accuracy": per_cent(report.scores["all"]["exec"]),

@@ -8,7 +8,7 @@ from typing import Any
 from test_suite_sql_eval.api import Report, Settings, evaluate
 from test_suite_sql_eval.errors import InputError
 
-from text2sql.artifacts import GOLD_FILE, PREDICT_FILE, QUESTIONS, SCORES, VERDICTS
+from text2sql.artifacts import GOLD, PREDICTIONS, QUESTIONS, SCORES, VERDICTS
 from text2sql.data.stage import data_config
 from text2sql.errors import UserError
 from text2sql.files import write_json, write_jsonl
@@ -72,8 +72,8 @@ def _judge(job: Job, config: EvalConfig, databases: str, unit: str, extra: bool)
     levels = [question.level for question in read_questions(job.inputs["data"] / QUESTIONS)]
     try:
         return evaluate(
-            str(job.inputs["data"] / GOLD_FILE),
-            str(job.inputs["predictions"] / PREDICT_FILE),
+            str(job.inputs["data"] / GOLD),
+            str(job.inputs["predictions"] / PREDICTIONS),
             databases,
             settings=settings,
             progress=lambda done, total, _: job.progress.update(done, total, unit),

@@ -13,6 +13,7 @@ from .errors import InputError
 from .inputs import Question, read_questions
 from .running import judge_all
 from .settings import METRICS_VERSION, Settings
+from .value_word import value_words
 
 TYPE_CHECKING = False  # importing typing takes milliseconds
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ def _warnings(
         f"{fault}; its questions ({ids.count(db_id)}) count as wrong"
         for db_id, fault in databases.faults.items()
     ]
-    return unusable + databases.remarks + bad_golds + unparsed + logs
+    return unusable + databases.remarks + bad_golds + unparsed + logs + value_words(questions)
 
 
 def _metrics(

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 from . import lexer
 from .compare import bird_set_equal, strict_equal
 from .errors import QueryError
-from .judge import ExecutionJudge, fix_year, prepare
+from .judge import ExecutionJudge, fix_year
 from .sandbox import Session
+
+_SPLIT_OPERATOR = re.compile(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`)|([<>!]) =")
+
+
+def as_written(sql: str) -> str:
+    """Return the query to run: operators that stand apart joined, what is in quotes left alone.
+
+    Nothing is put for the word ``value``, which names have in them.
+    """
+    joined = _SPLIT_OPERATOR.sub(lambda found: found[1] or f"{found[2]}=", sql)
+    return fix_year(joined)
 
 
 def extra_metrics(
@@ -26,13 +39,12 @@ def extra_metrics(
         session: where the prediction runs.
         paths: the database files of the question.
         gold_sql: the gold query.
-        pred_sql: the prediction.
+        pred_sql: the prediction, as the model wrote it.
 
     Raises:
         GoldError: the gold query failed.
     """
-    gold_text = fix_year(prepare(gold_sql, True))
-    pred_text = fix_year(prepare(pred_sql, True))
+    gold_text, pred_text = as_written(gold_sql), as_written(pred_sql)
     ordered = orders_result(gold_text)
     out = {"strict": 1, "bird_set": 1, "executes": 1, "both_empty": 0}
     golds = [judge.gold(path, gold_text) for path in paths]

@@ -36,11 +36,16 @@ class _Handler:
         plug_value = self._config["plug_value"]
         return ExecutionJudge(self._session, limits, plug_value, keep_distinct, self._cache)
 
-    def _extra(self, paths: list[str], gold: str, pred: str, right: bool) -> dict[str, int]:
-        """Return the further verdicts; --keep_distinct is judged only where it may matter."""
+    def _extra(
+        self, paths: list[str], gold: str, written: str, pred: str, right: bool
+    ) -> dict[str, int]:
+        """Return the further verdicts; --keep_distinct is judged only where it may matter.
+
+        They are about the prediction as it was written; `pred` has a value for the word ``value``.
+        """
         from .extra_metrics import extra_metrics
 
-        out = extra_metrics(self._execution, self._session, paths, gold, pred)
+        out = extra_metrics(self._execution, self._session, paths, gold, written)
         if any(prepare(sql, True) != prepare(sql, False) for sql in (gold, pred)):
             right = self._keeping_distinct.judge(paths, gold, pred).right
         return {**out, "keep_distinct_ex": int(right)}
@@ -84,7 +89,7 @@ class _Handler:
                 out["kind"], out["message"] = verdict.kind, verdict.message
                 out["witness"] = verdict.witness
                 if self._config["extra"] and pred_sql.strip():
-                    out["extra"] = self._extra(paths, gold_sql, pred_sql, verdict.right)
+                    out["extra"] = self._extra(paths, gold_sql, raw_pred, pred_sql, verdict.right)
             except GoldError as error:
                 out["gold_error"] = str(error)
         out["seconds"] = time.process_time() - start

@@ -53,14 +53,16 @@ Sessions = list[list[Entry]]
 def _read_lines(path: str) -> list[str]:
     data = read_bytes(path)
     try:
-        text = data.decode("utf-8")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start) + 1
         raise InputError(
             f"{path}:{number}: byte 0x{data[error.start]:02x} is not UTF-8; "
             "convert the file to UTF-8 (for example with iconv)"
         ) from error
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if not path.endswith(JSON_LINES):
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.split("\n")
     if lines and not lines[-1]:
         lines.pop()
     return lines

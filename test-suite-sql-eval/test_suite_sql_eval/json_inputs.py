@@ -103,7 +103,7 @@ def _records(path: str) -> Iterator[tuple[str, Any, str | None]]:
         if not line.strip():
             continue
         try:
-            yield place, json.loads(line.decode()), None
+            yield place, json.loads(line.decode("utf-8-sig")), None
         except UnicodeDecodeError as error:
             yield place, None, f"byte 0x{line[error.start]:02x} is not UTF-8"
         except (ValueError, RecursionError) as error:
@@ -112,6 +112,6 @@ def _records(path: str) -> Iterator[tuple[str, Any, str | None]]:
 
 def _load(path: str) -> Any:
     try:
-        return json.loads(read_bytes(path).decode())
+        return json.loads(read_bytes(path).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a JSON file ({error})") from error

@@ -150,6 +150,8 @@ def _may_have_go(sql: str) -> bool:
 # Only between these does the word DISTINCT stand in ordinary queries.
 _BEFORE = frozenset("( \t,")
 _AFTER = frozenset("( \t")
+#: Characters before DISTINCT in which IS or IS NOT would stand.
+_NEAR = 40
 # What may begin a comment, a bracketed name or another token that could swallow the word.
 _UNUSUAL = ("--", "/*", "# ", "`", "´", "$", "\\", "[", "%(")
 
@@ -172,6 +174,8 @@ def _remove_plain_distinct(sql: str, lower: str) -> str | None:
             if not longer:
                 if (found and before not in _BEFORE) or after not in _AFTER:
                     return None
+                if "is" in lower[max(0, found - _NEAR) : found].split()[-2:]:
+                    return None  # IS DISTINCT FROM compares: tokens tell
                 out.append(sql[start:found])
                 start = end
         found = lower.find("distinct", max(end, position))
@@ -216,5 +220,17 @@ def remove_distinct(sql: str) -> str:
 
 
 def remove_distinct_tokens(sql: str) -> str:
-    """Do the same for any query, by cutting it into tokens."""
-    return "".join(text for _, text in first_statement(sql) if text.lower() != "distinct")
+    """Do the same for any query, by cutting it into tokens.
+
+    The comparison IS [NOT] DISTINCT FROM stays: without its word it is no SQL.
+    """
+    out = []
+    words = ["", ""]
+    for kind, text in first_statement(sql):
+        word = text.lower()
+        compares = words[1] == "is" or words == ["is", "not"]
+        if word != "distinct" or compares:
+            out.append(text)
+        if kind not in (SPACE, NEWLINE, LINE_COMMENT):
+            words = [words[1], word]
+    return "".join(out)

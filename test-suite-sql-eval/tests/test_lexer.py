@@ -24,6 +24,12 @@ HARD = r"""
         ('select "distinct" from t', 'select "distinct" from t'),
         ("select `distinct`, [distinct] from t", "select `distinct`, [distinct] from t"),
         ("select distinct_id from t", "select distinct_id from t"),
+        ("select a is distinct from b from t", "select a is distinct from b from t"),
+        (
+            "select distinct a from t where a IS NOT\nDISTINCT FROM 3 and b is  distinct\tfrom c",
+            "select  a from t where a IS NOT\nDISTINCT FROM 3 and b is  distinct\tfrom c",
+        ),
+        ("select a, count(distinct b is c) from t", "select a, count( b is c) from t"),
         ("select 1 -- distinct", "select 1 -- distinct"),
         ("select 1 /* distinct */ from t", "select 1 /* distinct */ from t"),
         ("select 'it''s distinct' , distinct b", "select 'it''s distinct' ,  b"),

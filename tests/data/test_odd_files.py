@@ -216,3 +216,28 @@ def test_decontaminate_takes_half_characters(
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 0, result.output
     assert "1 bad rows left out" in result.output
+
+
+def test_gold_travels_in_a_form_that_changes_no_query(
+    tmp_path: Path, config: Callable[..., DataConfig]
+) -> None:
+    queries = [
+        "SELECT name -- what it's called\nFROM ferry\nWHERE cars > 1 /* some */",
+        "SELECT name FROM ferry WHERE name = 'A  1'",
+        "SELECT name\tFROM ferry WHERE name = 'A\tB'",
+        "SELECT name FROM ferry WHERE name = 'two\nlines';",
+    ]
+    rows = [{"question": f"q{n}", "query": q, "db_id": "port"} for n, q in enumerate(queries)]
+    (tmp_path / "dev.json").write_text(dumps(rows))
+    prepare(config(), tmp_path / "out")
+    assert [row["query"] for row in read_jsonl(tmp_path / "out" / "gold.jsonl")] == [
+        "SELECT name FROM ferry WHERE cars > 1",
+        "SELECT name FROM ferry WHERE name = 'A  1'",
+        "SELECT name FROM ferry WHERE name = 'A\tB'",
+        "SELECT name FROM ferry WHERE name = 'two\nlines';",
+    ]
+    # The official form cannot hold two of them, and is not written with others in their place.
+    assert not (tmp_path / "out" / "gold.sql").exists()
+    (tmp_path / "dev.json").write_text(dumps(rows[:2]))
+    prepare(config(), tmp_path / "out")
+    assert (tmp_path / "out" / "gold.sql").read_text().splitlines()[1].endswith("'A  1'\tport")

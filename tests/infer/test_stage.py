@@ -10,7 +10,7 @@ import pytest
 
 from text2sql.errors import UserError
 from text2sql.files import json_line, read_jsonl, sha256_text, write_jsonl
-from text2sql.infer.answers import Surroundings, answer
+from text2sql.infer.answers import Answer, Surroundings, answer
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt
 from text2sql.infer.predictions import Prediction, predict, write_predictions
@@ -106,3 +106,26 @@ def test_a_broken_line_names_file_and_line(tmp_path: Path) -> None:
     path.write_text('{"id": 0}\nnot json\n')
     with pytest.raises(UserError, match=r"q\.jsonl:2: not valid JSON"):
         list(read_jsonl(path))
+
+
+def test_predictions_with_line_ends_and_tabs_are_judged_as_they_are(tmp_path: Path) -> None:
+    import sqlite3
+
+    from test_suite_sql_eval.api import evaluate
+
+    (tmp_path / "d").mkdir()
+    with sqlite3.connect(tmp_path / "d" / "d.sqlite") as connection:
+        connection.execute("CREATE TABLE t (a)")
+        connection.execute("INSERT INTO t VALUES (?), (?)", ("x\ty", "x\r\ny"))
+    queries = ["SELECT a FROM t WHERE a = 'x\ty'", "SELECT a FROM t WHERE a = 'x\r\ny'"]
+    answers = [f"```sql\n{sql}\n```" for sql in queries]
+    predictions = [
+        predict(Answer(n, "d", "", 1, texts=[text], finish_reasons=["stop"]))
+        for n, text in enumerate(answers)
+    ]
+    write_predictions(tmp_path, predictions)
+    assert not (tmp_path / "predict.txt").exists()
+    gold = [{"query": sql, "db_id": "d"} for sql in queries]
+    write_jsonl(tmp_path / "gold.jsonl", gold)
+    files = (str(tmp_path / "gold.jsonl"), str(tmp_path / "predictions.jsonl"))
+    assert evaluate(*files, str(tmp_path)).scores["all"]["exec"] == 1.0

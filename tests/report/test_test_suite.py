@@ -11,7 +11,7 @@ from test_suite_sql_eval.distill.suite import make_suites
 
 from text2sql.errors import UserError
 from text2sql.evaluate import SCORES, VERDICTS, run
-from text2sql.files import read_json, read_jsonl
+from text2sql.files import read_json, read_jsonl, write_jsonl
 from text2sql.pipeline.registry import build_graph
 from text2sql.profile import load_profile
 from text2sql.progress import Progress
@@ -44,8 +44,9 @@ def job(tmp_path: Path) -> Job:
     gold.write_text(f"{GOLD}\tmusic\n" * 3, encoding="utf-8")
     questions = [Question(number, "music", "?", GOLD, []) for number in range(3)]
     write_questions(tmp_path / "data" / "questions.jsonl", questions)
-    predictions = tmp_path / "predictions" / "predict.txt"
-    predictions.write_text(f"{GOLD}\n{FORGIVEN}\n{WRONG}\n", encoding="utf-8")
+    write_jsonl(tmp_path / "data" / "gold.jsonl", [{"query": GOLD, "db_id": "music"}] * 3)
+    predictions = tmp_path / "predictions" / "predictions.jsonl"
+    write_jsonl(predictions, [{"sql": sql} for sql in (GOLD, FORGIVEN, WRONG)])
     make_suites(tmp_path / "database", gold, tmp_path / "suites")
     settings = {
         "jobs": 1,

@@ -15,7 +15,7 @@ from test_suite_sql_eval.text_metrics import normalize, token_f1
 from tqdm import tqdm
 
 from text2sql.errors import UserError
-from text2sql.files import write_json, write_jsonl
+from text2sql.files import read_jsonl, write_json, write_jsonl
 from text2sql.report.formats import Table, markdown_text
 from text2sql.schema import read_schema
 from text2sql.sql.database import Database
@@ -41,8 +41,9 @@ def judge_files(
 
     Args:
         url: the live database.
-        gold: lines of ``SQL<tab>database``; the database's name is not used.
-        predictions: one SQL a line, in the same order.
+        gold: lines of ``SQL<tab>database``, or JSON Lines with a ``query``; the database's name is
+            not used.
+        predictions: one SQL a line, or JSON Lines with a ``sql``, in the same order.
         output: folder for ``scores.json`` and ``verdicts.jsonl``, if wanted.
         timeout: seconds a query may take.
         max_rows: a larger result counts as no match.
@@ -53,8 +54,8 @@ def judge_files(
     Raises:
         UserError: files missing or of different length, or the database cannot be reached.
     """
-    golds = [line.split("\t")[0] for line in _lines(gold)]
-    answers = _lines(predictions)
+    golds = _queries(gold)
+    answers = _queries(predictions)
     if len(golds) != len(answers):
         raise UserError(
             f"{predictions}: {len(answers)} predictions for the {len(golds)} queries of {gold}"
@@ -178,11 +179,21 @@ def _cell(value: Any) -> Any:
     return value
 
 
-def _lines(path: Path) -> list[str]:
+def _queries(path: Path) -> list[str]:
+    """The queries of a file, in JSON Lines or in the official form."""
+    if path.suffix == ".jsonl":
+        queries = []
+        for number, row in enumerate(read_jsonl(path), start=1):
+            sql = row.get("query", row.get("sql"))
+            if not isinstance(sql, str):
+                raise UserError(f"{path}: row {number} has no query or sql that is a text")
+            queries.append(sql)
+        return queries
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, IsADirectoryError):
         raise UserError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 at byte {error.start}") from None
-    return text.removesuffix("\n").split("\n") if text.strip() else []
+    lines = text.removesuffix("\n").split("\n") if text.strip() else []
+    return [line.split("\t")[0] for line in lines]

@@ -24,6 +24,8 @@ from text2sql.files import write_json, write_jsonl, write_text
 from text2sql.paths import build_root
 from text2sql.schema import spider_entry
 from text2sql.schema.connect import database_file, parse_url
+from text2sql.sql.official_files import write_gold
+from text2sql.sql.statement import one_line
 
 SPIDER, LLAMAFACTORY, SNAPSHOT = "spider", "llamafactory", "snapshot.json"
 README = """\
@@ -89,8 +91,7 @@ def export(
     for name, part in parts.items():
         rows = [{"db_id": db_id, "question": p.question, "query": p.sql} for p in part]
         _write_array(folder / SPIDER / f"{name}.json", rows)
-    gold = "".join(f"{' '.join(p.sql.split())}\t{db_id}\n" for p in dev)
-    write_text(folder / SPIDER / "dev_gold.sql", gold)
+    write_gold(folder / SPIDER / "dev_gold.sql", [(one_line(p.sql), db_id) for p in dev])
     _write_array(folder / SPIDER / "tables.json", [spider_entry(snapshot.schema)])
     database = folder / SPIDER / "database" / db_id / f"{db_id}.sqlite"
     database.parent.mkdir(parents=True)

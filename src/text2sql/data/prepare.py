@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
-from text2sql.artifacts import GOLD_FILE, QUESTIONS
+from text2sql.artifacts import GOLD, GOLD_FILE, QUESTIONS
 from text2sql.data.config import DataConfig, resolve
 from text2sql.data.decontaminate import Decontaminator
 from text2sql.data.rows import Reject, Row, read_rows
@@ -25,10 +25,12 @@ from text2sql.data.sharing import Sharing
 from text2sql.data.snapshot import read_schemas
 from text2sql.data.writers import write_dataset_info, write_rows
 from text2sql.errors import UserError
-from text2sql.files import LENIENT, sha256_file, sha256_text, write_json, write_text
+from text2sql.files import LENIENT, sha256_file, sha256_text, write_json, write_jsonl
 from text2sql.prompt import Message, render_messages
 from text2sql.question import Question, write_questions
 from text2sql.schema import Schema, prune_schema, read_schema, render_schema
+from text2sql.sql.official_files import write_gold
+from text2sql.sql.statement import one_line
 
 SPOOL = "rows.spool.partial"
 
@@ -168,7 +170,7 @@ def evaluation_rows(config: DataConfig) -> list[Row]:
 
 
 def write_evaluation(rows: list[Row], schemas: SchemaTexts, output: Path) -> None:
-    """Write ``questions.jsonl`` and ``gold.sql``."""
+    """Write ``questions.jsonl``, ``gold.jsonl`` and, where it holds all, ``gold.sql``."""
     questions = (
         Question(
             number, row.db_id, row.question, row.sql, schemas.messages(row), row.evidence, row.level
@@ -176,8 +178,11 @@ def write_evaluation(rows: list[Row], schemas: SchemaTexts, output: Path) -> Non
         for number, row in enumerate(rows)
     )
     write_questions(output / QUESTIONS, questions)
-    gold = "".join(f"{' '.join(row.sql.split())}\t{row.db_id}\n" for row in rows)
-    write_text(output / GOLD_FILE, gold)
+    gold = [(one_line(row.sql), row.db_id) for row in rows]
+    write_jsonl(output / GOLD, ({"db_id": db_id, "query": sql} for sql, db_id in gold))
+    reason = write_gold(output / GOLD_FILE, gold)
+    if reason:
+        print(f"{reason}; {GOLD} has all", file=sys.stderr, flush=True)
 
 
 def _spool(

@@ -5,6 +5,7 @@ It asks no model, so a better extractor judges the answers that there are anew.
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any
 
 from text2sql.artifacts import ANSWERS, PREDICT_FILE, PREDICTIONS
 from text2sql.data.stage import data_config
-from text2sql.files import write_jsonl, write_text
+from text2sql.files import write_jsonl
 from text2sql.infer.answers import Answer, read_answers
 from text2sql.infer.queries import NO_SQL, QueryRunner, open_databases, vote
+from text2sql.sql import official_files
 from text2sql.sql.extract import extract_sql
 from text2sql.stage import Graph, Job, Stage, StageKind
 
@@ -64,13 +66,17 @@ def run(job: Job) -> dict[str, Any]:
 
 
 def write_predictions(folder: Path, predictions: list[Prediction]) -> dict[str, Any]:
-    """Write the predictions in their order, and the evaluator's file, one SQL a line.
+    """Write the predictions in their order, and where it can hold them the official one-line file.
 
     Returns:
         Counts of questions, of answers without SQL, and of samples where they voted.
     """
     write_jsonl(folder / PREDICTIONS, predictions)
-    write_text(folder / PREDICT_FILE, "".join(f"{done.sql or NO_SQL}\n" for done in predictions))
+    reason = official_files.write_predictions(
+        folder / PREDICT_FILE, [done.sql or NO_SQL for done in predictions]
+    )
+    if reason:
+        print(f"{reason}; {PREDICTIONS} has all", file=sys.stderr, flush=True)
     counts = {"questions": len(predictions), "without_sql": sum(not p.sql for p in predictions)}
     samples, failed = (
         sum(getattr(done, name) for done in predictions) for name in ("samples", "failed_samples")

@@ -17,7 +17,7 @@ THOUGHT_END = re.compile(r".*</think(?:ing)?>", re.DOTALL)
 LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 FENCE = re.compile(
     r"(?P<fence>```+|~~~+)(?P<info>[^\n`]*)\n(?P<body>.*?)"
-    r"(?P<end>^[ \t>]*(?P=fence)|(?P=fence)[ \t]*$|\Z)"
+    r"(?P<end>^[ \t>]*(?P=fence)|(?P=fence)[ \t\r]*$|\Z)"
     r"|```(?P<line>[^`\n]+)```",
     re.DOTALL | re.MULTILINE,
 )
@@ -87,7 +87,7 @@ def extract_sql(answer: str) -> str:
         space; empty when there is no query in the answer.
     """
     text = THOUGHT_END.sub("", THOUGHT.sub("", answer))
-    text = LINE_BREAK.sub("\n", NEXT_QUESTION.split(text)[0]).replace("\r\n", "\n")
+    text = LINE_BREAK.sub("\n", NEXT_QUESTION.split(text)[0])
     parts = MARK.split(text)
     text = next((part for part in reversed(parts) if STATEMENT.search(part)), parts[-1])
     return _from_region(_region(text))

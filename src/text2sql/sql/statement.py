@@ -11,8 +11,9 @@ import unicodedata
 from dataclasses import dataclass, field
 
 # One lexical unit of SQL: a comment, a quoted text or name, white space, a word, a sign.
+_HASH = r"|(?:(?<=\s)|(?<![\s\S]))\#[ \t!][^\n]*(?=\n)"  # a comment of MySQL's
 _UNITS = (
-    r"(?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z)|(?:(?<=\s)|(?<![\s\S]))\#[ \t!][^\n]*(?=\n))"
+    r"(?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z){hash})"
     r"|(?P<quoted>'(?:[^'{escape}]|''{escaped})*'|\"(?:[^\"{escape}]|\"\"{escaped})*\"|`[^`]*`"
     r"|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|\[[^\[\]\n]*\]|‘[^’\n]*’|“[^”\n]*”)"
     r"|(?P<gap>[^\S\n]*\n[^\S\n]*\n\s*)"
@@ -22,9 +23,11 @@ _UNITS = (
     r"|(?P<number>\d\w*(?:\.\w+)*)"
     r"|(?P<sign>.)"
 )
-UNIT = re.compile(_UNITS.format(escape="", escaped=""), re.DOTALL)
+UNIT = re.compile(_UNITS.format(escape="", escaped="", hash=_HASH), re.DOTALL)
 # MySQL's texts, in which a backslash takes the next sign with it.
-ESCAPING_UNIT = re.compile(_UNITS.format(escape=r"\\", escaped=r"|\\."), re.DOTALL)
+ESCAPING_UNIT = re.compile(_UNITS.format(escape=r"\\", escaped=r"|\\.", hash=_HASH), re.DOTALL)
+# Without comments that are operators elsewhere.
+STRICT_UNIT = re.compile(_UNITS.format(escape="", escaped="", hash=""), re.DOTALL)
 BLANK = frozenset({"gap", "line", "space", "comment"})
 # Special tokens, tags of markup and marks of a conversation: never SQL outside quotes.
 TURN_END = re.compile(r"<[|｜]|</?[A-Za-z]\w*>|\[/?(?:ANSWER|SQL|INST|QUESTION|SCHEMA)\]|```|~~~")
@@ -246,6 +249,15 @@ class _Reader:
     def _has_title_words(self) -> bool:
         """Whether the statement's own keywords are written ``Select``, ``From``."""
         return any(part in ("Select", "From", "Where") for part in self._parts)
+
+
+def one_line(sql: str) -> str:
+    """Return a query without comments and on one line, but for line ends within quotes.
+
+    What it asks for stays the same: texts and quoted names are left as they are.
+    """
+    units = STRICT_UNIT.finditer(sql.strip())
+    return _collapse([" " if unit.lastgroup in BLANK else unit.group() for unit in units])
 
 
 def closing_parenthesis(
