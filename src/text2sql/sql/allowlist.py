@@ -7,8 +7,14 @@ among them are some that write, sleep, read files or run other statements.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import zip_longest
 
 from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.tokens import Token, TokenType
+
+from text2sql.sql.functions import TABLE_FUNCTIONS, known_functions
 
 WORD = re.compile(r"[^\W\d]\w*|\*")
 NODES: tuple[type[exp.Expr], ...] = (
@@ -22,10 +28,26 @@ NODES: tuple[type[exp.Expr], ...] = (
     *(exp.Table, exp.TableAlias, exp.Column, exp.Identifier, exp.Star, exp.Alias),
     # Values and operators; `:=` assigns in MySQL, so it is left out by hand in `refusal`.
     *(exp.Literal, exp.Boolean, exp.Null, exp.National, exp.HexString, exp.DataType),
-    *(exp.DataTypeParam, exp.Interval, exp.IntervalSpan, exp.Var, exp.Tuple, exp.Paren, exp.Array),
+    *(
+        exp.DataTypeParam,
+        exp.ColumnDef,
+        exp.Interval,
+        exp.IntervalSpan,
+        exp.Var,
+        exp.Tuple,
+        exp.Paren,
+        exp.Array,
+    ),
     *(exp.Binary, exp.Unary, exp.Between, exp.In, exp.Any, exp.All, exp.Exists, exp.Case, exp.If),
     *(exp.Cast, exp.Collate, exp.AtTimeZone, exp.Bracket, exp.Slice, exp.Escape, exp.Cast),
     *(exp.JSONPath, exp.JSONPathPart, exp.Connector, exp.Not, exp.Distinct),
+    *(exp.JSONKeyValue, exp.JSONSchema, exp.JSONColumnDef, exp.OnCondition, exp.FormatJson),
+    *(exp.Lambda, exp.PropertyEQ, exp.Dot, exp.Pivot, exp.Introducer, exp.RawString),
+    *(exp.ByteString, exp.BitString, exp.UnicodeString, exp.MatchAgainst, exp.Variadic),
+)
+TABLE_NODES: tuple[type[exp.Expr], ...] = (
+    *(exp.GenerateSeries, exp.ExplodingGenerateSeries, exp.Unnest, exp.Explode),
+    *(exp.JSONTable, exp.RegexpExtractAll),
 )
 # Binary in sqlglot's tree, but more than an operator. A dot behind a row calls a function on it
 # in PostgreSQL.
@@ -35,8 +57,13 @@ REFUSED_NODES: tuple[type[exp.Expr], ...] = (
     exp.Kwarg,
     exp.Dot,
 )
+# Named arguments, and the fields and methods of values.
+HARMLESS: dict[str, tuple[type[exp.Expr], ...]] = {
+    "duckdb": (exp.PropertyEQ, exp.Kwarg, exp.Dot),
+    "postgres": (exp.PropertyEQ, exp.Kwarg),
+}
 
-# Functions by sqlglot's name for them, or by the name written where sqlglot has none.
+# Functions of any dialect: by the name written, or by sqlglot's own for it.
 _FUNCTION_NAMES = """
     abs acos age any_value approx_distinct array array_agg array_length array_size ascii asin
     atan atan2 avg bit_length bool_and bool_or btrim cast ceil ceiling char char_length
@@ -66,34 +93,99 @@ _FUNCTION_NAMES = """
     current_timestamp_l_t_z array_to_string generate_series explode make_interval
 """
 FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
-TABLE_FUNCTIONS = frozenset({"generate_series", "unnest", "explode"})
+# Words that stand in front of a parenthesis and call nothing.
+_CONSTRUCTS = """
+    in values over as exists using and or not on where select from having by any all some case when
+    then else join filter group within partition array interval sets rollup cube distinct limit
+    offset like ilike between div mod xor is end union intersect except materialized recursive
+    lateral with window columns key index against returning top fetch set escape regexp rlike glob
+    similar to separator order ties if left right struct row unpivot pivot include exclude replace
+    varchar char character nchar nvarchar varbinary binary bit varbit decimal numeric dec number
+    float double time timestamp timestamptz timetz datetime int integer tinyint smallint mediumint
+    bigint bpchar text blob enum year unsigned signed precision varying zone nested path ordinality
+    default tablesample bernoulli system
+"""
+CONSTRUCTS = frozenset(_CONSTRUCTS.split())
+# Known to sqlglot as functions: NEXT VALUE FOR writes, COLUMNS stands for any columns.
+NEVER = (exp.NextValueFor, exp.Columns)
 
 
-def refusal(tree: exp.Expr, functions: frozenset[str] = frozenset()) -> str | None:
+def refusal(
+    tree: exp.Expr,
+    functions: frozenset[str] = frozenset(),
+    dialect: str = "",
+    tokens: Sequence[Token] = (),
+) -> str | None:
     """Return why a syntax tree is not that of a query that only reads, or None when it is.
 
     Args:
         tree: one statement.
-        functions: names of further functions to trust, in lower case.
+        functions: names of further functions to trust, in lower case, as queries write them.
+        dialect: sqlglot's name of the SQL dialect, "" where it is not known.
+        tokens: of the statement. sqlglot has names of its own for many functions; here stand those
+            that were written.
     """
     if not isinstance(tree, exp.Query):
         return f"{_said(tree)} is not a query that only reads"
+    known = FUNCTIONS | known_functions(dialect) | functions
+    unknown = [name for name in _called(tree, tokens, dialect) if name not in known]
     for node in tree.walk():
         if isinstance(node, exp.Select) and not node.expressions:
             return "SELECT of nothing"
         if isinstance(node, exp.Table) and isinstance(node.this, exp.Func):
             name = _function_name(node.this)
-            if name not in TABLE_FUNCTIONS:
+            if not _is_table_function(node.this, name, unknown, functions):
+                name = unknown[0] if unknown else name
                 return f"table function {name}() is not known to only read"
         if isinstance(node, exp.Identifier) and not node.quoted and not WORD.fullmatch(node.name):
             return f"{node.name} is not a name"
         if isinstance(node, exp.Func) and not isinstance(node, exp.Connector | exp.Case | exp.If):
             name = _function_name(node)
-            if name not in FUNCTIONS and name not in functions and not _is_operator(node):
+            if name in known or _is_operator(node):
+                continue
+            is_written = isinstance(node, exp.Anonymous | exp.AnonymousAggFunc)
+            if is_written or unknown or not tokens or isinstance(node, NEVER):
+                name = name if is_written or not unknown else unknown[0]
                 return f"function {name}() is not known to only read"
-        elif isinstance(node, REFUSED_NODES) or not isinstance(node, NODES):
+        elif isinstance(node, _refused(dialect)) or not isinstance(node, NODES):
             return f"not a query that only reads: {_said(node)} is not allowed"
     return None
+
+
+def _called(tree: exp.Expr, tokens: Sequence[Token], dialect: str) -> list[str]:
+    """Return the names of functions as written, words aside that call nothing."""
+    parser = Dialect.get_or_raise(dialect).parser_class
+    named = {*parser.FUNCTIONS, *parser.FUNCTION_PARSERS}
+    # Columns may follow the name of a common table expression or an alias.
+    aliases = {alias.name.lower() for alias in tree.find_all(exp.TableAlias)}
+    names = []
+    for token, following in zip_longest(tokens, tokens[1:]):
+        name = token.text.lower()
+        # Some, such as current_user, need no parenthesis.
+        is_bare = token.token_type in parser.NO_PAREN_FUNCTIONS
+        is_call = following is not None and following.token_type == TokenType.L_PAREN
+        if not (is_call or is_bare) or not WORD.fullmatch(name):
+            continue
+        is_alias = name in aliases and name.upper() not in named
+        if name not in CONSTRUCTS and not is_alias:
+            names.append(name)
+    return names
+
+
+def _is_table_function(
+    node: exp.Func, name: str, unknown: list[str], functions: frozenset[str]
+) -> bool:
+    if name in TABLE_FUNCTIONS or name in functions:
+        return True
+    if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc):
+        return False
+    # By another name in sqlglot: what was written is known, and such a one is a table function.
+    return not unknown and isinstance(node, TABLE_NODES)
+
+
+def _refused(dialect: str) -> tuple[type[exp.Expr], ...]:
+    taken = HARMLESS.get(dialect, ())
+    return tuple(node for node in REFUSED_NODES if node not in taken)
 
 
 def _function_name(node: exp.Func) -> str:

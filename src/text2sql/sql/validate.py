@@ -117,7 +117,7 @@ class Validator:
         if len(trees) != 1:
             count = "several statements" if trees else "no statement"
             raise Rejected("syntax", f"the answer holds {count}; one may run")
-        reason = refusal(trees[0], self._functions)
+        reason = refusal(trees[0], self._functions, self._dialect, tokens)
         if reason:
             raise Rejected("syntax", reason)
         tree = trees[0]
