@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import AnyHttpUrl, ValidationError
 
 from text2sql.errors import UserError
-from text2sql.files import json_line, read_jsonl
+from text2sql.files import LENIENT, json_line, read_jsonl
 from text2sql.prompt import Message
 from text2sql.records import canonical_hash
 
@@ -156,7 +156,7 @@ class AnswerLog:
             return self._answers[key], True
         self._answers[key] = ask()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as stream:
+        with self.path.open("a", encoding="utf-8", errors=LENIENT) as stream:
             stream.write(json_line({"key": key, "answer": self._answers[key]}))
         return self._answers[key], False
 

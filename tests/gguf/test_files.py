@@ -126,6 +126,38 @@ def test_what_a_model_lacks_is_named(tmp_path: Path, missing: str, message: str)
         check_model(folder)
 
 
+@pytest.mark.parametrize("vocabulary", [{"a": 0, "b": 2}, [["a", -1.0], ["b", -2.0], ["c", -3.0]]])
+def test_a_tokenizer_larger_than_the_embedding_is_said_with_both_numbers(
+    tmp_path: Path, vocabulary: Any
+) -> None:
+    folder = write_model(tmp_path / "m", vocab_size=4)
+    tokens: dict[str, Any] = {"model": {"vocab": vocabulary}, "added_tokens": []}
+    (folder / "tokenizer.json").write_text(json.dumps(tokens))
+    check_model(folder)
+    tokens["added_tokens"] = [{"id": 3, "content": "<a>"}, {"id": 4, "content": "<b>"}]
+    (folder / "tokenizer.json").write_text(json.dumps(tokens))
+    with pytest.raises(UserError, match=r"5 tokens and its embedding 4 rows; .*resize_token"):
+        check_model(folder)
+    # What the config does not say, the weights do.
+    other = write_model(tmp_path / "n")
+    rows = {"model.embed_tokens.weight": np.zeros((3, 8), dtype=np.float32)}
+    save_file(rows, other / "model.safetensors")
+    (other / "tokenizer.json").write_text(json.dumps(tokens))
+    with pytest.raises(UserError, match="5 tokens and its embedding 3 rows"):
+        check_model(other)
+
+
+def test_weights_that_are_not_all_there_or_quantized_are_said(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "m", quantization_config={"quant_method": "gptq"})
+    with pytest.raises(UserError, match=r"quantized already \(gptq\)"):
+        check_model(folder)
+    folder = write_model(tmp_path / "m")
+    index = {"weight_map": {"a.weight": "model.safetensors", "b.weight": "model-2.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(UserError, match=r"weights are missing: model-2\.safetensors"):
+        check_model(folder)
+
+
 def test_an_adapter_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(UserError, match="a LoRA adapter, not a model; merge it first"):

@@ -334,3 +334,26 @@ def test_the_same_code_builds_and_searches_over_a_uri(
     finally:
         server.stop(grace=1).wait()
         database.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "number"),
+    [("书名", 0), ("会员 年龄", 1), ("ГОРОД клиента", 2), ("número", 3), ("住所", 4)],
+)
+def test_words_of_other_languages_are_found(
+    place: Path, base_config: KnowledgeBaseConfig, query: str, number: int
+) -> None:
+    texts = [
+        *("列出所有书名", "会员的平均年龄是多少？", "Какой город у клиента?"),
+        *("¿Cuál es el número de cada factura?", "倉庫の住所を教えてください"),
+    ]
+    entries = [
+        replace(entry, question=text)
+        for entry, text in zip(make_entries(len(texts)), texts, strict=True)
+    ]
+    with Store(place, "kb") as store:
+        build(base_config, entries, store, WordEmbedder())
+        store.load()
+        hits = store.search("bm25", [query], 5)[0]
+    assert hits
+    assert hits[0][0] == entries[number].id

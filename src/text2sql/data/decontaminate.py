@@ -13,6 +13,7 @@ from text2sql.data.config import DecontaminationConfig
 from text2sql.data.jaccard_join import SimilarSets
 from text2sql.data.rows import Row
 from text2sql.schema.ddl import schema_names
+from text2sql.schema.words import SPACE_BESIDE, spaced
 
 EXAMPLES_PER_LEVEL = 5
 SHINGLE = 3  # characters; short questions have too few words for word shingles
@@ -34,7 +35,8 @@ class Decontaminator:
     """Judges rows against the evaluation questions, at every level its config names.
 
     exact: same question text. normalized: same but for case, punctuation and spaces. ngram: most
-    word n-grams of an evaluation question occur in the row's. jaccard: high Jaccard similarity of
+    word n-grams of an evaluation question occur in the row's (of Chinese and the like, n-grams of
+    signs). jaccard: high Jaccard similarity of
     the sets of character shingles. skeleton: same SQL but for names and values, over the same
     schema. schema: same tables and columns.
     """
@@ -155,15 +157,19 @@ class Decontaminator:
         return schema_names(row.schema) if row.schema else self._names_of(row.db_id)
 
     def _ngrams(self, question: str) -> set[int]:
-        words = normalize(question).split()
+        words = spaced(normalize(question)).split()
         size = min(self._config.ngram, len(words))
         return {hash(tuple(words[i : i + size])) for i in range(len(words) - size + 1) if size}
 
 
 @lru_cache(maxsize=1024)
 def normalize(question: str) -> str:
-    """Return a question in lower case, words only, one space between them."""
-    return " ".join(WORD.findall(unicodedata.normalize("NFKC", question).lower()))
+    """Return a question in lower case, words only, one space between them.
+
+    Beside signs of scripts that part no words, such as Chinese, there is none.
+    """
+    words = " ".join(WORD.findall(unicodedata.normalize("NFKC", question).lower()))
+    return SPACE_BESIDE.sub("", words)
 
 
 @lru_cache(maxsize=4096)

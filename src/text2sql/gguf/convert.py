@@ -15,7 +15,13 @@ from typing import Any
 from text2sql.errors import UserError
 from text2sql.files import PARTIAL, read_json, require_disk
 from text2sql.hardware import thread_count
-from text2sql.models.folder import require_model, tensor_shapes
+from text2sql.models.folder import (
+    embedding_rows,
+    require_all_parts,
+    require_model,
+    tensor_shapes,
+    token_count,
+)
 from text2sql.models.gguf_types import QUANTIZATION_TYPES, block_of, check_type
 from text2sql.models.llama_cpp import CONVERTER, converter_folder, require_llama_cpp
 
@@ -42,16 +48,25 @@ def check_model(folder: Path, types: tuple[str, ...] = ()) -> dict[str, Any]:
         larger type).
 
     Raises:
-        UserError: no model there, an adapter instead of a model, no weights, no tokenizer, no chat
-            template, or too little room on the disk.
+        UserError: no model there, an adapter instead of a model, no weights or not all of them,
+            weights that are quantized already, no tokenizer or one with more tokens than the
+            embedding has rows, no chat template, or too little room on the disk.
     """
     require_model(folder)
-    shapes = tensor_shapes(folder).values()
+    require_all_parts(folder)
+    named = tensor_shapes(folder)
+    shapes = named.values()
     config = read_json(folder / "config.json")
+    if method := (config.get("quantization_config") or {}).get("quant_method"):
+        raise UserError(
+            f"{folder}: its weights are quantized already ({method}); take the model they were"
+            " made from"
+        )
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model")):
         raise UserError(f"{folder}: no tokenizer.json or tokenizer.model; copy the base model's")
     if not _has_chat_template(folder):
         raise UserError(f"{folder}: no chat template; copy chat_template.jinja of the base model")
+    _check_vocabulary(folder, embedding_rows(config, named))
     parameters = sum(map(prod, shapes))
     require_disk(2.1 * parameters * (1 + len(types)), folder, "GGUF files")
     matrices = [shape for shape in shapes if len(shape) > 1]
@@ -63,6 +78,17 @@ def check_model(folder: Path, types: tuple[str, ...] = ()) -> dict[str, Any]:
             name: sum(shape[-1] % block_of(name) != 0 for shape in matrices) for name in types
         },
     }
+
+
+def _check_vocabulary(folder: Path, rows: int | None) -> None:
+    """Raise UserError where the tokenizer has tokens that the model has no embedding for."""
+    tokens = token_count(folder)
+    if rows is not None and tokens is not None and tokens > rows:
+        raise UserError(
+            f"{folder}: its tokenizer has {tokens} tokens and its embedding {rows} rows; copy the"
+            " tokenizer the model was trained with, or give the model rows for the new tokens"
+            " (model.resize_token_embeddings) and train them"
+        )
 
 
 def _has_chat_template(folder: Path) -> bool:

@@ -12,7 +12,9 @@ from text2sql.gguf.checks import Report, check_logits, check_tokenizer, perplexi
 from text2sql.gguf.convert import check_model, convert_to_f16, quantize
 from text2sql.gguf.deploy import NOTES, lm_studio_notes, ollama_modelfile
 from text2sql.gguf.probes import PERPLEXITY_QUESTIONS, Probe, spread, tokenizer_strings
+from text2sql.models.folder import load_tokenizer
 from text2sql.models.gguf_header import Header, read_header
+from text2sql.models.llama_cpp import require_llama_cpp
 from text2sql.prompt import Template
 
 LOGIT_PROBES = 4
@@ -40,6 +42,8 @@ def make_f16(
         UserError: see `check_model`, `convert_to_f16` and the checks.
     """
     before = check_model(model, types)
+    require_llama_cpp()
+    load_tokenizer(model)
     if not output.is_file():
         convert_to_f16(model, output, pretokenizer)
     texts = [probe.prompt + probe.answer for probe in spread(probes, LOGIT_PROBES)]

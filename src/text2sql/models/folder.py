@@ -13,6 +13,11 @@ from text2sql.files import read_json
 from text2sql.models.gguf_header import find_gguf, read_header
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+# Names under which models keep the embedding of their tokens.
+EMBEDDINGS = (
+    *("embed_tokens.weight", "wte.weight", "word_embeddings.weight"),
+    *("tok_embeddings.weight", "embed_in.weight"),
+)
 OVERHEAD_BYTES = 600_000_000  # Python with torch, and the activations of a small batch
 
 
@@ -51,6 +56,50 @@ def tensor_shapes(folder: Path) -> dict[str, list[int]]:
                 f"{path}: broken or incomplete safetensors file; copy or make it anew"
             ) from None
     return shapes
+
+
+def require_all_parts(folder: Path) -> None:
+    """Raise UserError where a file that the index of a folder's weights names is missing."""
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return
+    parts = set((read_json(index).get("weight_map") or {}).values())
+    missing = sorted(name for name in parts if not (folder / name).is_file())
+    if missing:
+        raise UserError(f"{folder}: weights are missing: {', '.join(missing)}; copy them as well")
+
+
+def embedding_rows(config: dict[str, Any], shapes: dict[str, list[int]]) -> int | None:
+    """Return how many tokens a model has an embedding for, None where nothing tells.
+
+    Args:
+        config: the model's config.json.
+        shapes: of its tensors, by name.
+    """
+    rows = [shape[0] for name, shape in shapes.items() if name.endswith(EMBEDDINGS)]
+    said = config.get("vocab_size") or (config.get("text_config") or {}).get("vocab_size")
+    return min([*rows, *([said] if isinstance(said, int) else [])], default=None)
+
+
+def token_count(folder: Path) -> int | None:
+    """Return one more than the largest token id in a folder's tokenizer.json, None without any.
+
+    Raises:
+        UserError: the file is no tokenizer.
+    """
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        return None
+    try:
+        value = read_json(path)
+        if not value.get("model"):
+            return None
+        vocabulary = value["model"]["vocab"]
+        ids = vocabulary.values() if isinstance(vocabulary, dict) else range(len(vocabulary))
+        added = [token["id"] for token in value.get("added_tokens") or ()]
+        return 1 + max([*ids, *added], default=-1)
+    except (KeyError, TypeError, AttributeError):
+        raise UserError(f"{path}: not a tokenizer; copy the base model's") from None
 
 
 def count_parameters(folder: Path) -> int:

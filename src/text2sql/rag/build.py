@@ -31,6 +31,7 @@ from text2sql.rag.config import (
 from text2sql.rag.embed import Embedder, model_identity
 from text2sql.rag.store import Store, cut
 from text2sql.schema.ddl import schema_names
+from text2sql.schema.words import VERSION as WORDS_VERSION
 from text2sql.stage import Graph, Job, Stage, StageKind
 
 FILE = "knowledge_base.db"
@@ -142,7 +143,8 @@ def fingerprint(config: KnowledgeBaseConfig) -> dict[str, Any]:
     """Return what two stores must share for their vectors to be comparable."""
     shared = {"query_prompt", "document_prompt", "max_length", "dtype"}
     settings = config.embedding.model_dump(include=shared)
-    return {"model": model_identity(config.embedding), **settings, "mask": mask.VERSION}
+    made_with = {"mask": mask.VERSION, "words": WORDS_VERSION}
+    return {"model": model_identity(config.embedding), **settings, **made_with}
 
 
 def entries(data: DataConfig) -> Iterator[Entry]:

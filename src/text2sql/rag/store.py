@@ -14,8 +14,10 @@ from text2sql.rag.config import IndexType
 from text2sql.rag.embed import Array
 from text2sql.rag.milvus import Milvus
 from text2sql.rag.rank import ordered
+from text2sql.schema.words import spaced
 
 TEXTS = ("question", "masked", "schema_text", "sql", "skeleton", "db_id")
+WORDS = "words"  # the question with its words apart, for BM25
 LONGEST = 65_535  # bytes; Milvus takes no longer text
 BM25 = "bm25"
 FINGERPRINT = "text2sql.fingerprint"
@@ -115,8 +117,8 @@ class Store(Milvus):
         schema = self.client.create_schema(auto_id=False, enable_dynamic_field=False)
         schema.add_field("id", DataType.VARCHAR, max_length=64, is_primary=True)
         for text in TEXTS:
-            analyzed = text == "question"
-            schema.add_field(text, DataType.VARCHAR, max_length=LONGEST, enable_analyzer=analyzed)
+            schema.add_field(text, DataType.VARCHAR, max_length=LONGEST)
+        schema.add_field(WORDS, DataType.VARCHAR, max_length=LONGEST, enable_analyzer=True)
         indexes = self.client.prepare_index_params()
         for vector in vectors:
             schema.add_field(f"{vector}_vector", DataType.FLOAT_VECTOR, dim=dimension)
@@ -126,7 +128,7 @@ class Store(Milvus):
             Function(
                 name="question_bm25",
                 function_type=FunctionType.BM25,
-                input_field_names=["question"],
+                input_field_names=[WORDS],
                 output_field_names=[BM25],
             )
         )
@@ -158,8 +160,9 @@ class Store(Milvus):
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Store rows: `TEXTS`, ``id`` and the vectors; one with a known id replaces it."""
+        stored = [{**row, WORDS: cut(spaced(row["question"]))} for row in rows]
         with self.explained("did not take new rows"):
-            self.client.upsert(self.collection, list(rows), timeout=self.timeout)
+            self.client.upsert(self.collection, stored, timeout=self.timeout)
 
     def flush(self) -> None:
         """Put on disk what was added."""
@@ -188,7 +191,7 @@ class Store(Milvus):
             limit: how many at most.
             where: Milvus filter expression.
         """
-        data = list(queries) if field != BM25 else [str(text) for text in queries]
+        data = list(queries) if field != BM25 else [spaced(str(text)) for text in queries]
         found: list[list[tuple[str, float]]] = [[] for _ in data]
         waiting = list(range(len(data)))
         depth = min(limit + 1, MOST)  # one more shows whether the limit falls among equals

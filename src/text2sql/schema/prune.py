@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 
 from text2sql.schema.model import Column, Schema, Table
 from text2sql.schema.render import render_schema
+from text2sql.schema.words import parts, stem
 
-WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 CHARACTERS_PER_TOKEN = 3.0  # a careful guess for DDL, used where no tokenizer is given
 EXAMPLE_WEIGHT, TABLE_WEIGHT, COLUMN_WEIGHT = 2.0, 2.0, 1.0
 
@@ -63,16 +62,7 @@ def prune_schema(
 
 
 def _words(text: str) -> frozenset[str]:
-    return frozenset(_stem(word.lower()) for word in WORD.findall(text))
-
-
-def _stem(word: str) -> str:
-    """Cut the commonest endings, enough for singular and plural to meet."""
-    for ending, instead in (("ies", "y"), ("sses", "ss"), ("es", ""), ("s", ""), ("ing", "")):
-        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
-            word = word[: -len(ending)] + instead
-            break
-    return word.removesuffix("e")
+    return frozenset(map(stem, parts(text)))
 
 
 def _overlap(text: str, words: frozenset[str]) -> float:
