@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from text2sql.cli import cli
-from text2sql.data import DataConfig, prepare
+from text2sql.data.config import DataConfig
+from text2sql.data.prepare import prepare
 from text2sql.data.rows import Reject, Row, read_rows
 from text2sql.errors import UserError
 from text2sql.files import read_json, read_jsonl, sha256_text, write_jsonl

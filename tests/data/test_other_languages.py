@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from test_suite_sql_eval.api import evaluate
 
-from text2sql.data import DataConfig, ensure_sample_databases, prepare
-from text2sql.data.config import DecontaminationConfig, Level
+from text2sql.data.config import DataConfig, DecontaminationConfig, Level
 from text2sql.data.decontaminate import Decontaminator, normalize
+from text2sql.data.prepare import prepare
 from text2sql.data.rows import Row, read_rows
+from text2sql.data.sample import ensure_sample_databases
 from text2sql.files import read_jsonl
 from text2sql.schema import Column, Schema, Table, prune_schema
 from text2sql.schema.words import parts, spaced, stem
