@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -13,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from text2sql.artifacts import GOLD
 from text2sql.config import check_config
 from text2sql.create.generator import Pair
 from text2sql.create.split import split_pairs
@@ -91,7 +93,9 @@ def export(
     for name, part in parts.items():
         rows = [{"db_id": db_id, "question": p.question, "query": p.sql} for p in part]
         _write_array(folder / SPIDER / f"{name}.json", rows)
-    write_gold(folder / SPIDER / "dev_gold.sql", [(one_line(p.sql), db_id) for p in dev])
+    reason = write_gold(folder / SPIDER / "dev_gold.sql", [(one_line(p.sql), db_id) for p in dev])
+    if reason:
+        print(f"{reason}; {LLAMAFACTORY}/{GOLD} has all", file=sys.stderr, flush=True)
     _write_array(folder / SPIDER / "tables.json", [spider_entry(snapshot.schema)])
     database = folder / SPIDER / "database" / db_id / f"{db_id}.sqlite"
     database.parent.mkdir(parents=True)
