@@ -60,9 +60,7 @@ def _read_lines(path: str) -> list[str]:
             f"{path}:{number}: byte 0x{data[error.start]:02x} is not UTF-8; "
             "convert the file to UTF-8 (for example with iconv)"
         ) from error
-    if not path.endswith(JSON_LINES):
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    lines = text.split("\n")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if lines and not lines[-1]:
         lines.pop()
     return lines

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: Version of the metric definitions; it changes when a verdict can change.
-METRICS_VERSION = "1.0"
+METRICS_VERSION = "1.1"
 ETYPES = ("exec", "match", "all")
 EM_MODES = ("official", "lenient")
 DEFAULT_TIMEOUT = 60.0

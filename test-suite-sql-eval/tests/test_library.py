@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import test_suite_sql_eval as tse
 from test_suite_sql_eval.cli import main
+from test_suite_sql_eval.settings import METRICS_VERSION
 
 from .conftest import make_database
 
@@ -65,7 +66,10 @@ def test_version_and_name(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["--version"])
     assert stop.value.code == 0
-    assert capsys.readouterr().out == f"test-suite-sql-eval {tse.__version__} (metrics 1.0)\n"
+    assert (
+        capsys.readouterr().out
+        == f"test-suite-sql-eval {tse.__version__} (metrics {METRICS_VERSION})\n"
+    )
     with pytest.raises(SystemExit):
         main(["--help"])
     help_text = capsys.readouterr().out

@@ -73,5 +73,7 @@ def test_unequal_lengths_are_named() -> None:
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "sqlparse", None)
-    with pytest.raises(InputError, match=r"pip install 'test-suite-sql-eval\[text\]'"):
+    with pytest.raises(
+        InputError, match="need sqlparse: pip install sqlparse sacrebleu rouge-score"
+    ):
         text_metrics.corpus_scores(["a"], ["a"])
