@@ -85,3 +85,11 @@ def test_a_model_that_the_hub_does_not_have_is_one_line(tmp_path: Path, endpoint
 @pytest.mark.parametrize("hub_id", ["./mine", "not a name", ""])
 def test_what_is_no_name_on_the_hub_has_no_config_there(hub_id: str) -> None:
     assert hub_config(hub_id, None) is None
+
+
+def test_offline_the_hub_is_not_asked(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+    for offline in (False, True):
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", offline)
+        assert (hub_config("me/mine", None) is None) is offline

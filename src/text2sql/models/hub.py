@@ -10,10 +10,15 @@ TIMEOUT_SECONDS = 10.0
 
 
 def hub_config(hub_id: str, revision: str | None) -> dict[str, Any] | None:
-    """Return a model's ``config.json`` on the hub, some kB; None where it cannot be had."""
-    from huggingface_hub import hf_hub_url
+    """Return a model's ``config.json`` on the hub, some kB; None where it cannot be had.
+
+    With HF_HUB_OFFLINE set the hub is not asked.
+    """
+    from huggingface_hub import constants, hf_hub_url
     from huggingface_hub.utils import build_hf_headers
 
+    if constants.HF_HUB_OFFLINE:
+        return None
     try:
         url = hf_hub_url(hub_id, "config.json", revision=revision)
         with urlopen(Request(url, headers=build_hf_headers()), timeout=TIMEOUT_SECONDS) as reply:
