@@ -255,8 +255,10 @@ def _notes(reply: Reply) -> list[str]:
         notes.append(f"{prediction.votes} of {prediction.samples} samples agree on the result")
     tried = Counter(repair for repair in done.repairs if repair in ("worked", "failed"))
     if tried:
-        outcomes = ", ".join(f"repair {outcome}" for outcome in tried)
-        if len(done.texts) > 1:
-            outcomes = ", ".join(f"{n} repairs {outcome}" for outcome, n in tried.items())
+        is_one = len(done.texts) == 1
+        outcomes = ", ".join(
+            f"repair {outcome}" if is_one else f"{count} repairs {outcome}"
+            for outcome, count in tried.items()
+        )
         notes.append(f"the first answer failed ({done.first_errors[0]}); {outcomes}")
     return notes
