@@ -131,6 +131,17 @@ def test_history_outlives_the_page_and_the_server(start: Start, database: Path, 
     assert page.locator("#history button").count() == 0
 
 
+def test_an_answer_is_in_the_history_before_its_rows_come(
+    start: Start, database: Path, page: Any
+) -> None:
+    page.goto(start(database, query_seconds=2).url)
+    page.wait_for_selector("#diagram svg")
+    ask(page, "Never end.")
+    page.reload()
+    page.wait_for_selector("#diagram svg")
+    assert page.locator("#history button").all_text_contents() == ["Never end."]
+
+
 def test_a_typed_schema(start: Start, page: Any) -> None:
     page.goto(start().url)
     page.wait_for_selector("#typed:checked")

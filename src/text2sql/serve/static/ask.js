@@ -71,7 +71,8 @@ async function ask() {
   const question = find("question").value.trim();
   if (!question) return find("question").focus();
   const body = { question };
-  if (isLive()) body.execute = Boolean(info.executes) && find("run").checked;
+  const live = isLive();
+  if (live) body.execute = Boolean(info.executes) && find("run").checked;
   else body.db_schema = find("schema").value;
   find("ask").disabled = true;
   complain(null);
@@ -79,9 +80,11 @@ async function ask() {
   find("facts").textContent = "waiting for the model …";
   find("answer").hidden = false;
   try {
-    const done = await stream(body, hear);
-    showSql(done);
-    remember({ question, sql: done.sql, live: isLive(), schema: body.db_schema });
+    showSql(await stream(body, (message) => {
+      hear(message);
+      // Kept as soon as it is shown: rows may take a minute, and the page may be left before they come.
+      if (message.type === "sql") remember({ question, sql: message.sql, live, schema: body.db_schema });
+    }));
   } catch (error) {
     find("answer").hidden = true;
     complain(error);
