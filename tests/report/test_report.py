@@ -13,7 +13,7 @@ import pytest
 from text2sql.errors import UserError
 from text2sql.files import write_json
 from text2sql.models.folder import count_parameters
-from text2sql.report import publish
+from text2sql.report import pages, publish
 from text2sql.report.doc_blocks import (
     batching_text,
     decoding_text,
@@ -80,8 +80,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "configs").mkdir()
     monkeypatch.setenv("TEXT2SQL_ROOT", str(tmp_path))
     (tmp_path / "docs").mkdir()
-    for name in publish.PAGES:
-        text = f"# T\n\n{publish.BEGIN}\n{publish.END}\n\nrest\n"
+    for name, blocks in pages.PAGES.items():
+        empty = "\n".join(mark for block in blocks for mark in pages.markers(block))
+        text = f"# T\n\n{empty}\n\nrest\n"
         (tmp_path / name).write_text(text, encoding="utf-8")
     return tmp_path
 
@@ -114,21 +115,10 @@ def test_publishing_fills_the_readmes_and_check_notices_a_typed_number(checkout:
     readme = checkout / "README.md"
     text = readme.read_text(encoding="utf-8")
     assert "| Tuned " in squeezed(text) and text.endswith("rest\n")
-    publish.check_readmes()
+    pages.check_pages()
     readme.write_text(text.replace("30.1 |", "39.1 |"), encoding="utf-8")
     with pytest.raises(UserError, match=r"README\.md: results are not those in results/"):
-        publish.check_readmes()
-
-
-def test_sizes_are_drawn_once_there_are_several(checkout: Path) -> None:
-    chart = checkout / "figs" / "accuracy_by_size.png"
-    write_json(checkout / "run" / "table" / "record.json", record())
-    publish.publish_run(checkout / "run")
-    assert not chart.exists()
-    larger = record() | {"profile": "q", "parameters": 1_700_000_000}
-    write_json(checkout / "run" / "table" / "record.json", larger)
-    publish.publish_run(checkout / "run")
-    assert chart.is_file()
+        pages.check_pages()
 
 
 def test_a_run_from_uncommitted_code_is_not_published(checkout: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -135,21 +134,6 @@ def _point(
 ) -> None:
     style |= {"color": COLOURS[number % len(COLOURS)], "clip_on": False}
     axes.plot(place, row["accuracy"]["all"], marker, **style)
-
-
-def draw_sizes(records: list[dict[str, Any]], path: Path) -> None:
-    """Draw accuracy over all questions against model size, a point a row of every record."""
-    titled = {"title": "Accuracy and model size", "dataset": "published records"}
-    with _chart(titled, path) as axes:
-        for number, record in enumerate(r for r in records if r["parameters"]):
-            for row, marker in zip(record["rows"], cycle(MARKERS), strict=False):
-                label = f"{record['title']}, {record['dataset']}: {row['label']}"
-                _point(axes, record["parameters"] / 1e6, row, number + 1, marker, label=label)
-        axes.set_xscale("log")
-        axes.set_ylim(0, 100)
-        axes.set_xlabel("Parameters (millions)")
-        axes.set_ylabel("Accuracy, all (%)")
-        axes.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def draw_losses(record: dict[str, Any], path: Path) -> None:
