@@ -127,7 +127,7 @@ def reproduce(inputs: Inputs, seed: int, jobs: int, timeout: float) -> dict[str,
     Raises:
         UserError: as `Inputs.check` does, or a gold query or database is faulty.
     """
-    started = datetime.now(UTC)
+    started, git = datetime.now(UTC), git_state()  # files may change while this works
     known, rows = read_json(inputs.reference), inputs.check()
     options = Options(seed=seed)
     suites = build_root() / "test-suites" / f"spider-dev_seed{seed}"
@@ -173,7 +173,7 @@ def reproduce(inputs: Inputs, seed: int, jobs: int, timeout: float) -> dict[str,
         "test_suite_set": measured["database_set"],
         "levels": [verdict["hardness"] for verdict in first["suites"].verdicts],
         "rows": _rows(inputs, rows, judged, known["rows"]),
-        "git": git_state(),
+        "git": git,
         "versions": package_versions(),
         "hardware": hardware.describe(),
         "started": started.isoformat(timespec="seconds"),
