@@ -135,20 +135,7 @@ def reproduce(inputs: Inputs, seed: int, jobs: int, timeout: float) -> dict[str,
         _make_suites(inputs, suites, options, jobs, tell)
     places = {"plain": inputs.spider / "database", "suites": suites}
     settings = Settings(plug_value=True, timeout=timeout, jobs=jobs)
-    judged: dict[str, dict[str, Report]] = {name: {} for name in rows}
-    journals = build_root() / "published" / inputs.reference.stem
-    journals.mkdir(parents=True, exist_ok=True)
-    for name in rows:
-        for place, databases in places.items():
-            with _bar(f"{name}, {place}", "question") as tell:
-                judged[name][place] = judge(
-                    inputs.gold,
-                    inputs.file(name),
-                    databases,
-                    settings=settings,
-                    progress=tell,
-                    journal=journals / f"{name}_{place}_seed{seed}.jsonl",
-                )
+    judged = {name: _judge(inputs, name, places, settings, seed) for name in rows}
     first = judged[next(iter(rows))]
     measured = first["suites"].to_dict()
     return {
@@ -181,6 +168,26 @@ def reproduce(inputs: Inputs, seed: int, jobs: int, timeout: float) -> dict[str,
         "peak_memory_mb": peak_memory_mb(),
         "command": command_line(),
     }
+
+
+def _judge(
+    inputs: Inputs, row: str, places: dict[str, Path], settings: Settings, seed: int
+) -> dict[str, Report]:
+    """Judge a row's predictions on the databases of each place."""
+    journals = build_root() / "published" / inputs.reference.stem
+    journals.mkdir(parents=True, exist_ok=True)
+    reports = {}
+    for place, databases in places.items():
+        with _bar(f"{row}, {place}", "question") as tell:
+            reports[place] = judge(
+                inputs.gold,
+                inputs.file(row),
+                databases,
+                settings=settings,
+                progress=tell,
+                journal=journals / f"{row}_{place}_seed{seed}.jsonl",
+            )
+    return reports
 
 
 def _make_suites(
@@ -222,14 +229,13 @@ def _rows(
         name: {place: _scores(report) for place, report in reports.items()}
         for name, reports in judged.items()
     }
-    base, *others = rows
-    verdicts = {name: [int(o) for o in scored[name]["suites"]["outcomes"]] for name in rows}
-    counts = {name: discordant(verdicts[base], verdicts[name]) for name in others}
-    p_values = {name: mcnemar(*counts[name]) for name in others}
-    corrected = dict(zip(others, holm([*p_values.values()]), strict=True))
+    against = _against_first(
+        {name: scores["suites"]["outcomes"] for name, scores in scored.items()}
+    )
     out = []
     for name, row in rows.items():
-        accuracy, published = scored[name]["suites"]["accuracy"], row.get("scores")
+        on_suites, published = scored[name]["suites"], row.get("scores")
+        accuracy = on_suites["accuracy"]
         out.append(
             {
                 "name": name,
@@ -237,27 +243,39 @@ def _rows(
                 "note": row.get("note"),
                 "in_the_published_table": name in in_the_table,
                 "predictions": sha256_file(inputs.file(name)),
-                **scored[name]["suites"],
+                **on_suites,
                 "plain": scored[name]["plain"],
                 "published": published,
                 "difference": published
                 and {level: round(accuracy[level] - published[level], 2) for level in LEVELS},
                 "standard_error": {
                     level: round(100 * standard_error(accuracy[level] / 100, number), 2)
-                    for level, number in scored[name]["suites"]["questions"].items()
+                    for level, number in on_suites["questions"].items()
                 },
-                "against_first": None
-                if name == base
-                else {
-                    "only_first": counts[name][0],
-                    "only_this": counts[name][1],
-                    "p": p_values[name],
-                    "p_corrected": corrected[name],
-                    "significant": corrected[name] < SIGNIFICANCE,
-                },
+                "against_first": against.get(name),
             }
         )
     return out
+
+
+def _against_first(outcomes: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Compare every row but the first with it, question by question (McNemar, Holm)."""
+    verdicts = {name: [int(outcome) for outcome in text] for name, text in outcomes.items()}
+    base, *others = verdicts
+    counts = {name: discordant(verdicts[base], verdicts[name]) for name in others}
+    p_values = [mcnemar(*pair) for pair in counts.values()]
+    return {
+        name: {
+            "only_first": only_first,
+            "only_this": only_this,
+            "p": p,
+            "p_corrected": corrected,
+            "significant": corrected < SIGNIFICANCE,
+        }
+        for (name, (only_first, only_this)), p, corrected in zip(
+            counts.items(), p_values, holm(p_values), strict=True
+        )
+    }
 
 
 def _scores(report: Report) -> dict[str, Any]:
