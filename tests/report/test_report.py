@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from run_records import record
 
 from text2sql.errors import UserError
 from text2sql.files import write_json
 from text2sql.models.folder import count_parameters
+from text2sql.profile import DEFAULT_PROFILE
 from text2sql.report import pages, publish
 from text2sql.report.doc_blocks import (
     batching_text,
@@ -26,53 +28,6 @@ from text2sql.report.record import JOINT, LEVELS, _losses, _row, per_cent
 from text2sql.report.table import accuracy_table, render_table
 from text2sql.report.uncertainty import evidence_table, marks
 from text2sql.stage import Stage
-
-
-def manifest(dirty: bool = False) -> dict[str, Any]:
-    return {
-        "git": {"sha": "0123456789abcdef", "dirty": dirty},
-        "hardware": {"cores": 2, "cpu": "a CPU", "gpus": []},
-        "seconds": 90.0,
-        "finished": "2026-01-01T00:00:00+00:00",
-        "config_hash": "c",
-        "output_hash": "o",
-    }
-
-
-def record(dirty: bool = False) -> dict[str, Any]:
-    values = {"easy": 50.0, "medium": 25.0, "hard": 0.0, "extra": 12.34, "all": 30.06}
-    row = {
-        "name": "baseline",
-        "label": "Baseline",
-        "questions": dict.fromkeys(LEVELS, 7),
-        "accuracy": values,
-        "outcomes": "1" * 5 + "0" * 35,
-        "further_metrics": {"execution_success": 0.75, "errors": {"syntax": 10, "timeout": 1}},
-        "cost": {
-            "seconds_per_1000_questions": 500.0,
-            "tokens_per_second": 40.0,
-            "inference_peak_memory_mb": 1536,
-        },
-    }
-    tuned = row | {"name": "tuned", "label": "Tuned", "outcomes": "1" * 25 + "0" * 15}
-    return {
-        "title": "A model",
-        "profile": "p",
-        "dataset": "d",
-        "metric": {
-            "name": "execution accuracy",
-            "version": "1.0",
-            "plug_value": False,
-            "keep_distinct": False,
-            "sqlite": "3",
-        },
-        "database_set": {"sha256": "f" * 64, "databases": {"x": {"variants": 3}}},
-        "levels": ["easy"] * 40,
-        "parameters": 135_000_000,
-        "rows": [row, tuned],
-        "losses": {"a_recipe": [[5, 1.5], [10, 0.5]]},
-        "stages": {"data": manifest(dirty), "eval": manifest()},
-    }
 
 
 @pytest.fixture
@@ -109,12 +64,16 @@ def test_charts_are_drawn(draw: Callable[[dict[str, Any], Path], None], tmp_path
 
 
 def test_publishing_fills_the_readmes_and_check_notices_a_typed_number(checkout: Path) -> None:
-    write_json(checkout / "run" / "table" / "record.json", record())
-    assert publish.publish_run(checkout / "run") == [checkout / "results" / "p_d.json"]
+    default = {"profile": DEFAULT_PROFILE, "dataset": "sample"}
+    write_json(checkout / "run" / "table" / "record.json", record() | default)
+    path = checkout / "results" / f"{DEFAULT_PROFILE}_sample.json"
+    assert publish.publish_run(checkout / "run") == [path]
     assert (checkout / "results" / "ledger.jsonl").read_text().count("\n") == 1
     readme = checkout / "README.md"
     text = readme.read_text(encoding="utf-8")
     assert "| Tuned " in squeezed(text) and text.endswith("rest\n")
+    assert "| Tuned " in squeezed((checkout / "docs" / "RESULTS.md").read_text(encoding="utf-8"))
+    assert (checkout / "figs" / f"{DEFAULT_PROFILE}_sample.png").is_file()
     pages.check_pages()
     readme.write_text(text.replace("30.1 |", "39.1 |"), encoding="utf-8")
     with pytest.raises(UserError, match=r"README\.md: results are not those in results/"):

@@ -11,15 +11,18 @@ from text2sql.artifacts import VERDICTS
 from text2sql.cli.options import PATH, run_options
 from text2sql.data.config import spider_folder
 from text2sql.errors import UserError
-from text2sql.files import read_jsonl
+from text2sql.files import read_jsonl, write_text
 from text2sql.paths import repository_root, shown
 from text2sql.pipeline.command import select_run
+from text2sql.pipeline.drawing import CHAIN, draw_chain
+from text2sql.profile import DEFAULT_PROFILE
 from text2sql.report.error_analysis import compare as compare_verdicts
 from text2sql.report.pages import check_pages
 from text2sql.report.publish import publish_measured, publish_run
 from text2sql.report.publish import update as update_all
 from text2sql.report.rescore import rescore as judge
 
+DRAWN_ROWS = "rag_embedding"  # what retrieval adds, in the drawing of the chain
 REFERENCE = "results/reference/text2sql-qwen3-1.7b.json"
 
 
@@ -32,12 +35,20 @@ def results() -> None:
 def update() -> None:
     """Refresh charts and the tables in the pages from the records in results/."""
     update_all()
+    write_text(repository_root() / CHAIN, _chain())
 
 
 @results.command()
 def check() -> None:
     """Change nothing; fail where a page is not in step with the records in results/."""
     check_pages()
+    drawing = repository_root() / CHAIN
+    if not drawing.is_file() or drawing.read_text(encoding="utf-8") != _chain():
+        raise UserError(f"{CHAIN}: not the stages that there are; run: make results")
+
+
+def _chain() -> str:
+    return draw_chain(DEFAULT_PROFILE, DRAWN_ROWS)
 
 
 @results.command()
