@@ -34,7 +34,7 @@ from text2sql.report.uncertainty import (
 )
 
 GOLD, SUITE_GOLD = "gold.txt", "dev_gold.sql"
-# Measured on one of two shared cores of a Xeon, for the estimate that comes before the work.
+# Measured on a core of a Xeon that little else used, for the estimate before the work.
 SECONDS_A_SUITE, SECONDS_A_QUESTION = 4.0, 0.026
 
 
@@ -103,8 +103,8 @@ def estimate(inputs: Inputs, jobs: int) -> str:
     seconds = databases * SECONDS_A_SUITE + len(rows) * questions * SECONDS_A_QUESTION
     return (
         f"{len(rows)} prediction files of {questions:,} questions, on {databases} databases and"
-        f" their test suites: about {seconds / jobs / 60:.0f} minutes with --jobs {jobs}; what an"
-        " earlier run did is not done again"
+        f" their test suites: about {seconds / jobs / 60:.0f} minutes with --jobs {jobs} where the"
+        " cores have nothing else to do; what an earlier run did is not done again"
     )
 
 
