@@ -30,7 +30,8 @@ SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge setup-test test test-all test-elsewhere \
 	test-slow test-megatron test-pages test-services check data-report decontaminate quantize serve \
-	serve-openai test-suite create-data eval-private reproduce plan publish reproduce-published results clean $(STAGES)
+	serve-openai test-suite create-data eval-private reproduce plan publish reproduce-published \
+	results clean $(STAGES)
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 22
@@ -87,7 +88,7 @@ test-pages: setup-test ## run the tests of the web page in Chromium (first: apt-
 test-services: setup-test ## run the tests that start PostgreSQL and MariaDB servers (Debian packages)
 	@$(PYTHON) -m pytest -m services
 
-check: setup ## lint, types, direction of imports, sample data and README tables in step
+check: setup ## lint, types, direction of imports, sample data, tables of the pages in step
 	@$(PYTHON) -m ruff check
 	@$(PYTHON) -m ruff format --check
 	@$(PYTHON) -m mypy
@@ -142,7 +143,7 @@ reproduce-published: setup ## judge PREDICTIONS= of a published table on test su
 	@$(RUN) results reproduce-published $(if $(PREDICTIONS),--predictions "$(PREDICTIONS)") \
 		$(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
 
-publish: setup ## copy a finished run's record into results/ and refresh the README's tables
+publish: setup ## copy a finished run's record into results/ and refresh charts and pages
 	@$(RUN) results publish $(OPTIONS)
 
 results: setup ## refresh tables and charts of the pages from the records in results/

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from text2sql.files import read_json
@@ -69,71 +70,52 @@ def short_block(record: Record) -> str:
 def long_block(record: Record) -> str:
     """Return every prediction file by level, with differences, discordant answers and plain EX."""
     rows = record["rows"]
-    differences = [
-        [
-            row["label"],
-            *(f"{row['difference'][level]:+.1f}" for level in LEVELS),
-            *(f"{row['standard_error'][level]:.1f}" for level in LEVELS),
-        ]
-        for row in rows
-        if row["difference"]
-    ]
-    evidence = [
-        [
-            row["label"],
-            *_against_first(row, record),
-            *([str(row["against_first"][key]) for key in ("only_first", "only_this")]),
-            p_text(row["against_first"]["p_corrected"]),
-            "yes" if row["against_first"]["significant"] else "no",
-        ]
-        for row in rows
-        if row["against_first"]
-    ]
-    scores = [
-        [row["label"], *(f"{row['plain']['accuracy'][level]:.1f}" for level in LEVELS)]
-        for row in rows
-    ]
-    further = [row for row in rows if not row["in_the_published_table"]]
+    compared = [row for row in rows if row["against_first"]]
+    notes = [f"- {row['label']}: {row['note']}." for row in rows if row["note"]]
     return "\n\n".join(
         [
             f"**{record['title']}**: test-suite accuracy in per cent on suites made here, in"
             " brackets the published figure.",
-            markdown_text(
-                Table(
-                    ["Predictions", *titles(LEVELS)],
-                    [[row["label"], *(_beside(row, level) for level in LEVELS)] for row in rows],
-                )
+            _by_level(rows, _beside),
+            "\n".join(notes),
+            "Points above the published figure:",
+            _by_level(
+                [row for row in rows if row["difference"]],
+                lambda row, level: _signed(row["difference"][level]),
             ),
-            "\n".join(f"- {row['label']}: {row['note']}." for row in further),
-            "Points above the published figure, and the standard error (SE) of ours:",
-            markdown_text(
-                Table(
-                    ["Predictions", *titles(LEVELS), *(f"SE {t}" for t in titles(LEVELS))],
-                    differences,
-                )
-            ),
+            "Standard error of ours, in points:",
+            _by_level(rows, lambda row, level: f"{row['standard_error'][level]:.1f}"),
             f"Against the first row, {rows[0]['label']}, question by question (exact McNemar test;"
-            f" corrected by Holm over {len(evidence)} comparisons; signal: below"
+            f" corrected by Holm over {len(compared)} comparisons; signal: below"
             f" {100 * SIGNIFICANCE:.0f} %):",
-            markdown_text(
-                Table(
-                    [
-                        "Predictions",
-                        "points",
-                        "p",
-                        "only first right",
-                        "only this right",
-                        "p corrected",
-                        "signal",
-                    ],
-                    evidence,
-                )
-            ),
+            markdown_text(_comparisons(compared, record)),
             "Plain execution accuracy of the same answers, one database an id:",
-            markdown_text(Table(["Predictions", *titles(LEVELS)], scores)),
+            _by_level(rows, lambda row, level: f"{row['plain']['accuracy'][level]:.1f}"),
             _made(record, "../"),
         ]
     )
+
+
+def _by_level(rows: list[dict[str, Any]], cell: Callable[[dict[str, Any], str], str]) -> str:
+    """Return a table with a line a row and a column a level."""
+    lines = [[row["label"], *(cell(row, level) for level in LEVELS)] for row in rows]
+    return markdown_text(Table(["Predictions", *titles(LEVELS)], lines))
+
+
+def _comparisons(rows: list[dict[str, Any]], record: Record) -> Table:
+    """Return how rows differ from the first, and on how many questions."""
+    header = ["Predictions", "points", "p", "only first right", "only this right"]
+    lines = [
+        [
+            row["label"],
+            *_against_first(row, record),
+            *(str(row["against_first"][count]) for count in ("only_first", "only_this")),
+            p_text(row["against_first"]["p_corrected"]),
+            "yes" if row["against_first"]["significant"] else "no",
+        ]
+        for row in rows
+    ]
+    return Table([*header, "p corrected", "signal"], lines)
 
 
 def seeds_block() -> str:
@@ -179,6 +161,12 @@ def _against_first(row: dict[str, Any], record: Record) -> list[str]:
     points = 100 * (counts["only_this"] - counts["only_first"]) / len(record["levels"])
     mark = "**" if counts["significant"] else ""
     return [f"{mark}{points:+.1f}{mark}", p_text(counts["p"])]
+
+
+def _signed(points: float) -> str:
+    """Return points with their sign; none where they are nought to the digit shown."""
+    text = f"{points:+.1f}"
+    return "0.0" if float(text) == 0 else text
 
 
 def _how_far(rows: list[dict[str, Any]]) -> str:
