@@ -33,7 +33,7 @@ def refused_after(llama: Any, grammar: str, text: str) -> str | None:
     state = GrammarState(llama, grammar)
     accepted = b""
     for token in [*llama.tokenize(text.encode(), add_bos=False, special=False), llama.token_eos()]:
-        if state.first_allowed([token]) is None:
+        if not state.allowed([token]):
             return accepted.decode("utf-8", errors="replace")
         state.accept(token)
         accepted += llama.detokenize([token])

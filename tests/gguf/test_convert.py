@@ -25,6 +25,7 @@ from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Prompt
 from text2sql.infer.llamacpp import open_llama
 from text2sql.infer.load import load_engine
+from text2sql.infer.name_scope import NameScope
 from text2sql.infer.sql_gbnf import schema_grammar
 from text2sql.models.gguf_header import read_header
 from text2sql.models.gguf_types import QUANTIZATION_TYPES
@@ -200,6 +201,22 @@ def test_a_grammar_binds_even_a_random_model(gguf_folder: Path, gguf_texts: list
     engine = load_engine(f16(gguf_folder), config, TEMPLATE.stop_words, "cpu")
     for done in engine.generate(prompts(engine, gguf_texts, grammar=schema_grammar(schema))):
         assert done.text.upper().startswith("SELECT ")
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_under_grammar_and_scope_a_random_model_writes_right_names(
+    gguf_folder: Path, gguf_texts: list[str], temperature: float
+) -> None:
+    tables = (("singer", ("name", "age")), ("song", ("title", "year", "singer_name")))
+    schema = Schema("d", tuple(Table(t, tuple(map(Column, columns))) for t, columns in tables), ())
+    scope = NameScope(schema).allows
+    config = settings("llama.cpp", temperature=temperature)
+    engine = load_engine(f16(gguf_folder), config, TEMPLATE.stop_words, "cpu")
+    bound = prompts(engine, gguf_texts, grammar=schema_grammar(schema), scope=scope)
+    for done in engine.generate(bound):
+        assert done.text.upper().startswith("SELECT ")
+        if temperature == 0:  # else the best tokens may all be what the grammar refuses
+            assert scope(done.text, done.finish_reason == "stop"), done.text
 
 
 def test_greedy_decoding_under_a_grammar_writes_what_llama_cpps_own_sampler_does(

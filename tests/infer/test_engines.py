@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Iterator
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
 
 from text2sql.files import write_json
 from text2sql.infer.answers import Surroundings, answer
+from text2sql.infer.batches import align, arrange, cheapest_in_order, cost_of, shared_prefix
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Engine, Prompt
 from text2sql.infer.load import load_engine
-from text2sql.infer.transformers import align, arrange, shared_prefix
 from text2sql.models.folder import load_tokenizer
 from text2sql.paths import build_root
 from text2sql.prompt import load_template, render_messages, render_text
@@ -34,6 +36,33 @@ def test_prompts_that_share_nothing_are_read_by_length() -> None:
     lengths = [9, 2, 8, 3, 9, 2]
     prompts = [Prompt(n, [n] * length, "") for n, length in enumerate(lengths)]
     assert [[p.id for p in batch] for batch in arrange(prompts, 2)] == [[1, 5], [3, 2], [0, 4]]
+
+
+def test_no_batch_spans_two_schemas_unless_that_is_cheaper() -> None:
+    for length, count in ((2000, 4), (10, 3)):
+        prompts = [Prompt(n, [n // 4] * length + [9, n]) for n in range(8)]
+        batches = arrange(prompts, 3)
+        assert len(batches) == count
+        assert all(len({p.tokens[0] for p in batch}) == 1 for batch in batches) == (count == 4)
+
+
+def test_batches_in_token_order_are_the_cheapest() -> None:
+    """Held against all ways to cut the row."""
+    chance = random.Random(2)
+    for _ in range(30):
+        stems = [[chance.randrange(3)] * chance.choice((5, 300, 2000)) for _ in range(3)]
+        prompts = [
+            Prompt(n, chance.choice(stems) + [chance.randrange(9) for _ in range(n % 4 + 1)])
+            for n in range(7)
+        ]
+        ordered = sorted(prompts, key=lambda prompt: prompt.tokens)
+        ways = [
+            [ordered[start:end] for start, end in pairwise((0, *cuts, 7))]
+            for count in range(7)
+            for cuts in combinations(range(1, 7), count)
+        ]
+        fitting = [way for way in ways if max(map(len, way)) <= 3]
+        assert cost_of(cheapest_in_order(prompts, 3)) == min(map(cost_of, fitting))
 
 
 def test_shared_prefix_leaves_every_prompt_a_token() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from text2sql.files import read_jsonl, sha256_text
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Engine, Prompt
+from text2sql.infer.name_scope import NameScope
 from text2sql.infer.shrink_prompt import SchemaFitter
 from text2sql.infer.sql_gbnf import schema_grammar
 from text2sql.prompt import Template, render_text
@@ -120,13 +121,24 @@ def _fitting_prompt(
         if fitted:
             question, text = fitted, render_text(fitted.messages, around.template)
             tokens = engine.encode(text)
-    grammar = None
-    if config.decoding.grammar and around.fitter:
+    grammar = scope = None
+    if around.fitter and (config.decoding.grammar or config.decoding.scope):
         schema = around.fitter.schema(question.db_id)
-        grammar = schema_grammar(schema) if schema else None
+        if schema and config.decoding.grammar:
+            grammar = schema_grammar(schema)
+        if schema and config.decoding.scope and schema.dialect == "sqlite":
+            scope = NameScope(schema).allows
     listener = around.listeners.get(question.id)
-    messages = question.messages
-    return Prompt(question.id, tokens, text, messages, grammar=grammar, listener=listener), whole
+    prompt = Prompt(
+        question.id,
+        tokens,
+        text,
+        question.messages,
+        grammar=grammar,
+        scope=scope,
+        listener=listener,
+    )
+    return prompt, whole
 
 
 def _decode(

@@ -41,12 +41,14 @@ class DecodingConfig(StrictModel):
     `samples` answers are executed and the result most of them agree on wins (needs a temperature
     above 0). `repair` shows the model the database's error once and asks again, for each answer
     before they vote. `grammar` lets the engine write only SELECT statements over the names of the
-    question's schema.
+    question's schema. `scope` holds every name against the tables of its own query while that is
+    written (SQLite databases; engines transformers and llama.cpp).
     """
 
     samples: int = Field(default=1, ge=1)
     repair: bool = False
     grammar: bool = False
+    scope: bool = False
     execution_timeout_seconds: float = Field(default=10.0, gt=0)
 
 
@@ -82,6 +84,8 @@ class InferConfig(StrictModel):
             raise ValueError("decoding.samples above 1 needs a temperature above 0")
         if self.decoding.grammar and self.engine not in ("llama.cpp", "vllm"):
             raise ValueError("decoding.grammar needs engine llama.cpp or vllm")
+        if self.decoding.scope and self.engine not in ("transformers", "llama.cpp"):
+            raise ValueError("decoding.scope needs engine transformers or llama.cpp")
         if self.max_new_tokens >= self.max_model_len:
             raise ValueError("max_new_tokens leaves no room for a prompt below max_model_len")
         return self

@@ -13,8 +13,9 @@ class Prompt:
 
     `id` tells it from the others of a call. `text` is what `tokens` are the ids of, `messages` what
     it was rendered from (for servers that take nothing else). `sample` numbers the answers asked
-    for one question; each has a seed of its own. `grammar` (GBNF) binds the answer, where set.
-    `listener` is called from the engine's thread with the answer so far, as it grows; engines that
+    for one question; each has a seed of its own. `grammar` (GBNF) binds the answer, where set;
+    `scope` says of a text whether the answer may begin with it, or, with True, be it. `listener` is
+    called from the engine's thread with the answer so far, as it grows; engines that
     cannot tell before the end never call it.
     """
 
@@ -24,6 +25,7 @@ class Prompt:
     messages: Sequence[Any] = ()
     sample: int = 0
     grammar: str | None = None
+    scope: Callable[[str, bool], bool] | None = None
     listener: Callable[[str], None] | None = None
 
 

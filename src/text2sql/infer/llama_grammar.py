@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import math
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,14 +24,19 @@ class GrammarState:
     Args:
         llama: a loaded ``llama_cpp.Llama``, of which the vocabulary is enough.
         grammar: the grammar in GBNF, with the rule ``root``.
+        fits: says of a token that the grammar allows whether it may follow; where none may, the
+            grammar alone decides.
 
     Raises:
         ValueError: llama.cpp does not read the grammar.
     """
 
-    def __init__(self, llama: Any, grammar: str) -> None:
+    def __init__(
+        self, llama: Any, grammar: str, fits: Callable[[int], bool] = lambda _: True
+    ) -> None:
         import llama_cpp
 
+        self._fits = fits
         self._library: Any = llama_cpp
         vocabulary = llama_cpp.llama_model_get_vocab(llama.model)
         self._sampler: Any = llama_cpp.llama_sampler_init_grammar(
@@ -41,13 +46,13 @@ class GrammarState:
             raise ValueError("llama.cpp does not read the grammar")
         weakref.finalize(self, self._library.llama_sampler_free, self._sampler)
 
-    def first_allowed(self, tokens: Sequence[int]) -> int | None:
-        """Return the first of some tokens that may come next; None where none may."""
+    def allowed(self, tokens: Sequence[int]) -> list[int]:
+        """Return those of some tokens that may come next, in their order."""
         data = self._library.llama_token_data
         entries = (data * len(tokens))(*(data(token, 0.0, 0.0) for token in tokens))
         array = self._library.llama_token_data_array(entries, len(tokens), -1, False)
         self._library.llama_sampler_apply(self._sampler, ctypes.byref(array))
-        return next((entry.id for entry in entries if not math.isinf(entry.logit)), None)
+        return [entry.id for entry in entries if not math.isinf(entry.logit)]
 
     def accept(self, token: int) -> None:
         """Move on by a token that is allowed."""
@@ -65,14 +70,14 @@ class GrammarState:
         return bound
 
     def _best(self, scores: np.ndarray) -> int:
-        first = int(scores.argmax())
-        if self.first_allowed([first]) is not None:
-            return first
         few = min(FEW, len(scores) - 1)
         best = np.argpartition(-scores, few)[:few]
-        for candidates in (best, np.arange(len(scores))):
+        allowed: list[int] = []
+        for candidates in (np.array([scores.argmax()]), best, np.arange(len(scores))):
             ordered = candidates[np.argsort(-scores[candidates], kind="stable")]
-            token = self.first_allowed(ordered.tolist())
+            allowed = self.allowed(ordered.tolist())
+            token = next(filter(self._fits, allowed[:FEW]), None)
             if token is not None:
                 return token
-        raise AssertionError("the grammar allows no token at all")
+        assert allowed, "the grammar allows no token at all"
+        return allowed[0]

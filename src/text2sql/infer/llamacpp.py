@@ -17,6 +17,7 @@ from text2sql.hardware import thread_count
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Engine, Prompt
 from text2sql.infer.llama_grammar import GrammarState
+from text2sql.infer.name_choice import mask_scores
 from text2sql.models.folder import require_memory, wrong_template
 from text2sql.models.gguf_header import find_gguf, read_header
 from text2sql.models.llama_cpp import require_llama_cpp
@@ -121,9 +122,9 @@ class LlamaCppEngine(Engine):
         }
 
     def _complete(self, prompt: Prompt) -> Completion:
-        bound = self._bound(prompt.grammar)
         started = time.perf_counter()
         written: list[int] = []
+        bound = self._bound(prompt, written)
         reason = "length"
         begun = read = time.process_time()
         self._llama.set_seed(self._config.seed + prompt.sample)
@@ -155,13 +156,29 @@ class LlamaCppEngine(Engine):
     def _text(self, tokens: list[int], broken: str) -> str:
         return str(self._llama.detokenize(tokens).decode("utf-8", errors=broken))
 
-    def _bound(self, grammar: str | None) -> dict[str, Any]:
-        """Return the arguments that bind one answer to a grammar."""
-        if grammar is None:
-            return {}
-        if self._config.temperature == 0 and self._config.repetition_penalty == 1:
-            return {"logits_processor": [GrammarState(self._llama, grammar).leave_best]}
-        return {"grammar": _read_grammar(grammar)}
+    def _bound(self, prompt: Prompt, written: list[int]) -> dict[str, Any]:
+        """Return the arguments that bind one answer, of which some is written, as it grows."""
+        scope = prompt.scope
+
+        def fits(token: int) -> bool:
+            text = self._text([*written, token], "replace")
+            return scope is None or scope(text, token in self._stop_ids)
+
+        def leave_names(_: Any, scores: Any) -> Any:
+            mask_scores(scores, fits, greedy=self._config.temperature == 0)
+            return scores
+
+        if (
+            prompt.grammar
+            and self._config.temperature == 0
+            and self._config.repetition_penalty == 1
+        ):
+            state = GrammarState(self._llama, prompt.grammar, fits)
+            return {"logits_processor": [state.leave_best]}
+        bound: dict[str, Any] = {"logits_processor": [leave_names]} if scope else {}
+        if prompt.grammar:
+            bound["grammar"] = _read_grammar(prompt.grammar)
+        return bound
 
 
 def _rate(count: int, milliseconds: float) -> float | None:

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, DynamicCache, GenerationConfig
+from transformers import (
+    AutoModelForCausalLM,
+    DynamicCache,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+)
 from transformers.generation.streamers import BaseStreamer
 
 from text2sql.infer.attention import cpu_attention
+from text2sql.infer.batches import align, arrange, common_prefix, shared_prefix, tokens_read
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt, TokenizerEngine
+from text2sql.infer.name_choice import mask_scores
 from text2sql.models.folder import (
     OVERHEAD_BYTES,
     cache_bytes,
@@ -24,6 +34,9 @@ from text2sql.models.folder import (
     stop_token_ids,
     weight_bytes,
 )
+
+FIRST_STEPS = 32  # tokens after which most SQL is written; then twice as many, and so on
+CHEAP_TO_READ = 128  # tokens a prompt, up to which reading one again takes less than waiting does
 
 
 class TransformersEngine(TokenizerEngine):
@@ -52,57 +65,90 @@ class TransformersEngine(TokenizerEngine):
             attn_implementation=cpu_attention() if device == "cpu" else None,
         )
         self._model = loaded.to(device).eval()
+        self._remembered: DynamicCache | None = None
+        self._read: list[int] = []
         torch.manual_seed(config.seed)
 
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[Completion]:
-        """Yield completions, batch by batch."""
-        for batch in arrange(prompts, self._config.batch_size):
-            yield from self._batch(batch)
+        """Yield completions, batch by batch, those of long answers last.
 
-    def _batch(self, prompts: Sequence[Prompt]) -> Iterator[Completion]:
+        A batch takes as long as its longest answer. So it may write only some tokens at first, and
+        the few answers that are not done by then go on together, in batches of their own.
+        """
+        size, left = self._config.batch_size, self._config.max_new_tokens
+        drafts = [_Draft(prompt) for prompt in prompts]
+        steps = FIRST_STEPS
+        while drafts:
+            unfinished = []
+            several = len(drafts) > size
+            steps = min(steps, left)
+            for batch in arrange(drafts, size):
+                halts = several and tokens_read(batch) <= CHEAP_TO_READ * len(batch)
+                self._write(batch, steps if halts else left)
+                for draft in batch:
+                    if draft.reason or not halts or steps == left:
+                        yield self._completion(draft)
+                    else:
+                        unfinished.append(draft)
+            drafts = unfinished
+            left -= steps
+            steps *= 2
+
+    def _write(self, batch: Sequence[_Draft], steps: int) -> None:
+        """Let the answers of a batch grow by so many tokens at most."""
         started = time.perf_counter()
-        shared = shared_prefix([prompt.tokens for prompt in prompts])
-        rows, mask = align([prompt.tokens for prompt in prompts], shared)
-        width = len(rows[0])
-        listeners = [prompt.listener for prompt in prompts]
-        streamer = _Streamer(listeners, self._tokenizer, self._stop_ids)
+        rows = [draft.tokens for draft in batch]
+        shared = shared_prefix(rows)
+        filled, mask = align(rows, shared)
+        streamer = _Streamer(batch, self._tokenizer, self._stop_ids)
+        bound = _NamesOnly(batch, self._tokenizer, self._stop_ids, self._config.temperature == 0)
         with torch.inference_mode():
             output = self._model.generate(
-                input_ids=torch.tensor(rows, device=self._model.device),
+                input_ids=torch.tensor(filled, device=self._model.device),
                 attention_mask=torch.tensor(mask, device=self._model.device),
-                past_key_values=self._read_once(rows[0][:shared], len(prompts)),
-                generation_config=self._generation(),
-                streamer=streamer if any(listeners) else None,
+                past_key_values=self._read_once(filled[0][:shared], len(batch)),
+                generation_config=self._generation(steps),
+                logits_processor=LogitsProcessorList([bound] if bound.binds else []),
+                streamer=streamer if any(draft.prompt.listener for draft in batch) else None,
             )
-        answers = output[:, width:].tolist()
-        seconds = (time.perf_counter() - started) / len(prompts)
-        for prompt, tokens in zip(prompts, answers, strict=True):
-            yield self._completion(prompt, tokens, seconds)
+        seconds = (time.perf_counter() - started) / len(batch)
+        for draft, tokens in zip(batch, output[:, len(filled[0]) :].tolist(), strict=True):
+            kept = list(takewhile(lambda token: token not in self._stop_ids, tokens))
+            draft.written += kept
+            draft.seconds += seconds
+            draft.reason = "stop" if len(kept) < len(tokens) else ""
 
     def _read_once(self, prefix: list[int], copies: int) -> DynamicCache | None:
         """Return what the model remembers of a prefix, for each prompt of a batch.
 
-        Questions about one database share its schema, which is most of their prompts.
+        Questions about one database share its schema, which is most of their prompts. It is read
+        for the first of their batches and remembered for the next.
         """
         if not prefix:
             return None
-        cache = DynamicCache(config=self._model.config)
-        tokens = torch.tensor([prefix], device=self._model.device)
-        self._model(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        cache.batch_repeat_interleave(copies)
-        return cache
+        cache, read = self._remembered, common_prefix(self._read, prefix)
+        if cache is None or any(cache.is_sliding):  # a window forgets, and cannot go back
+            cache, read = DynamicCache(config=self._model.config), 0
+        self._read = []  # until it is there again: an error may leave the cache in between
+        cache.crop(read)
+        if read < len(prefix):
+            tokens = torch.tensor([prefix[read:]], device=self._model.device)
+            self._model(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        self._remembered, self._read = cache, prefix
+        copied = deepcopy(cache)
+        copied.batch_repeat_interleave(copies)
+        return copied
 
-    def _completion(self, prompt: Prompt, tokens: list[int], seconds: float) -> Completion:
-        kept = list(takewhile(lambda token: token not in self._stop_ids, tokens))
-        text = self._tokenizer.decode(kept, skip_special_tokens=True)
-        reason = "stop" if len(kept) < len(tokens) else "length"
-        return Completion(prompt.id, text, len(kept), round(seconds, 4), reason)
+    def _completion(self, draft: _Draft) -> Completion:
+        text = self._tokenizer.decode(draft.written, skip_special_tokens=True)
+        seconds, reason = round(draft.seconds, 4), draft.reason or "length"
+        return Completion(draft.prompt.id, text, len(draft.written), seconds, reason)
 
-    def _generation(self) -> GenerationConfig:
+    def _generation(self, steps: int) -> GenerationConfig:
         config = self._config
         sampling = {"temperature": config.temperature, "top_p": config.top_p}
         return GenerationConfig(
-            max_new_tokens=config.max_new_tokens,
+            max_new_tokens=steps,
             do_sample=config.temperature > 0,
             repetition_penalty=config.repetition_penalty,
             eos_token_id=self._stop_ids,
@@ -111,19 +157,36 @@ class TransformersEngine(TokenizerEngine):
         )
 
 
+@dataclass
+class _Draft:
+    """An answer that grows: the tokens written, the seconds they took, and why it ended."""
+
+    prompt: Prompt
+    written: list[int] = field(default_factory=list)
+    seconds: float = 0.0
+    reason: str = ""
+
+    @property
+    def tokens(self) -> list[int]:
+        """What the model reads to go on."""
+        return self.prompt.tokens + self.written
+
+
 class _Streamer(BaseStreamer):
     """Passes the answers of a batch on as they grow (transformers' own take one prompt only)."""
 
-    def __init__(self, listeners: Sequence[Any], tokenizer: Any, stop_ids: Sequence[int]) -> None:
-        self._listeners, self._tokenizer = listeners, tokenizer
+    def __init__(self, batch: Sequence[_Draft], tokenizer: Any, stop_ids: Sequence[int]) -> None:
+        self._listeners = [draft.prompt.listener for draft in batch]
+        self._written = [list(draft.written) for draft in batch]
+        self._tokenizer = tokenizer
         self._stop_ids = frozenset(stop_ids)
-        self._written: list[list[int]] | None = None
         self._ended: set[int] = set()
+        self._begun = False
 
     def put(self, value: Any) -> None:
         """Take the next token of every prompt; the first call brings the prompts themselves."""
-        if self._written is None:
-            self._written = [[] for _ in self._listeners]
+        if not self._begun:
+            self._begun = True
             return
         for place, token in enumerate(value.tolist()):
             if token in self._stop_ids:
@@ -140,49 +203,31 @@ class _Streamer(BaseStreamer):
         """Nothing is held back, so nothing is left to pass on."""
 
 
-def arrange(prompts: Sequence[Prompt], size: int) -> list[list[Prompt]]:
-    """Return batches that cost little to read.
+class _NamesOnly(LogitsProcessor):
+    """Keeps the answers of a batch to the names that their schemas allow."""
 
-    Questions about one database begin with its schema, so that neighbours in the order of their
-    tokens share most of what is read. Where examples stand before the schema they share next to
-    nothing, and prompts of like length waste less on filling. The order with fewer tokens is taken.
-    """
+    def __init__(
+        self, batch: Sequence[_Draft], tokenizer: Any, stop_ids: Sequence[int], greedy: bool
+    ) -> None:
+        self._batch, self._tokenizer, self._greedy = batch, tokenizer, greedy
+        self._stop_ids = frozenset(stop_ids)
+        self._read: int | None = None  # tokens of a prompt, as they come with the first step
+        self.binds = any(draft.prompt.scope for draft in batch)
 
-    def batches(ordered: list[Prompt]) -> list[list[Prompt]]:
-        return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> Any:
+        """Return scores that leave what may follow."""
+        if self._read is None:
+            self._read = input_ids.shape[1]
+        left = scores.float().cpu()
+        for place, tokens in enumerate(input_ids[:, self._read :].tolist()):
+            scope = self._batch[place].prompt.scope
+            if scope is None or not self._stop_ids.isdisjoint(tokens):
+                continue
+            written = self._batch[place].written + tokens
 
-    alike = batches(sorted(prompts, key=lambda prompt: prompt.tokens))
-    even = batches(sorted(prompts, key=lambda prompt: (len(prompt.tokens), prompt.tokens)))
-    return min(alike, even, key=lambda found: sum(map(_tokens_read, found)))
+            def allows(token: int, written: list[int] = written, scope: Any = scope) -> bool:
+                text = self._tokenizer.decode([*written, token], skip_special_tokens=True)
+                return bool(scope(text, token in self._stop_ids))
 
-
-def _tokens_read(batch: Sequence[Prompt]) -> int:
-    rows = [prompt.tokens for prompt in batch]
-    shared = shared_prefix(rows)
-    return shared + len(rows) * (max(map(len, rows)) - shared)
-
-
-def shared_prefix(rows: Sequence[list[int]]) -> int:
-    """Return how many tokens all rows begin with, but leave each row one of its own."""
-    first, last = min(rows), max(rows)
-    same = 0
-    while same < min(len(first), len(last)) and first[same] == last[same]:
-        same += 1
-    return max(0, min(same, min(map(len, rows)) - 1))
-
-
-def align(rows: Sequence[list[int]], shared: int) -> tuple[list[list[int]], list[list[int]]]:
-    """Fill rows to one length, so that the shared prefix stands first and the ends stand last.
-
-    Args:
-        rows: token ids of each prompt.
-        shared: length of the prefix that all have.
-
-    Returns:
-        Token ids and attention mask, a row a prompt; the mask hides the filling between.
-    """
-    width = max(map(len, rows))
-    gaps = [width - len(row) for row in rows]
-    filled = [[*r[:shared], *[0] * g, *r[shared:]] for g, r in zip(gaps, rows, strict=True)]
-    mask = [[1] * shared + [0] * g + [1] * (width - g - shared) for g in gaps]
-    return filled, mask
+            mask_scores(left[place], allows, greedy=self._greedy)
+        return left.to(scores.device)
