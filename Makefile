@@ -30,7 +30,8 @@ SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge setup-test test test-all test-elsewhere \
 	test-slow test-megatron test-pages test-services check data-report decontaminate quantize serve \
-	serve-openai test-suite create-data eval-private reproduce plan publish results clean $(STAGES)
+	serve-openai test-suite create-data eval-private reproduce plan publish reproduce-published \
+	results clean $(STAGES)
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 22
@@ -87,7 +88,7 @@ test-pages: setup-test ## run the tests of the web page in Chromium (first: apt-
 test-services: setup-test ## run the tests that start PostgreSQL and MariaDB servers (Debian packages)
 	@$(PYTHON) -m pytest -m services
 
-check: setup ## lint, types, direction of imports, sample data and README tables in step
+check: setup ## lint, types, direction of imports, sample data, tables of the pages in step
 	@$(PYTHON) -m ruff check
 	@$(PYTHON) -m ruff format --check
 	@$(PYTHON) -m mypy
@@ -136,10 +137,16 @@ test-suite: setup ## distilled variants: DATABASE=file or folder, GOLD=file (or 
 plan: setup ## print stages, inputs, outputs and launch lines of a run; run nothing
 	@$(RUN) plan $(OPTIONS)
 
-publish: setup ## copy a finished run's record into results/ and refresh the README's tables
+# PREDICTIONS is a folder of one file a row, one SQL a line, and gold.txt; JOBS=n judges with n
+# processes, SEED=n makes other suites.
+reproduce-published: setup ## judge PREDICTIONS= of a published table on test suites made here
+	@$(RUN) results reproduce-published $(if $(PREDICTIONS),--predictions "$(PREDICTIONS)") \
+		$(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
+
+publish: setup ## copy a finished run's record into results/ and refresh charts and pages
 	@$(RUN) results publish $(OPTIONS)
 
-results: setup ## refresh the README's tables from the records in results/
+results: setup ## refresh tables and charts of the pages from the records in results/
 	@$(RUN) results update
 
 clean: ## remove what stages wrote for this profile (models and environments stay)

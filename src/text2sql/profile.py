@@ -17,6 +17,8 @@ from text2sql.models.packaged import PackagedModel
 from text2sql.paths import build_root, config_path
 from text2sql.prompt import require_template
 
+DEFAULT_PROFILE = "qwen2.5-coder-0.5b"  # of commands without --profile
+
 
 class ModelConfig(StrictModel):
     """The base model.

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from run_records import record
 
 from text2sql.errors import UserError
 from text2sql.files import write_json
 from text2sql.models.folder import count_parameters
-from text2sql.report import publish
+from text2sql.profile import DEFAULT_PROFILE
+from text2sql.report import pages, publish
 from text2sql.report.doc_blocks import (
     batching_text,
     decoding_text,
@@ -28,60 +30,14 @@ from text2sql.report.uncertainty import evidence_table, marks
 from text2sql.stage import Stage
 
 
-def manifest(dirty: bool = False) -> dict[str, Any]:
-    return {
-        "git": {"sha": "0123456789abcdef", "dirty": dirty},
-        "hardware": {"cores": 2, "cpu": "a CPU", "gpus": []},
-        "seconds": 90.0,
-        "finished": "2026-01-01T00:00:00+00:00",
-        "config_hash": "c",
-        "output_hash": "o",
-    }
-
-
-def record(dirty: bool = False) -> dict[str, Any]:
-    values = {"easy": 50.0, "medium": 25.0, "hard": 0.0, "extra": 12.34, "all": 30.06}
-    row = {
-        "name": "baseline",
-        "label": "Baseline",
-        "questions": dict.fromkeys(LEVELS, 7),
-        "accuracy": values,
-        "outcomes": "1" * 5 + "0" * 35,
-        "further_metrics": {"execution_success": 0.75, "errors": {"syntax": 10, "timeout": 1}},
-        "cost": {
-            "seconds_per_1000_questions": 500.0,
-            "tokens_per_second": 40.0,
-            "inference_peak_memory_mb": 1536,
-        },
-    }
-    tuned = row | {"name": "tuned", "label": "Tuned", "outcomes": "1" * 25 + "0" * 15}
-    return {
-        "title": "A model",
-        "profile": "p",
-        "dataset": "d",
-        "metric": {
-            "name": "execution accuracy",
-            "version": "1.0",
-            "plug_value": False,
-            "keep_distinct": False,
-            "sqlite": "3",
-        },
-        "database_set": {"sha256": "f" * 64, "databases": {"x": {"variants": 3}}},
-        "levels": ["easy"] * 40,
-        "parameters": 135_000_000,
-        "rows": [row, tuned],
-        "losses": {"a_recipe": [[5, 1.5], [10, 0.5]]},
-        "stages": {"data": manifest(dirty), "eval": manifest()},
-    }
-
-
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "configs").mkdir()
     monkeypatch.setenv("TEXT2SQL_ROOT", str(tmp_path))
     (tmp_path / "docs").mkdir()
-    for name in publish.PAGES:
-        text = f"# T\n\n{publish.BEGIN}\n{publish.END}\n\nrest\n"
+    for name, blocks in pages.PAGES.items():
+        empty = "\n".join(mark for block in blocks for mark in pages.markers(block))
+        text = f"# T\n\n{empty}\n\nrest\n"
         (tmp_path / name).write_text(text, encoding="utf-8")
     return tmp_path
 
@@ -108,27 +64,20 @@ def test_charts_are_drawn(draw: Callable[[dict[str, Any], Path], None], tmp_path
 
 
 def test_publishing_fills_the_readmes_and_check_notices_a_typed_number(checkout: Path) -> None:
-    write_json(checkout / "run" / "table" / "record.json", record())
-    assert publish.publish_run(checkout / "run") == [checkout / "results" / "p_d.json"]
+    default = {"profile": DEFAULT_PROFILE, "dataset": "sample"}
+    write_json(checkout / "run" / "table" / "record.json", record() | default)
+    path = checkout / "results" / f"{DEFAULT_PROFILE}_sample.json"
+    assert publish.publish_run(checkout / "run") == [path]
     assert (checkout / "results" / "ledger.jsonl").read_text().count("\n") == 1
     readme = checkout / "README.md"
     text = readme.read_text(encoding="utf-8")
     assert "| Tuned " in squeezed(text) and text.endswith("rest\n")
-    publish.check_readmes()
+    assert "| Tuned " in squeezed((checkout / "docs" / "RESULTS.md").read_text(encoding="utf-8"))
+    assert (checkout / "figs" / f"{DEFAULT_PROFILE}_sample.png").is_file()
+    pages.check_pages()
     readme.write_text(text.replace("30.1 |", "39.1 |"), encoding="utf-8")
     with pytest.raises(UserError, match=r"README\.md: results are not those in results/"):
-        publish.check_readmes()
-
-
-def test_sizes_are_drawn_once_there_are_several(checkout: Path) -> None:
-    chart = checkout / "figs" / "accuracy_by_size.png"
-    write_json(checkout / "run" / "table" / "record.json", record())
-    publish.publish_run(checkout / "run")
-    assert not chart.exists()
-    larger = record() | {"profile": "q", "parameters": 1_700_000_000}
-    write_json(checkout / "run" / "table" / "record.json", larger)
-    publish.publish_run(checkout / "run")
-    assert chart.is_file()
+        pages.check_pages()
 
 
 def test_a_run_from_uncommitted_code_is_not_published(checkout: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-DEFAULT_PROFILE = "qwen2.5-coder-0.5b"
+from text2sql.profile import DEFAULT_PROFILE
+
 PATH = click.Path(path_type=Path)
 
 

@@ -10,13 +10,19 @@ import click
 from text2sql.artifacts import VERDICTS
 from text2sql.cli.options import PATH, run_options
 from text2sql.data.config import spider_folder
-from text2sql.files import read_jsonl
+from text2sql.errors import UserError
+from text2sql.files import read_jsonl, write_text
 from text2sql.paths import repository_root, shown
 from text2sql.pipeline.command import select_run
+from text2sql.pipeline.drawing import CHAIN, draw_chain
+from text2sql.profile import DEFAULT_PROFILE
 from text2sql.report.error_analysis import compare as compare_verdicts
-from text2sql.report.publish import check_readmes, publish_run, update_readmes
+from text2sql.report.pages import check_pages
+from text2sql.report.publish import publish_measured, publish_run
+from text2sql.report.publish import update as update_all
 from text2sql.report.rescore import rescore as judge
 
+DRAWN_ROWS = "rag_embedding"  # what retrieval adds, in the drawing of the chain
 REFERENCE = "results/reference/text2sql-qwen3-1.7b.json"
 
 
@@ -27,14 +33,22 @@ def results() -> None:
 
 @results.command()
 def update() -> None:
-    """Refresh the tables in the READMEs from the records in results/."""
-    update_readmes()
+    """Refresh charts and the tables in the pages from the records in results/."""
+    update_all()
+    write_text(repository_root() / CHAIN, _chain())
 
 
 @results.command()
 def check() -> None:
-    """Change nothing; fail where a README is not in step with the records in results/."""
-    check_readmes()
+    """Change nothing; fail where a page is not in step with the records in results/."""
+    check_pages()
+    drawing = repository_root() / CHAIN
+    if not drawing.is_file() or drawing.read_text(encoding="utf-8") != _chain():
+        raise UserError(f"{CHAIN}: not the stages that there are; run: make results")
+
+
+def _chain() -> str:
+    return draw_chain(DEFAULT_PROFILE, DRAWN_ROWS)
 
 
 @results.command()
@@ -52,6 +66,30 @@ def compare(before: Path, after: Path) -> None:
     """Show which questions AFTER fixed and broke (verdict files, or folders of eval stages)."""
     files = [path / VERDICTS if path.is_dir() else path for path in (before, after)]
     click.echo(compare_verdicts(*(list(read_jsonl(path)) for path in files)))
+
+
+@results.command("reproduce-published")
+@click.option("--predictions", type=PATH, help="Folder with a <row>.txt a row, and gold.txt.")
+@click.option("--spider", type=PATH, help="Folder of Spider 1.0; default: SPIDER_DIR.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the test suites.")
+@click.option("--jobs", default=1, show_default=True, help="Processes that judge.")
+@click.option(
+    "--timeout", default=60.0, show_default=True, help="Processor seconds a question may take."
+)
+def reproduce_published(
+    predictions: Path | None, spider: Path | None, seed: int, jobs: int, timeout: float
+) -> None:
+    """Judge the prediction files of a published table on test suites made here; keep a record."""
+    from text2sql.report.published import Inputs, estimate, reproduce
+    from text2sql.report.published_text import short_block
+
+    if predictions is None:
+        raise UserError("PREDICTIONS= (--predictions) names the folder of published predictions")
+    inputs = Inputs(predictions, spider or spider_folder(), repository_root() / REFERENCE)
+    click.echo(estimate(inputs, jobs))
+    record = reproduce(inputs, seed, jobs, timeout)
+    click.echo(short_block(record))
+    click.echo(f"record: {shown(publish_measured(record))}")
 
 
 @results.command()

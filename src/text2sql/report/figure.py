@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +9,22 @@ from text2sql.artifacts import RECORD
 from text2sql.files import atomic_open, read_json
 from text2sql.paths import repository_root, shown
 from text2sql.report import table
+from text2sql.report.chart_style import (
+    LINES,
+    MARKERS,
+    chart,
+    class_styles,
+    legend,
+    row_styles,
+)
 from text2sql.report.record import levels_of, titles
 from text2sql.run import Run
 from text2sql.stage import Graph, Job, Stage, StageKind
 
 CHART = "execution_accuracy.png"
-# Okabe and Ito's colours, told apart by colour-blind readers; hatches tell them apart in print.
-COLOURS = ("#999999", "#56B4E9", "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#F0E442")
-HATCHES = ("", "//", "", "..", "\\\\", "xx", "--", "oo")
-MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
-LINES = ("-", "--", "-.", ":")
-MANY_ROWS = 5  # with more, a legend among the bars would cover some
+MOST_IN_A_GROUP = 6  # bars of more rows in one group are too narrow for their values
+MOST_LYING = 4  # of more bars in a group, values stand upright
+MOST_CLASSES = 8
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -36,54 +38,65 @@ def run(job: Job) -> dict[str, Any]:
     return {"figures": sorted(path.name for path in job.output.glob("*.png"))}
 
 
-@contextmanager
-def _chart(record: dict[str, Any], path: Path, width: float = 7.0) -> Iterator[Any]:
-    """Give the axes of a chart that is titled after the run and saved when the block ends."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(width, 4.2), dpi=160)
-    axes.set_title(f"{record['title']}, {record['dataset']}", fontsize=10)
-    axes.spines[["top", "right"]].set_visible(False)
-    yield axes
-    figure.tight_layout()
-    figure.savefig(path)
-    plt.close(figure)
-
-
-def _style(number: int) -> dict[str, Any]:
-    turn, place = divmod(number, len(COLOURS))  # a colour that comes again has another hatch
-    style = {"color": COLOURS[place], "hatch": HATCHES[(place + turn) % len(HATCHES)]}
-    return style | {"edgecolor": "white", "linewidth": 0.5}
-
-
 def draw_accuracy(record: dict[str, Any], path: Path) -> None:
-    """Draw one group of bars a difficulty level, one bar a row, its value on top.
+    """Draw the accuracy of each row by difficulty level, with its value at each bar.
 
     Args:
-        record: a run's record.
+        record: a run's record, or that of published predictions.
         path: PNG file to write.
     """
+    few = len(record["rows"]) <= MOST_IN_A_GROUP
+    (_draw_groups if few else _draw_panels)(record, path)
+
+
+def _draw_groups(record: dict[str, Any], path: Path) -> None:
+    """Draw one group of bars a level, one bar a row."""
     rows, levels = record["rows"], levels_of(record)
-    width = 0.8 / len(rows)
-    many = len(rows) > MANY_ROWS
-    with _chart(record, path, min(16.0, max(7.0, 1.2 + 1.76 * len(rows)))) as axes:
+    styles = row_styles([row["name"] for row in rows])
+    width = 0.84 / len(rows)
+    upright = {"rotation": 90} if len(rows) > MOST_LYING else {}
+    with chart(record, path, 4.6) as (figure, axes):
         for number, row in enumerate(rows):
             values = [row["accuracy"][level] for level in levels]
             offset = (number - (len(rows) - 1) / 2) * width
             places = [group + offset for group in range(len(levels))]
-            bars = axes.bar(places, values, width, label=row["label"], **_style(number))
-            axes.bar_label(bars, fmt="%.1f", fontsize=6 if many else 7, padding=1)
-        counts = rows[0]["questions"]
-        names = [f"{t}\n(n={counts[k]})" for t, k in zip(titles(levels), levels, strict=True)]
-        axes.set_xticks(range(len(levels)), names)
-        top = max(max(row["accuracy"].values()) for row in rows)
-        axes.set_ylim(0, min(112, max(10, top * 1.15)))
-        axes.set_ylabel(f"{record['metric']['name'].capitalize()} (%)")
-        aside = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)} if many else {}
-        axes.legend(frameon=False, fontsize=8, **aside)
+            bars = axes.bar(places, values, 0.94 * width, label=row["label"], **styles[row["name"]])
+            axes.bar_label(bars, fmt="%.1f", fontsize=8, padding=2, **upright)
+        axes.set_xticks(range(len(levels)), _level_names(record))
+        axes.set_ylim(0, _scale_end(rows))
+        axes.set_ylabel(_metric(record))
+        legend(figure)
+
+
+def _draw_panels(record: dict[str, Any], path: Path) -> None:
+    """Draw one panel a level with a lying bar for each row, the rows named once at the left."""
+    rows, levels = record["rows"], levels_of(record)
+    styles = row_styles([row["name"] for row in rows])
+    with chart(record, path, 1.3 + 0.27 * len(rows), len(levels)) as (figure, panels):
+        for level, name, axes in zip(levels, _level_names(record), panels, strict=True):
+            for place, row in enumerate(rows):
+                bar = axes.barh(place, row["accuracy"][level], 0.78, **styles[row["name"]])
+                axes.bar_label(bar, fmt="%.1f", fontsize=8, padding=2)
+            axes.set_title(name, fontsize=9)
+            axes.set_xlim(0, 1.3 * max(max(row["accuracy"].values()) for row in rows) or 1)
+            axes.tick_params(axis="y", length=0)
+        panels[0].set_yticks(range(len(rows)), [row["label"] for row in rows])
+        panels[0].invert_yaxis()
+        figure.supxlabel(_metric(record), fontsize=9)
+
+
+def _level_names(record: dict[str, Any]) -> list[str]:
+    levels, counts = levels_of(record), record["rows"][0]["questions"]
+    return [f"{t}\n(n={counts[k]})" for t, k in zip(titles(levels), levels, strict=True)]
+
+
+def _scale_end(rows: list[dict[str, Any]]) -> float:
+    """Where the axis of accuracies ends, with room for the values on the bars."""
+    return min(115.0, max(10.0, 1.2 * max(max(row["accuracy"].values()) for row in rows)))
+
+
+def _metric(record: dict[str, Any]) -> str:
+    return f"{record['metric']['name'].capitalize()} (%)"
 
 
 def draw_errors(record: dict[str, Any], path: Path) -> None:
@@ -94,19 +107,19 @@ def draw_errors(record: dict[str, Any], path: Path) -> None:
         for name, count in row["further_metrics"]["errors"].items():
             totals[name] = totals.get(name, 0) + count
     classes = sorted(totals, key=lambda name: -totals[name])
-    shown, rest = classes[: len(COLOURS) - 1], classes[len(COLOURS) - 1 :]
-    with _chart(record, path) as axes:
+    shown, rest = classes[: MOST_CLASSES - 1], classes[MOST_CLASSES - 1 :]
+    parts = {name: [name] for name in shown} | ({"other": rest} if rest else {})
+    with chart(record, path, 1.8 + 0.3 * len(rows)) as (figure, axes):
         left = [0.0] * len(rows)
-        for number, name in enumerate([*shown, "other"] if rest else shown):
-            names = rest if name == "other" and rest else [name]
+        for (name, names), style in zip(parts.items(), class_styles(len(parts)), strict=True):
             values = [_share(row, names) for row in rows]
-            axes.barh(range(len(rows)), values, left=left, label=name, **_style(number))
+            axes.barh(range(len(rows)), values, left=left, label=name.replace("_", " "), **style)
             left = [a + b for a, b in zip(left, values, strict=True)]
         axes.set_yticks(range(len(rows)), [row["label"] for row in rows])
         axes.invert_yaxis()
         axes.set_xlim(0, 100)
         axes.set_xlabel("Wrong answers (% of all questions)")
-        axes.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        legend(figure, 4)
 
 
 def _share(row: dict[str, Any], classes: list[str]) -> float:
@@ -116,57 +129,47 @@ def _share(row: dict[str, Any], classes: list[str]) -> float:
 
 def draw_speed(record: dict[str, Any], path: Path) -> None:
     """Draw accuracy over all questions against output tokens per second, a point a row."""
-    with _chart(record, path) as axes:
-        for number, row in enumerate(record["rows"]):
-            speed = row["cost"]["tokens_per_second"]
-            if speed is not None:
-                marker = MARKERS[number % len(MARKERS)]
-                _point(axes, speed, row, number, marker, label=row["label"], markersize=8)
-        axes.margins(x=0.25)
+    rows = [row for row in record["rows"] if row["cost"]["tokens_per_second"] is not None]
+    styles = row_styles([row["name"] for row in record["rows"]])
+    with chart(record, path, 4.0 + 0.1 * len(rows)) as (figure, axes):
+        for number, row in enumerate(rows):
+            axes.plot(
+                row["cost"]["tokens_per_second"],
+                row["accuracy"]["all"],
+                MARKERS[number % len(MARKERS)],
+                color=styles[row["name"]]["color"],
+                label=row["label"],
+                markersize=9,
+                markeredgecolor="black",
+                markeredgewidth=0.5,
+                clip_on=False,
+            )
+        axes.margins(x=0.1)
         axes.set_xlim(left=0)
-        axes.set_ylim(0, 100)
-        axes.legend(frameon=False, fontsize=8)
+        axes.set_ylim(0, _scale_end(rows))
         axes.set_xlabel("Output tokens per second")
         axes.set_ylabel(f"{record['metric']['name'].capitalize()}, all (%)")
-
-
-def _point(
-    axes: Any, place: float, row: dict[str, Any], number: int, marker: str, **style: Any
-) -> None:
-    style |= {"color": COLOURS[number % len(COLOURS)], "clip_on": False}
-    axes.plot(place, row["accuracy"]["all"], marker, **style)
-
-
-def draw_sizes(records: list[dict[str, Any]], path: Path) -> None:
-    """Draw accuracy over all questions against model size, a point a row of every record."""
-    titled = {"title": "Accuracy and model size", "dataset": "published records"}
-    with _chart(titled, path) as axes:
-        for number, record in enumerate(r for r in records if r["parameters"]):
-            for row, marker in zip(record["rows"], cycle(MARKERS), strict=False):
-                label = f"{record['title']}, {record['dataset']}: {row['label']}"
-                _point(axes, record["parameters"] / 1e6, row, number + 1, marker, label=label)
-        axes.set_xscale("log")
-        axes.set_ylim(0, 100)
-        axes.set_xlabel("Parameters (millions)")
-        axes.set_ylabel("Accuracy, all (%)")
-        axes.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        legend(figure, 2)
 
 
 def draw_losses(record: dict[str, Any], path: Path) -> None:
     """Draw the training loss of every recipe over its steps."""
-    with _chart(record, path) as axes:
+    # A recipe is named model_method_machine; its method gives the colour of its row.
+    methods = {recipe: recipe.partition("_")[2] or recipe for recipe in record["losses"]}
+    styles = row_styles(list(methods.values()))
+    with chart(record, path, 4.0) as (figure, axes):
         for number, (recipe, points) in enumerate(record["losses"].items()):
             axes.plot(
                 [step for step, _ in points],
                 [loss for _, loss in points],
-                LINES[number % len(LINES)] + ".",
+                LINES[number % len(LINES)],
                 label=recipe,
-                color=COLOURS[(number + 2) % len(COLOURS)],
+                color=styles[methods[recipe]]["color"],
             )
         axes.set_ylim(bottom=0)
         axes.set_xlabel("Step")
         axes.set_ylabel("Training loss")
-        axes.legend(frameon=False, fontsize=8)
+        legend(figure, 2)
 
 
 def chart_name(profile: str, dataset: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,25 +49,21 @@ def rescore(
     if not files:
         raise UserError(f"{predictions}: no prediction files (*.txt) here")
 
-    def judge(file: Path, folder: Path, **mode: Any) -> Report:
-        settings = Settings(timeout=timeout, **mode)
-        try:
-            return evaluate(str(gold), str(file), str(folder), str(tables), settings)
-        except InputError as error:
-            raise UserError(str(error).splitlines()[0]) from None
+    def judged(file: Path, folder: Path, **mode: Any) -> Report:
+        return judge(gold, file, folder, tables, Settings(timeout=timeout, **mode))
 
     rows = []
     for file in files:
         lines: dict[str, list[str]] = {}
         for name, mode in MODES.items():
-            report = judge(file, databases, **mode)
+            report = judged(file, databases, **mode)
             lines[name] = _per_cent(report, "exec")
             if name == "EX":
                 lines["strict EX"] = _per_cent(report, "strict")
         if suites:
-            lines["TS"] = _per_cent(judge(file, suites), "exec")
-            lines["TS + plug_value"] = _per_cent(judge(file, suites, plug_value=True), "exec")
-        lines["EM"] = _per_cent(judge(file, databases, etype="match"), "exact")
+            lines["TS"] = _per_cent(judged(file, suites), "exec")
+            lines["TS + plug_value"] = _per_cent(judged(file, suites, plug_value=True), "exec")
+        lines["EM"] = _per_cent(judged(file, databases, etype="match"), "exact")
         if file.stem in reference["rows"]:
             scores = reference["rows"][file.stem]["scores"]
             lines["published"] = [f"{scores[level]:.1f}" for level in LEVELS]
@@ -80,6 +77,34 @@ def rescore(
             f"{on_suites}.",
         ]
     )
+
+
+def judge(
+    gold: Path,
+    predictions: Path,
+    databases: Path,
+    tables: Path | None = None,
+    settings: Settings | None = None,
+    progress: Callable[[int, int, dict[str, Any]], None] | None = None,
+    journal: Path | None = None,
+) -> Report:
+    """Judge one prediction file; see `test_suite_sql_eval.api.evaluate`.
+
+    Raises:
+        UserError: the evaluator refuses the files.
+    """
+    try:
+        return evaluate(
+            str(gold),
+            str(predictions),
+            str(databases),
+            None if tables is None else str(tables),
+            settings,
+            progress,
+            journal=None if journal is None else str(journal),
+        )
+    except InputError as error:
+        raise UserError(str(error).splitlines()[0]) from None
 
 
 def _per_cent(report: Report, metric: str) -> list[str]:
