@@ -37,6 +37,7 @@ class GrammarState:
         import llama_cpp
 
         self._fits = fits
+        self._accepted = 0
         self._library: Any = llama_cpp
         vocabulary = llama_cpp.llama_model_get_vocab(llama.model)
         self._sampler: Any = llama_cpp.llama_sampler_init_grammar(
@@ -67,6 +68,23 @@ class GrammarState:
         self.accept(token)
         bound: np.ndarray = np.full(len(scores), -np.inf, dtype=np.single)
         bound[token] = 0.0
+        return bound
+
+    def leave_some(self, written: Sequence[int], scores: np.ndarray) -> np.ndarray:
+        """Return scores that leave the best tokens allowed, to draw one of them.
+
+        Args:
+            written: the tokens drawn so far; those that are new since the last call move it on.
+            scores: one for each token of the vocabulary.
+        """
+        for token in written[self._accepted :]:
+            self.accept(token)
+        self._accepted = len(written)
+        ordered = np.argsort(-np.asarray(scores), kind="stable")
+        allowed = self.allowed(ordered.tolist())[:FEW]
+        left = list(filter(self._fits, allowed)) or allowed
+        bound: np.ndarray = np.full(len(scores), -np.inf, dtype=np.single)
+        bound[left] = scores[left]
         return bound
 
     def _best(self, scores: np.ndarray) -> int:

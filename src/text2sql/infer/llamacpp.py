@@ -168,17 +168,15 @@ class LlamaCppEngine(Engine):
             mask_scores(scores, fits, greedy=self._config.temperature == 0)
             return scores
 
-        if (
-            prompt.grammar
-            and self._config.temperature == 0
-            and self._config.repetition_penalty == 1
-        ):
+        greedy = self._config.temperature == 0 and self._config.repetition_penalty == 1
+        if prompt.grammar and (greedy or scope):
             state = GrammarState(self._llama, prompt.grammar, fits)
-            return {"logits_processor": [state.leave_best]}
-        bound: dict[str, Any] = {"logits_processor": [leave_names]} if scope else {}
+            if greedy:
+                return {"logits_processor": [state.leave_best]}
+            return {"logits_processor": [lambda _, scores: state.leave_some(written, scores)]}
         if prompt.grammar:
-            bound["grammar"] = _read_grammar(prompt.grammar)
-        return bound
+            return {"grammar": _read_grammar(prompt.grammar)}
+        return {"logits_processor": [leave_names]} if scope else {}
 
 
 def _rate(count: int, milliseconds: float) -> float | None:
