@@ -23,6 +23,7 @@ from text2sql.serve import results
 from text2sql.serve.guard import Guard
 from text2sql.serve.jobs import watch_jobs
 from text2sql.serve.messages import Answer, Ask, Refusal, error_answer, invalid
+from text2sql.serve.presence import hung_up, while_asked
 from text2sql.serve.service import Service
 from text2sql.serve.stream import converse
 
@@ -82,7 +83,8 @@ def _add_questions(app: FastAPI, service: Service) -> None:
     async def text2sql(ask: Ask, request: Request) -> Answer:
         """Answer a question with SQL, and with the rows it returns where `execute` is set."""
         client = request.client.host if request.client else ""
-        return await service.ask(ask, client, request.state.request_id)
+        answer = service.ask(ask, client, request.state.request_id)
+        return await while_asked(answer, hung_up(request.receive))
 
     @app.get("/schema")
     def schema() -> dict[str, Any]:

@@ -21,6 +21,7 @@ from text2sql.schema.connect import DIALECT_NAMES, database_file, parse_url, sql
 from text2sql.serve.config import ServeConfig
 from text2sql.serve.messages import Refusal, database_gone
 from text2sql.serve.queries import CheckedDatabase, SqliteFile, file_stamp
+from text2sql.serve.query_process import Stop
 
 log = logging.getLogger("text2sql.serve")
 
@@ -63,9 +64,20 @@ class LiveDatabase:
         # Checks have a thread of their own, so that slow queries do not hold up other answers.
         self._queries = ThreadPoolExecutor(config.query_workers, "query")
         self._checks = ThreadPoolExecutor(1, "check")
+        self._changing = threading.Lock()
+        self._running: set[Stop] = set()
+        self._closed = False
 
     def close(self) -> None:
-        """Stop the threads and processes that run queries."""
+        """Stop the queries that run, and the threads and processes that run them.
+
+        What is asked from now on fails: nobody is there any more to read it.
+        """
+        with self._changing:
+            self._closed = True
+            running = list(self._running)
+        for stop in running:
+            stop.set()
         self._queries.shutdown(cancel_futures=True)
         self._checks.shutdown(cancel_futures=True)
         self._asked.close()
@@ -103,23 +115,43 @@ class LiveDatabase:
 
     async def fault(self, sql: str) -> str | None:
         """Return why the database would not run a query, None when it would; nothing is run."""
-        result = await self._within_limit(self._checks, self._asked.fault, sql)
+        result = await self._within_limit(self._checks, lambda stop: self._asked.fault(sql, stop))
         return _there(result).error
 
     async def rows(self, sql: str, max_rows: int) -> tuple[Result, list[str]]:
-        """Run a query as `query` does, when its turn comes; raise Refusal if that is too late."""
-        return await self._within_limit(self._queries, self.query, sql, max_rows)
+        """Run a query as `query` does, when its turn comes; raise Refusal if that is too late.
 
-    async def _within_limit(
-        self, pool: ThreadPoolExecutor, run: Callable[..., Given], *arguments: Any
-    ) -> Given:
-        waiting = asyncio.get_running_loop().run_in_executor(pool, run, *arguments)
+        Where the caller is cancelled, the query is stopped.
+        """
+        result, warnings = await self._within_limit(
+            self._queries, lambda stop: self._asked.query(sql, max_rows, stop)
+        )
+        return _there(result), warnings
+
+    async def _within_limit(self, pool: ThreadPoolExecutor, run: Callable[[Stop], Given]) -> Given:
+        stop = Stop()
         limit = self._config.request_seconds
+        waiting = asyncio.get_running_loop().run_in_executor(pool, self._stoppable, run, stop)
         try:
             return await asyncio.wait_for(waiting, limit)
         except TimeoutError:
             message = f"no query worker was free within {limit:g} seconds"
             raise Refusal(504, "timeout", message, 5) from None
+        finally:
+            stop.set()  # it is done, or nobody waits for it any more
+
+    def _stoppable(self, run: Callable[[Stop], Given], stop: Stop) -> Given:
+        """Run something that is also stopped when the database is closed."""
+        with self._changing:
+            self._running.add(stop)
+            closed = self._closed
+        if closed:
+            stop.set()
+        try:
+            return run(stop)
+        finally:
+            with self._changing:
+                self._running.discard(stop)
 
     def query(self, sql: str, max_rows: int) -> tuple[Result, list[str]]:
         """Run one query that reads.
@@ -134,7 +166,9 @@ class LiveDatabase:
         Raises:
             Refusal: the database is gone.
         """
-        result, warnings = self._asked.query(sql, max_rows)
+        result, warnings = self._stoppable(
+            lambda stop: self._asked.query(sql, max_rows, stop), Stop()
+        )
         return _there(result), warnings
 
     def run(self, _db_id: str, queries: Sequence[str]) -> list[Result]:

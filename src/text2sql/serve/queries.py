@@ -8,16 +8,19 @@ from functools import lru_cache
 from pathlib import Path
 
 from test_suite_sql_eval.errors import FORBIDDEN, SYNTAX
-from test_suite_sql_eval.executor import Result, SqlExecutor
-from test_suite_sql_eval.pool import Failure, Pool
+from test_suite_sql_eval.executor import DEFAULT_MAX_MEMORY, Result
 
 from text2sql.schema import Schema
 from text2sql.serve.config import ServeConfig
 from text2sql.serve.messages import database_gone
+from text2sql.serve.query_process import QueryProcess, Stop
 from text2sql.serve.query_worker import MAX_MEMORY
 from text2sql.sql.validate import Checked, Rejected, Validator, limited_sql
 
 Stamp = tuple[int, ...]
+# Modules whose handlers run in the processes.
+EXECUTOR = "test_suite_sql_eval.executor"
+READER = "text2sql.serve.query_worker"
 CHANGED = "the database changed while the query ran; its rows may mix two states"
 UNREAD_LOG = (
     "the database has changes in its write-ahead log that are not read;"
@@ -36,32 +39,34 @@ class SqliteFile:
 
     def __init__(self, path: Path, config: ServeConfig, workers: int) -> None:
         self._path, self._config = path, config
+        seconds, settings = config.query_seconds, {"max_memory": DEFAULT_MAX_MEMORY}
         # Each with the state of the file that it has open.
-        self._executors: queue.LifoQueue[tuple[SqlExecutor, Stamp]] = queue.LifoQueue()
+        self._processes: queue.LifoQueue[tuple[QueryProcess, Stamp]] = queue.LifoQueue()
         for _ in range(workers):
-            self._executors.put((SqlExecutor(), ()))
+            self._processes.put((QueryProcess(EXECUTOR, settings, seconds), ()))
 
     def close(self) -> None:
         """End the processes that run queries."""
-        while not self._executors.empty():
-            self._executors.get_nowait()[0].close()
+        while not self._processes.empty():
+            self._processes.get_nowait()[0].close()
 
-    def fault(self, sql: str) -> Result:
+    def fault(self, sql: str, stop: Stop) -> Result:
         """Return a failure that says why SQLite would not run a query, if so; nothing is run."""
-        return self.query(f"EXPLAIN {sql}", 1)[0]
+        return self.query(f"EXPLAIN {sql}", 1, stop)[0]
 
-    def query(self, sql: str, max_rows: int) -> tuple[Result, list[str]]:
+    def query(self, sql: str, max_rows: int, stop: Stop) -> tuple[Result, list[str]]:
         """Run one query that reads; for the rest see `LiveDatabase.query`."""
-        executor, stamp = self._executors.get()
+        process, stamp = self._processes.get()
         try:
             before = file_stamp(self._path)
             if stamp != before:  # the open file would show its old state for ever
-                executor.close()
+                process.close()
                 stamp = before
-            result = executor.run(self._path, sql, self._config.query_seconds, max_rows)
+            task = (str(self._path), sql, self._config.query_seconds, max_rows)
+            result = process.run(task, stop)
             warnings = [CHANGED] if file_stamp(self._path) != before else []
         finally:
-            self._executors.put((executor, stamp))
+            self._processes.put((process, stamp))
         return result, warnings + ([UNREAD_LOG] if _log_bytes(self._path, "-wal") else [])
 
 
@@ -109,11 +114,11 @@ class CheckedDatabase:
         schema: Callable[[], Schema],
         workers: int,
     ) -> None:
-        self._config, self._dialect, self._schema = config, dialect, schema
+        self._dialect, self._schema = dialect, schema
         settings = {"url": url, "seconds": config.query_seconds, "max_memory": MAX_MEMORY}
-        self._pools: queue.LifoQueue[Pool] = queue.LifoQueue()
+        self._processes: queue.LifoQueue[QueryProcess] = queue.LifoQueue()
         for _ in range(workers):
-            self._pools.put(Pool("text2sql.serve.query_worker", settings, 1))
+            self._processes.put(QueryProcess(READER, settings, config.query_seconds))
         trusted = config.trusted_functions
         self._validator = lru_cache(maxsize=1)(
             lambda schema: Validator(schema, dialect, functions=trusted)
@@ -121,30 +126,26 @@ class CheckedDatabase:
 
     def close(self) -> None:
         """End the processes that run queries."""
-        while not self._pools.empty():
-            self._pools.get_nowait().close()
+        while not self._processes.empty():
+            self._processes.get_nowait().close()
 
-    def fault(self, sql: str) -> Result:
+    def fault(self, sql: str, _: Stop) -> Result:
         """Return a failure that says why a query would not be run, if so; nothing is run."""
         checked = self._check(sql)
         return checked if isinstance(checked, Result) else Result([], [], None, None, False, 0.0)
 
-    def query(self, sql: str, max_rows: int) -> tuple[Result, list[str]]:
+    def query(self, sql: str, max_rows: int, stop: Stop) -> tuple[Result, list[str]]:
         """Run one query that reads; for the rest see `LiveDatabase.query`."""
         checked = self._check(sql)
         if isinstance(checked, Result):
             return checked, []
         # One more, by which it is seen that there are more.
         bound = limited_sql(checked.sql, checked.tree, self._dialect, max_rows + 1)
-        pool = self._pools.get()
+        process = self._processes.get()
         try:
-            ((_, answer),) = pool.map([[(0, (bound, max_rows))]])
+            return process.run((bound, max_rows), stop), []
         finally:
-            self._pools.put(pool)
-        if isinstance(answer, Failure):
-            limit = self._config.query_seconds
-            return Result([], [], answer.message, answer.kind, False, limit), []
-        return Result(*answer), []
+            self._processes.put(process)
 
     def _check(self, sql: str) -> Checked | Result:
         """Return the checked query, or a failure that says why it must not be run."""

@@ -82,10 +82,13 @@ class Service:
         return self._batcher.is_alive()
 
     def close(self) -> None:
-        """Answer what still waits and end the model's thread and the query workers."""
-        self._batcher.stop(self.config.shutdown_seconds)
+        """End the queries that run, the model's thread and the query workers.
+
+        To be called when nobody waits for an answer any more.
+        """
         if self.database:
             self.database.close()
+        self._batcher.stop(self.config.shutdown_seconds)
         if self.finder:
             self.finder.close()
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from text2sql.serve.config import ServeConfig
 from text2sql.serve.guard import require_token
 from text2sql.serve.messages import Answer, Ask, Refusal, error_body, invalid
+from text2sql.serve.presence import Gone, while_asked
 from text2sql.serve.service import Service
 
 IDLE_SECONDS = 600.0
@@ -29,10 +30,11 @@ async def converse(socket: WebSocket, service: Service) -> None:
     ``sql`` (an `Answer` before anything is run), ``rows`` (its `Rows`), ``done`` (the whole
     `Answer`) or ``error``.
     """
-    async with conversation(socket):
+    most = service.config.max_waiting_per_client
+    async with conversation(socket), read_ahead(socket, most) as inbox:
         known = False
         while True:
-            text = await receive_text(socket)
+            text = await inbox.next()
             request_id = secrets.token_hex(8)
             try:
                 message = parse(text)
@@ -40,7 +42,10 @@ async def converse(socket: WebSocket, service: Service) -> None:
                 if not known:
                     admit(socket, service.config, token)
                     known = True
-                await _answer(socket, service, Ask.model_validate(message), request_id)
+                ask = Ask.model_validate(message)
+                await while_asked(_answer(socket, service, ask, request_id), inbox.ended.wait())
+            except Gone:
+                continue  # to the reason why
             except ValidationError as error:
                 await _send_error(socket, invalid(error.errors()), request_id)
             except Refusal as refusal:
@@ -62,6 +67,54 @@ async def conversation(socket: WebSocket) -> AsyncIterator[None]:
         return  # the other side is gone; there is nobody to tell
     except (TimeoutError, KeyError):  # idle too long, or not text
         await socket.close(POLICY_VIOLATION)
+
+
+class Inbox:
+    """Messages of a connection that wait for their turn; filled by `read_ahead`.
+
+    `ended` is set when there will be no more.
+    """
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+        self._waiting: asyncio.Queue[str] = asyncio.Queue()
+        self._reason: Exception | None = None
+
+    async def fill(self, socket: WebSocket, most: int) -> None:
+        """Take in messages until the connection ends or more than `most` of them wait."""
+        try:
+            text = await socket.receive_text()
+            while self._waiting.qsize() < most:
+                self._waiting.put_nowait(text)
+                text = await socket.receive_text()
+            self._reason = Refusal(429, "busy", f"{most} messages of this connection wait already")
+        except (WebSocketDisconnect, RuntimeError, KeyError) as error:  # the last: not a text
+            self._reason = error
+        self.ended.set()
+        self._waiting.put_nowait("")  # wakes up who waits for a message
+
+    async def next(self) -> str:
+        """Return the next message.
+
+        Raises:
+            Exception: what ended the connection, or TimeoutError where nothing came for long.
+        """
+        async with asyncio.timeout(IDLE_SECONDS):
+            text = await self._waiting.get()
+        if self._reason:
+            raise self._reason
+        return text
+
+
+@asynccontextmanager
+async def read_ahead(socket: WebSocket, most: int) -> AsyncIterator[Inbox]:
+    """Read messages while others are being answered, so that a connection's end is seen then."""
+    inbox = Inbox()
+    reading = asyncio.create_task(inbox.fill(socket, most))
+    try:
+        yield inbox
+    finally:
+        reading.cancel()
 
 
 async def receive_text(socket: WebSocket) -> str:
