@@ -10,7 +10,7 @@ PROFILE ?= qwen2.5-coder-0.5b
 # on several machines. With quantize: TYPES="Q4_K_M Q8_0", MODEL=any Hugging Face folder; with
 # serve-openai: MODEL=a GGUF file or folder, PORT=; with serve also ENGINE=, HOST= and
 # RETRIEVAL=a file of configs/rag/ for few-shot examples.
-# DB_URL=SQLAlchemy URL of a private database, for create-data, eval-private and serve; it goes by
+# DB_URL=SQLAlchemy URL of a private database, for create-data, eval-private, serve and mcp; it goes by
 # the environment, so that a password in it is in no command line of ours.
 export SPIDER_DIR DB_URL NNODES NODE_RANK MASTER_ADDR MASTER_PORT
 
@@ -30,7 +30,7 @@ SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge setup-test test test-all test-elsewhere \
 	test-slow test-megatron test-pages test-services check data-report decontaminate quantize serve \
-	serve-openai test-suite create-data eval-private reproduce plan publish reproduce-published \
+	mcp serve-openai test-suite create-data eval-private reproduce plan publish reproduce-published \
 	results clean $(STAGES)
 
 help: ## list the targets
@@ -121,6 +121,14 @@ eval-private: setup ## judge PREDICTIONS= against GOLD= on a private database (D
 
 serve: setup ## web service on 127.0.0.1:4060 (MODEL=, ENGINE=, DB_URL=, HOST=, PORT=)
 	@$(RUN) serve $(OPTIONS) $(if $(MODEL),--model $(MODEL)) $(if $(ENGINE),--engine $(ENGINE)) \
+		$(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) \
+		$(if $(RETRIEVAL),--retrieval $(RETRIEVAL))
+
+# Over stdio nothing but the protocol may stand on stdout.
+mcp: ## the same for agents, over MCP (MODEL=, ENGINE=, DB_URL=, TRANSPORT=stdio|http, HOST=, PORT=)
+	@scripts/setup.sh cpu >&2
+	@$(RUN) mcp $(OPTIONS) $(if $(MODEL),--model $(MODEL)) $(if $(ENGINE),--engine $(ENGINE)) \
+		$(if $(TRANSPORT),--transport $(TRANSPORT)) \
 		$(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) \
 		$(if $(RETRIEVAL),--retrieval $(RETRIEVAL))
 

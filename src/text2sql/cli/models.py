@@ -1,7 +1,8 @@
-"""Commands on models: ``quantize``, ``serve`` and ``serve-openai``."""
+"""Commands on models: ``quantize``, ``serve``, ``mcp`` and ``serve-openai``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -49,22 +50,58 @@ def serve_openai(model: Path | None, host: str, port: int, context: int, **optio
     serve_with_openai_api(model, host, port, context)
 
 
+def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of `text2sql.serve.command.load_service` to a command."""
+    options = [
+        click.option(
+            "--model", type=PATH, help="Model folder or GGUF file; default: the profile's."
+        ),
+        click.option("--engine", help=f"{', '.join(ENGINES)}; default: the profile's."),
+        click.option(
+            "--infer", help="Name or YAML file of decoding settings; default: the profile's."
+        ),
+        click.option(
+            "--server-url", help="With --engine openai: its address, as http://host:8000/v1."
+        ),
+        click.option("--server-model", help="With --engine openai: the model's name there."),
+        click.option("--db-url", envvar="DB_URL", help="SQLite file or SQLAlchemy URL."),
+        click.option("--host", help="Address to listen on.  [default: 127.0.0.1]"),
+        click.option("--port", type=int, help="Port to listen on.  [default: 4060]"),
+        click.option(
+            "--schema-style", help="ddl, m-schema, ...; default: what the model was trained on."
+        ),
+        click.option("--retrieval", help="Few-shot examples: name or YAML file of a rag config."),
+        click.option(
+            "--config", type=PATH, help="YAML file of further settings (docs/serving.md)."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return run_options(command)
+
+
 @click.command("serve")
-@run_options
-@click.option("--model", type=PATH, help="Model folder or GGUF file; default: the profile's.")
-@click.option("--engine", help=f"{', '.join(ENGINES)}; default: the profile's.")
-@click.option("--infer", help="Name or YAML file of decoding settings; default: the profile's.")
-@click.option("--server-url", help="With --engine openai: its address, as http://host:8000/v1.")
-@click.option("--server-model", help="With --engine openai: the model's name there.")
-@click.option("--db-url", envvar="DB_URL", help="SQLite file or SQLAlchemy URL.")
-@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
-@click.option("--port", type=int, help="Port to listen on.  [default: 4060]")
-@click.option("--schema-style", help="ddl, m-schema, ...; default: what the model was trained on.")
-@click.option("--retrieval", help="Few-shot examples: name or YAML file of a rag config.")
-@click.option("--config", type=PATH, help="YAML file of further settings (docs/serving.md).")
+@service_options
 def serve(**options: Any) -> None:
     """Start the web service: API and pages on http://127.0.0.1:4060."""
     from text2sql.serve.command import serve_profile  # loads the web framework
 
     run = {name: options.pop(name) for name in signature(select_run).parameters}
     serve_profile(run, **options)
+
+
+@click.command("mcp")
+@service_options
+@click.option(
+    "--transport",
+    type=click.Choice(["stdio", "http"]),
+    default="stdio",
+    show_default=True,
+    help="http: the web service, which answers at /mcp.",
+)
+def mcp(transport: str, **options: Any) -> None:
+    """Answer MCP clients: tables, SQL for a question, rows of a query."""
+    from text2sql.serve.command import mcp_profile  # loads the web framework
+
+    run = {name: options.pop(name) for name in signature(select_run).parameters}
+    mcp_profile(run, transport, **options)

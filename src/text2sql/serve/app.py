@@ -22,6 +22,7 @@ from text2sql.schema.text import parse_schema
 from text2sql.serve import results
 from text2sql.serve.guard import Guard
 from text2sql.serve.jobs import watch_jobs
+from text2sql.serve.mcp_server import McpRoute
 from text2sql.serve.messages import Answer, Ask, Refusal, error_answer, invalid
 from text2sql.serve.presence import hung_up, while_asked
 from text2sql.serve.service import Service
@@ -40,10 +41,12 @@ class SchemaText(BaseModel):
 
 def make_app(service: Service) -> FastAPI:
     """Return the app of a service; the service is closed when the app shuts down."""
+    mcp = McpRoute(service)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with mcp.sessions.run():
+            yield
         await asyncio.to_thread(service.close)  # what was cut off is told so meanwhile
 
     app = FastAPI(
@@ -59,6 +62,7 @@ def make_app(service: Service) -> FastAPI:
     _handle_errors(app)
     _add_questions(app, service)
     _add_operations(app, service)
+    app.router.routes.append(mcp)
     _add_pages(app)
     return app
 

@@ -1,7 +1,8 @@
-"""``text2sql serve``: from options to a running server."""
+"""``text2sql serve`` and ``text2sql mcp``: from options to a running server."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -30,14 +31,58 @@ from text2sql.serve.config import TOKEN_VARIABLE, ServeConfig
 from text2sql.serve.database import LiveDatabase, url_secrets
 from text2sql.serve.examples import ExampleFinder, require_answerable
 from text2sql.serve.logs import set_up_logs
+from text2sql.serve.mcp_server import PATH
+from text2sql.serve.mcp_stdio import protocol_streams, serve_stdio
 from text2sql.serve.service import Service
 from text2sql.stage import Graph
 from text2sql.train.stage import model_of
 
 MAX_CONNECTIONS = 1000
+# Longer than clients keep an idle connection (httpx: 5), or they would ask on one just closed.
+KEEP_ALIVE_SECONDS = 30
 
 
-def serve_profile(
+def serve_profile(run: dict[str, Any], **options: Any) -> None:
+    """Load the model and the database, then serve over HTTP until told to stop.
+
+    Args:
+        run: options that select a run; its profile says how prompts look.
+        options: those of `load_service`.
+
+    Raises:
+        UserError: see `load_service`; or the port is taken.
+    """
+    serve(load_service(run, **options))
+
+
+def mcp_profile(run: dict[str, Any], transport: str, **options: Any) -> None:
+    """Load the model and the database, then answer MCP clients until told to stop.
+
+    Args:
+        run: options that select a run; its profile says how prompts look.
+        transport: ``stdio``, or ``http``: the web service, which answers at ``/mcp``.
+        options: those of `load_service`.
+
+    Raises:
+        UserError: see `load_service`; or there is no database to ask.
+    """
+    if transport == "http":
+        serve_profile(run, **options)
+        return
+    with protocol_streams() as streams:
+        service = load_service(run, **options, listens=False)
+        if service.database is None:
+            service.close()
+            raise UserError("MCP clients ask a database; name it with --db-url or DB_URL")
+        _set_up_logs(service.config)
+        click.echo("text2sql: MCP on stdin and stdout (Ctrl-C stops)", err=True)
+        try:
+            asyncio.run(serve_stdio(service, *streams))
+        finally:
+            service.close()
+
+
+def load_service(
     run: dict[str, Any],
     *,
     model: Path | None,
@@ -46,9 +91,10 @@ def serve_profile(
     server_url: str | None,
     server_model: str | None,
     config: Path | None,
+    listens: bool = True,
     **settings: Any,
-) -> None:
-    """Load the model and the database, then serve until told to stop.
+) -> Service:
+    """Return the service of a model and a database.
 
     Args:
         run: options that select a run; its profile says how prompts look.
@@ -58,6 +104,7 @@ def serve_profile(
         server_url: address of an OpenAI-compatible server, for engine ``openai``.
         server_model: the model's name there.
         config: YAML file of a `ServeConfig`.
+        listens: whether it will listen on a port, which must then be free.
         settings: keys of `ServeConfig` that replace those of the file.
 
     Raises:
@@ -67,7 +114,8 @@ def serve_profile(
     profile = graph.run.profile
     data = data_config(graph.run)
     serving = serve_config(config, settings, data)
-    require_free(serving.host, serving.port)
+    if listens:
+        require_free(serving.host, serving.port)
     decoding = infer_config(profile, engine, infer, server_url, server_model)
     # First what fails fast; loading a model, or even training it, takes its time.
     database = LiveDatabase(serving) if serving.db_url else None
@@ -77,22 +125,27 @@ def serve_profile(
     template = load_template(profile.model.template, model)
     loaded = load_engine(model, decoding, template.stop_words, profile.machine.device)
     asking = Asking(template, data.system, serving.schema_style)
-    serve(Service(loaded, decoding, asking, name, serving, database, finder))
+    return Service(loaded, decoding, asking, name, serving, database, finder)
 
 
 def serve(service: Service) -> None:
     """Serve until SIGINT or SIGTERM; running requests are finished first."""
     config = service.config
-    url = config.db_url.get_secret_value() if config.db_url else ""
-    token = config.token.get_secret_value() if config.token else ""
-    set_up_logs([token, *url_secrets(url)])
+    _set_up_logs(config)
     host = f"[{config.host}]" if ":" in config.host else config.host
-    click.echo(f"text2sql: http://{host}:{config.port}/ (Ctrl-C stops)", err=True)
+    address = f"http://{host}:{config.port}"
+    click.echo(f"text2sql: {address}/, for MCP {address}{PATH} (Ctrl-C stops)", err=True)
     server = uvicorn.Server(server_settings(config, make_app(service)))
     try:
         server.run()
     except KeyboardInterrupt:
         return  # uvicorn has shut down in order and only passes the signal on
+
+
+def _set_up_logs(config: ServeConfig) -> None:
+    url = config.db_url.get_secret_value() if config.db_url else ""
+    token = config.token.get_secret_value() if config.token else ""
+    set_up_logs([token, *url_secrets(url)])
 
 
 def server_settings(config: ServeConfig, app: Any) -> uvicorn.Config:
@@ -107,6 +160,7 @@ def server_settings(config: ServeConfig, app: Any) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=config.shutdown_seconds,
     )
 

@@ -39,10 +39,12 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up_logs(secrets: Iterable[str]) -> None:
-    """Send the service's and the web server's logs to stderr as JSON."""
+    """Send the logs of the service, the web server and MCP to stderr as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(secrets))
-    for name in ("text2sql.serve", "uvicorn"):
+    # MCP's library tells session ids besides warnings, and those stand in for a session's owner.
+    levels = {"text2sql.serve": logging.INFO, "uvicorn": logging.INFO, "mcp": logging.WARNING}
+    for name, level in levels.items():
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(logging.INFO)
+        logger.setLevel(level)

@@ -100,6 +100,24 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> Refusal:
     return Refusal(422, "invalid_request", message[:300])
 
 
+def check_text(name: str, text: str, most: int) -> None:
+    """Raise Refusal for a text that is too long or that UTF-8 cannot hold.
+
+    Args:
+        name: what it is called in the request.
+        text: what was given.
+        most: characters that are allowed.
+    """
+    if len(text) > most:
+        message = f"{name} has {len(text)} characters, {most} are allowed"
+        raise Refusal(413, "too_long", message)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        message = f"{name} holds half a character (a lone surrogate)"
+        raise Refusal(422, "invalid_request", message) from None
+
+
 def error_body(error: HTTPException, request_id: str) -> dict[str, Any]:
     """Return a refusal as the JSON that every error answer has."""
     kind = getattr(error, "kind", None) or KINDS.get(error.status_code, "http")

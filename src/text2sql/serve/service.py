@@ -1,4 +1,4 @@
-"""What the service does, whatever way it is asked: HTTP or WebSocket."""
+"""What the service does, whatever way it is asked: HTTP, WebSocket or MCP."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from text2sql.serve.database import LiveDatabase
 from text2sql.serve.examples import MISSING, ExampleFinder
 from text2sql.serve.fair_queue import FairQueue, QueueFullError
 from text2sql.serve.json_rows import json_rows
-from text2sql.serve.messages import Answer, Ask, Refusal, Rows, SolvedQuestion
+from text2sql.serve.messages import Answer, Ask, Refusal, Rows, SolvedQuestion, check_text
 from text2sql.serve.metrics import Metrics
-from text2sql.sql.validate import find_fault
+from text2sql.sql.validate import MAX_CHARACTERS, find_fault
 
 CUT = "the answer reached its length limit; the SQL may be incomplete"
 PRUNED = "the schema was too long; the model saw only what seemed relevant to the question"
@@ -95,7 +95,7 @@ class Service:
     def live_schema(self) -> Schema:
         """Return the configured database's schema; raise Refusal when there is none."""
         if self.database is None:
-            raise Refusal(404, "no_database", "no database is configured; start with --db-url")
+            raise _no_database()
         return self.database.schema()
 
     async def ask(
@@ -125,7 +125,7 @@ class Service:
         sql = reply.prediction.sql
         taken_apart = any(CONTROL in text for text in (ask.question, ask.evidence, target.text))
         warnings = [*target.warnings, *([SEPARATED] if taken_apart else []), *_notes(reply)]
-        fault = await self._fault(sql, target)
+        fault = await self._fault(sql, target.schema, target.database)
         answer = Answer(
             sql=sql,
             valid=fault is None,
@@ -146,6 +146,29 @@ class Service:
             )
         return answer
 
+    async def run(self, sql: str, max_rows: int | None) -> tuple[Rows, list[str]]:
+        """Run a query on the configured database, if it passes the checks of an answer's SQL.
+
+        Args:
+            sql: one statement.
+            max_rows: rows to return at most; the service's own limit holds besides.
+
+        Returns:
+            The rows, with the error where it failed, and warnings about what they were read from.
+
+        Raises:
+            Refusal: it is not run, with the reason.
+        """
+        if self.database is None:
+            raise _no_database()
+        _require_execution(self.database)
+        check_text("sql", sql, MAX_CHARACTERS)
+        if not sql.strip():
+            raise Refusal(422, "invalid_request", "sql is empty")
+        if fault := await self._fault(sql, None, self.database):
+            raise Refusal(422, "invalid_sql", fault)
+        return await self._rows(sql, max_rows)
+
     def _check(self, ask: Ask) -> None:
         limits = (
             ("question", ask.question, self.config.max_question_characters),
@@ -153,22 +176,14 @@ class Service:
             ("db_schema", ask.db_schema or "", self.config.max_schema_characters),
         )
         for name, text, most in limits:
-            if len(text) > most:
-                message = f"{name} has {len(text)} characters, {most} are allowed"
-                raise Refusal(413, "too_long", message)
-            try:
-                text.encode("utf-8")
-            except UnicodeEncodeError:
-                message = f"{name} holds half a character (a lone surrogate)"
-                raise Refusal(422, "invalid_request", message) from None
+            check_text(name, text, most)
         if not ask.question.strip():
             raise Refusal(422, "invalid_request", "question is empty")
         if ask.execute and ask.db_schema is not None:
             message = "execute runs on the configured database; leave db_schema out"
             raise Refusal(422, "invalid_request", message)
-        if ask.execute and self.database and not self.database.executes:
-            message = f"queries are not run on {self.database.kind}; it gives its schema"
-            raise Refusal(422, "no_execution", message)
+        if ask.execute and self.database:
+            _require_execution(self.database)
 
     def _target(self, ask: Ask) -> _Target:
         """Return the schema to ask about."""
@@ -216,14 +231,15 @@ class Service:
             raise Refusal(413, "too_long", message)
         return reply
 
-    async def _fault(self, sql: str, target: _Target) -> str | None:
-        database = target.database
+    async def _fault(
+        self, sql: str, schema: Schema | None, database: LiveDatabase | None
+    ) -> str | None:
         # The database judges names better than we can, and without running anything.
         explains = database is not None and database.executes
         dialect = database.dialect if database else None
-        schema = None if explains else target.schema
+        known = None if explains else schema
         trusted = self.config.trusted_functions
-        fault = await asyncio.to_thread(find_fault, sql, schema, dialect, trusted)
+        fault = await asyncio.to_thread(find_fault, sql, known, dialect, trusted)
         return await database.fault(sql) if database and explains and not fault else fault
 
     async def _rows(self, sql: str, wanted: int | None) -> tuple[Rows, list[str]]:
@@ -244,6 +260,16 @@ class Service:
             error=reason,
             error_kind=result.error_kind,
         ), notes
+
+
+def _no_database() -> Refusal:
+    return Refusal(404, "no_database", "no database is configured; start with --db-url")
+
+
+def _require_execution(database: LiveDatabase) -> None:
+    if not database.executes:
+        message = f"queries are not run on {database.kind}; it gives its schema"
+        raise Refusal(422, "no_execution", message)
 
 
 def _notes(reply: Reply) -> list[str]:
