@@ -307,7 +307,8 @@ def test_a_server_that_is_told_to_stop_ends_what_runs(start: Start, database: Pa
 
     with suppress(Exception):  # the client has much to say of a server that goes away
         anyio.run(wait_in_vain)
-    assert server.uvicorn.should_exit and not running(server)
+    assert server.uvicorn.should_exit
+    wait_until(lambda: not running(server))
 
 
 def test_the_token_is_asked_for(start: Start, database: Path) -> None:
