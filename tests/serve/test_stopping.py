@@ -70,13 +70,11 @@ def test_one_who_hangs_up_stops_the_query(start: Start, database: Path) -> None:
 
 def test_one_who_is_cut_off_stops_the_query(start: Start, database: Path) -> None:
     server = start(database, query_seconds=FOREVER)
-    socket = open_socket(server)
-    ask_and_wait_for_sql(socket)
-    wait_until(lambda: running(server))
-    socket.socket.close()  # no closing handshake
+    with suppress(ConnectionClosed), open_socket(server) as socket:
+        ask_and_wait_for_sql(socket)
+        wait_until(lambda: running(server))
+        socket.socket.close()  # no closing handshake
     wait_until(lambda: not running(server))
-    with suppress(ConnectionClosed):
-        socket.close()
 
 
 def test_a_request_that_is_given_up_stops_the_query(start: Start, database: Path) -> None:
