@@ -14,7 +14,7 @@ from text2sql.pipeline.plan import launch_line
 from text2sql.pipeline.registry import build_graph
 from text2sql.profile import Profile, load_profile
 from text2sql.progress import Progress
-from text2sql.report import publish
+from text2sql.report import pages, publish
 from text2sql.report.doc_blocks import inference_block
 from text2sql.report.quantization import run as make_table
 from text2sql.report.quantization import storage_text
@@ -169,9 +169,10 @@ def test_nothing_is_said_where_every_row_divides() -> None:
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout whose pages hold nothing but the marks."""
     folder = tmp_path / "checkout"
-    for name in publish.PAGES:
+    for name, blocks in pages.PAGES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(f"{publish.BEGIN}\n{publish.END}\n", encoding="utf-8")
+        marks = (f"{begin}\n{end}\n" for begin, end in map(pages.markers, blocks))
+        (folder / name).write_text("".join(marks), encoding="utf-8")
     (folder / "configs").mkdir()
     monkeypatch.setenv("TEXT2SQL_ROOT", str(folder))
     return folder
