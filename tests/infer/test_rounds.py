@@ -124,6 +124,20 @@ def test_a_model_that_fails_while_it_reads_remembers_nothing_wrong(
     assert facts(loaded.generate(prompts)) == alone
 
 
+def test_a_model_with_a_sliding_window_reads_every_prefix_anew(
+    tmp_path: Path, prompts: list[Prompt]
+) -> None:
+    tokenizer = make_tokenizer(["SELECT a FROM b"], 400, first=CHATML, eos_token=CHATML[1])
+    window = {"use_sliding_window": True, "sliding_window": 16, "max_window_layers": 1}
+    qwen2 = make_model("qwen2", tokenizer, seed=2, spread=0.2, **window)
+    folder = save(tmp_path, qwen2, tokenizer)
+    asked = prompts[:6]
+    one_by_one = engine(folder, 1, max_new_tokens=4)
+    expected = {p.id: facts(one_by_one.generate([p]))[p.id] for p in asked[::-1]}
+    fresh = {p.id: facts(engine(folder, 1, max_new_tokens=4).generate([p]))[p.id] for p in asked}
+    assert expected == fresh
+
+
 def test_a_listener_hears_one_answer_that_grows(model: Path, prompts: list[Prompt]) -> None:
     heard: dict[int, list[str]] = {prompt.id: [] for prompt in prompts}
     listening = [Prompt(p.id, p.tokens, listener=heard[p.id].append) for p in prompts]

@@ -18,6 +18,7 @@ from transformers import (
     LogitsProcessor,
     LogitsProcessorList,
 )
+from transformers.cache_utils import DynamicLayer
 from transformers.generation.streamers import BaseStreamer
 
 from text2sql.infer.attention import cpu_attention
@@ -127,10 +128,12 @@ class TransformersEngine(TokenizerEngine):
         if not prefix:
             return None
         cache, read = self._remembered, common_prefix(self._read, prefix)
-        if cache is None or any(cache.is_sliding):  # a window forgets, and cannot go back
-            cache, read = DynamicCache(config=self._model.config), 0
         self._read = []  # until it is there again: an error may leave the cache in between
-        cache.crop(read)
+        # Layers of other kinds, such as sliding windows, forget: they cannot go back to a prefix.
+        if cache is not None and all(type(layer) is DynamicLayer for layer in cache.layers):
+            cache.crop(read)
+        else:
+            cache, read = DynamicCache(config=self._model.config), 0
         if read < len(prefix):
             tokens = torch.tensor([prefix[read:]], device=self._model.device)
             self._model(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
