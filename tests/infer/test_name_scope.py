@@ -62,6 +62,7 @@ def accepted(text: str, scope: NameScope = SCOPE) -> str | None:
         "SELECT count(*) number, city FROM shop GROUP BY city ORDER BY number",
         "SELECT a.name, b.model FROM shop a, bike b WHERE a.shop_id = b.shop_id AND order_fee > 0",
         "SELECT name -- FROM nowhere\nFROM shop",
+        "SELECT name /* of a\n colour */ FROM shop",
         "SELECT 1",
     ],
 )

@@ -13,27 +13,18 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from text2sql.infer.sql_lexemes import Lexeme, lexemes_of
 from text2sql.schema import Schema
 
 Columns = frozenset[str] | None  # of a table, in lower case; None: not known, any may be there
 Phase = Literal["select", "source", "from", "rest"]
 
-LEXEME = re.compile(
-    r"""(?P<fence>```)
-    | (?P<comment>--[^\n]*|\s+)
-    | (?P<string>'(?:[^']|'')*(?:'|$))
-    | (?P<quoted>"(?:[^"]|"")*(?:"|$)|`[^`]*(?:`|$)|\[[^\]]*(?:\]|$))
-    | (?P<number>\d[\w.]*)
-    | (?P<word>[^\W\d]\w*)
-    | (?P<mark>.)""",
-    re.VERBOSE | re.DOTALL,
-)
 BEGIN = re.compile(r"\s*(?:select|with)\b|.*```sql\s", re.IGNORECASE | re.DOTALL)
 ROW_IDS = frozenset({"rowid", "oid", "_rowid_"})
 USUAL_ALIAS = re.compile(r"[a-z]\d*")  # before FROM has said which aliases there are
@@ -80,7 +71,7 @@ class NameScope:
             return True
         start = 0 if text[begin.end() - 1].isalpha() else begin.end()
         try:
-            _Reader(self, list(_lexemes(text[start:], ended)), ended).read()
+            _Reader(self, list(lexemes_of(text[start:], ended)), ended).read()
         except _NoSuchName:
             return False
         return True
@@ -98,28 +89,6 @@ class _NoSuchName(Exception):
     """However the text goes on, a name in it is wrong."""
 
 
-class _Lexeme(NamedTuple):
-    kind: str
-    text: str  # of names in lower case and without quotes
-    cut: bool  # whether more of it may follow
-
-
-def _lexemes(text: str, ended: bool) -> Iterator[_Lexeme]:
-    for match in LEXEME.finditer(text):
-        kind, value = str(match.lastgroup), match.group()
-        at_end = match.end() == len(text) and not ended
-        if kind == "fence":
-            return
-        if kind == "word":
-            yield _Lexeme(kind, value.casefold(), at_end)
-        elif kind == "quoted":
-            closed = len(value) > 1 and value[-1] == {"[": "]"}.get(value[0], value[0])
-            kind = "text" if value[0] == '"' else "name"  # SQLite takes both for a name or a text
-            yield _Lexeme(kind, value[1 : -1 if closed else None].casefold(), not closed)
-        elif kind != "comment":
-            yield _Lexeme(kind, value, False)
-
-
 @dataclass
 class _Query:
     """A SELECT, as far as it is written."""
@@ -135,7 +104,7 @@ class _Query:
 
 
 class _Reader:
-    def __init__(self, scope: NameScope, lexemes: list[_Lexeme], ended: bool) -> None:
+    def __init__(self, scope: NameScope, lexemes: list[Lexeme], ended: bool) -> None:
         self._scope, self._lexemes, self._ended = scope, lexemes, ended
         self._tables = dict(scope.tables)  # and those that WITH defines
         self._query: _Query | None = None
@@ -153,12 +122,12 @@ class _Reader:
         while self._ended and self._query:
             self._close()
 
-    def _at(self, offset: int) -> _Lexeme:
+    def _at(self, offset: int) -> Lexeme:
         place = self._place + offset
         inside = 0 <= place < len(self._lexemes)
-        return self._lexemes[place] if inside else _Lexeme("", "", False)
+        return self._lexemes[place] if inside else Lexeme("", "", False)
 
-    def _step(self, lexeme: _Lexeme) -> None:
+    def _step(self, lexeme: Lexeme) -> None:
         if lexeme.kind == "mark":
             self._mark(lexeme.text)
         elif lexeme.kind == "word" and lexeme.text in KEYWORDS and self._at(-1).text != ".":
@@ -180,7 +149,7 @@ class _Reader:
         elif mark == "," and query and query.depth == self._depth and query.phase == "from":
             query.phase = "source"
 
-    def _keyword(self, keyword: _Lexeme) -> None:
+    def _keyword(self, keyword: Lexeme) -> None:
         query, word = self._query, keyword.text
         own = query is not None and query.depth == self._depth
         if word == "select":
@@ -221,7 +190,7 @@ class _Reader:
         for qualifier, column in query.uses:
             self._resolve(query, qualifier, column)
 
-    def _name(self, name: _Lexeme) -> None:
+    def _name(self, name: Lexeme) -> None:
         query = self._query
         following = self._at(1)
         if query is None:  # WITH name AS (...)
@@ -244,15 +213,15 @@ class _Reader:
         elif name.kind != "text" and not (following.kind == "" and self._may_be_called(name)):
             self._use(query, "", name)
 
-    def _may_be_called(self, name: _Lexeme) -> bool:
+    def _may_be_called(self, name: Lexeme) -> bool:
         return not self._ended and name.text in self._scope.functions
 
-    def _ends_operand(self, lexeme: _Lexeme) -> bool:
+    def _ends_operand(self, lexeme: Lexeme) -> bool:
         if lexeme.kind == "word":
             return lexeme.text not in KEYWORDS or lexeme.text == "end"
         return lexeme.kind in ("string", "number", "name", "text") or lexeme.text == ")"
 
-    def _source(self, query: _Query, name: _Lexeme) -> None:
+    def _source(self, query: _Query, name: Lexeme) -> None:
         if name.cut:
             is_nested = self._at(-1).text == "(" and "select".startswith(name.text)
             self._require(is_nested or _starts(self._tables, name.text))
@@ -267,7 +236,7 @@ class _Reader:
         query.sources[query.latest] = columns
         query.phase = "from"
 
-    def _alias(self, query: _Query, alias: _Lexeme) -> None:
+    def _alias(self, query: _Query, alias: Lexeme) -> None:
         if query.phase == "select" or query.depth != self._depth:
             query.outputs.add(alias.text)
         elif query.phase == "from" and alias.cut:
@@ -292,7 +261,7 @@ class _Reader:
             return True
         return False
 
-    def _use(self, query: _Query, qualifier: str, column: _Lexeme) -> None:
+    def _use(self, query: _Query, qualifier: str, column: Lexeme) -> None:
         """Take note of a column; hold it against the tables if they are known."""
         name = column.text
         if query.phase == "select":
