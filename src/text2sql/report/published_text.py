@@ -190,6 +190,7 @@ def _made(record: Record, up: str) -> str:
         f" SHA-256 {suites['sha256'][:12]}; plain databases {plain};"
         f" test-suite-sql-eval {record['metric']['version']} with --plug_value, SQLite"
         f" {record['metric']['sqlite']}, Python {versions['python']}; commit"
-        f" {record['git']['sha'][:10]}; {record['seconds'] / 60:.0f} minutes."
+        f" {record['git']['sha'][:10]}; {record['seconds']:.0f} seconds with --jobs"
+        f" {record['settings']['jobs']}."
         f" Record: [{path}]({up}{path})"
     )

@@ -18,7 +18,7 @@ from text2sql.report.published_text import (
 from text2sql.report.record import LEVELS, titles, total_seconds
 from text2sql.report.table import accuracy_table, caption, render_table
 from text2sql.report.text import text_table
-from text2sql.report.uncertainty import evidence_table
+from text2sql.report.uncertainty import SIGNIFICANCE, evidence_table
 
 DEFAULT_RECORD = f"{DEFAULT_PROFILE}_sample.json"
 FAMILY = "qwen2.5-coder"
@@ -96,7 +96,8 @@ def _short(record: dict[str, Any], with_chart: bool = True) -> str:
             markdown_text(Table([*accuracy.header, "SE", "vs first", "p"], rows)),
             *([_chart(record, "")] if with_chart else []),
             "**Bold**: best beyond chance; ≈: not worse beyond chance (exact McNemar test, Holm,"
-            f" 5 %); SE: standard error. {total_seconds(record) / 60:.0f} minutes over all stages"
+            f" {100 * SIGNIFICANCE:.0f} %); SE: standard error."
+            f" {total_seconds(record) / 60:.0f} minutes over all stages"
             f" on {machine['cores']} cores, {memory:.1f} GB of memory at most in one process."
             f" Record: {_link(record, '')}",
         ]

@@ -19,7 +19,7 @@ from text2sql.report.record import (
     titles,
     total_seconds,
 )
-from text2sql.report.uncertainty import evidence_table, marks
+from text2sql.report.uncertainty import SIGNIFICANCE, evidence_table, marks
 from text2sql.run import Run
 from text2sql.stage import Graph, Job, Stage, StageKind
 
@@ -52,7 +52,7 @@ def render_table(record: dict[str, Any]) -> str:
         f"**{record['title']}, dataset {record['dataset']}**: {caption(record)}",
         markdown_text(accuracy_table(record)),
         "**bold**: significantly better than every other row; ≈: not significantly worse than the"
-        " best (exact McNemar test, Holm, 5 %)."
+        f" best (exact McNemar test, Holm, {100 * SIGNIFICANCE:.0f} %)."
         if len(record["rows"]) > 1
         else "",
         markdown_text(evidence_table(record)),
