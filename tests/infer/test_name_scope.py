@@ -63,6 +63,7 @@ def accepted(text: str, scope: NameScope = SCOPE) -> str | None:
         "SELECT a.name, b.model FROM shop a, bike b WHERE a.shop_id = b.shop_id AND order_fee > 0",
         "SELECT name -- FROM nowhere\nFROM shop",
         "SELECT name /* of a\n colour */ FROM shop",
+        "SELECT T1.name, T10.model FROM bike AS T10 JOIN shop AS T1 ON T1.shop_id = T10.shop_id",
         "SELECT 1",
     ],
 )
@@ -79,7 +80,7 @@ def test_what_sqlite_resolves_may_be_written(query: str) -> None:
         ("SELECT name FROM bike WHERE price > 1", "SELECT name FROM bike "),
         ("SELECT name FROM readers", "SELECT name FROM "),
         ("SELECT T1.name, T1.price FROM shop", "SELECT T1.name, T1."),  # no table has both
-        ("SELECT T1.price FROM shop AS T1", "SELECT T1.price FROM shop AS T1"),
+        ("SELECT T1.price FROM shop AS T1", "SELECT T1.price FROM shop AS T"),
         ("SELECT T1.name FROM shop AS T1 JOIN bike AS T2 ON T1.bike_id = 1", None),
         ("SELECT T2.name FROM shop AS T1 JOIN bike AS T2 ON 1 = 1", None),
         ("SELECT bike.name FROM shop JOIN bike", "SELECT bike."),
@@ -89,6 +90,11 @@ def test_what_sqlite_resolves_may_be_written(query: str) -> None:
         ("SELECT name FROM shop WHERE shop_id IN (SELECT model FROM shop)", None),
         ("SELECT name FROM shop ORDER BY T2.price", "SELECT name FROM shop ORDER BY T"),
         ("SELECT s.name FROM shop AS s; SELECT x", None),
+        ("SELECT T2.name FROM bike AS T2ON", "SELECT T2.name FROM bike AS T"),
+        ("SELECT T1.name, T2.model FROM shop AS T2", "SELECT T1.name, T2.model FROM shop AS T"),
+        ("SELECT name FROM shop WHERE name(city) = 1", "SELECT name FROM shop WHERE name"),
+        ("SELECT T1.name FROM shop AS T1 WHERE T1.city(1)", None),
+        ("SELECT name FROM shop JOIN bike(1)", "SELECT name FROM shop JOIN bike"),
     ],
 )
 def test_other_names_are_refused_where_it_shows(query: str, until: str | None) -> None:
@@ -186,6 +192,14 @@ def test_the_best_token_that_may_follow_is_left() -> None:
     mask_scores(scores, lambda token: tried.append(token) or token == 97, greedy=True)  # type: ignore[func-returns-value]
     assert scores.argmax() == 97
     assert list(dict.fromkeys(tried)) == [99, 98, 97]
+
+
+@pytest.mark.parametrize("greedy", [True, False])
+def test_more_tokens_are_tried_where_none_of_the_best_may_follow(greedy: bool) -> None:
+    scores = np.arange(5 * FEW, dtype=np.float32)
+    mask_scores(scores, lambda token: token in (FEW, 2 * FEW), greedy=greedy)
+    assert scores.argmax() == 2 * FEW
+    assert np.isfinite(scores[FEW])
 
 
 def test_a_draw_is_among_the_tokens_that_may_follow() -> None:

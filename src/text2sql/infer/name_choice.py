@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-FEW = 64  # of the best tokens are tried; further down a model no longer means what it writes
+FEW = 64  # of the best tokens are tried at first
+MANY = 4096  # where none of those may follow; further down it is a fragment of other scripts
 
 
 def mask_scores(scores: Any, allows: Callable[[int], bool], *, greedy: bool) -> None:
@@ -20,21 +21,23 @@ def mask_scores(scores: Any, allows: Callable[[int], bool], *, greedy: bool) -> 
         greedy: whether only the best of the tokens left counts. Tokens after it are not tried then.
     """
     values = np.asarray(scores, dtype=np.float32)
-    if greedy and allows(int(values.argmax())):  # mostly so; to sort takes a hundred times as long
+    best = np.array([values.argmax()])
+    fits = {int(best[0]): allows(int(best[0]))}
+    if greedy and fits[int(best[0])]:  # mostly so; to sort takes a hundred times as long
         return
-    few = min(FEW, len(values))
-    best = np.argpartition(-values, few - 1)[:few]
-    refused = []
-    for token in best[np.argsort(-values[best], kind="stable")].tolist():
-        if not allows(token):
-            refused.append(token)
-        elif greedy:
+    for count in (min(FEW, len(values)), min(MANY, len(values))):
+        best = np.argpartition(-values, count - 1)[:count]
+        for token in best[np.argsort(-values[best], kind="stable")].tolist():
+            if token not in fits:
+                fits[token] = allows(token)
+            if greedy and fits[token]:
+                break
+        if any(fits.values()):
             break
-    if len(refused) == few:
+    else:
         return
     if not greedy:
         cut = np.ones(len(values), dtype=bool)
         cut[best] = False
         scores[cut] = -np.inf
-    if refused:
-        scores[refused] = -np.inf
+    scores[[token for token, may_follow in fits.items() if not may_follow]] = -np.inf

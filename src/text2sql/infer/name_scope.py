@@ -28,6 +28,7 @@ Phase = Literal["select", "source", "from", "rest"]
 BEGIN = re.compile(r"\s*(?:select|with)\b|.*```sql\s", re.IGNORECASE | re.DOTALL)
 ROW_IDS = frozenset({"rowid", "oid", "_rowid_"})
 USUAL_ALIAS = re.compile(r"[a-z]\d*")  # before FROM has said which aliases there are
+NUMBERED = re.compile(r"[a-z]+\d+")  # an alias that is whole; no letter comes after its number
 AFTER_FROM = frozenset(
     ("where", "group", "having", "order", "limit", "window", "union", "intersect", "except")
 )
@@ -200,12 +201,16 @@ class _Reader:
         if following.text == "." and following.kind == "mark":
             self._place += 2
             if self._place < len(self._lexemes) and query.phase != "source":
+                self._require(self._at(1).text != "(")
                 self._use(query, name.text, self._at(0))
             elif query.phase == "source":
                 self._add_source(self._at(0).text, None)
         elif following.text == "(" and following.kind == "mark":
             if query.phase == "source":
+                self._require(name.text not in self._tables)
                 self._add_source(name.text, None)
+            else:
+                self._require(name.text in self._scope.functions)
         elif query.phase == "source":
             self._source(query, name)
         elif self._at(-1).text == "as" or self._ends_operand(self._at(-1)):
@@ -241,6 +246,7 @@ class _Reader:
             query.outputs.add(alias.text)
         elif query.phase == "from" and alias.cut:
             self._require(not self._would_end_from(query, alias.text))
+            self._require(self._may_be_alias(query, alias.text))
         elif query.phase == "from" and query.latest:
             columns = query.sources.pop(query.latest)
             self._require(alias.text not in query.sources)
@@ -249,6 +255,21 @@ class _Reader:
                 self._require(qualifier != alias.text or _has(columns, column))
         else:
             self._use(query, "", alias)
+
+    def _may_be_alias(self, query: _Query, beginning: str) -> bool:
+        """Say whether the latest source may get an alias that so begins.
+
+        Columns named before FROM may speak against an alias with a number, such as T2. A model that
+        means it then would write it together with the next word ("T2ON"), were it not held here.
+        """
+        numbered = NUMBERED.match(beginning)
+        if numbered is None or not query.latest:
+            return True
+        columns, alias = query.sources[query.latest], numbered.group()
+        if all(_has(columns, column) for qualifier, column in query.uses if qualifier == alias):
+            return True
+        others = {qualifier for qualifier, _ in query.uses if qualifier != alias}
+        return _starts(others, beginning)
 
     def _would_end_from(self, query: _Query, word: str) -> bool:
         """Say whether a word becomes one after which a table that is missing cannot come."""
