@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from text2sql.data.sample import ensure_sample_databases
-from text2sql.infer.name_choice import FEW, mask_scores
+from text2sql.infer.name_choice import FEW, Draw, leave_one
 from text2sql.infer.name_scope import NameScope
 from text2sql.schema import Column, Schema, Table, read_schema
 
@@ -189,26 +189,38 @@ def test_nothing_makes_it_fail() -> None:
 def test_the_best_token_that_may_follow_is_left() -> None:
     scores = np.arange(100, dtype=np.float32)
     tried = []
-    mask_scores(scores, lambda token: tried.append(token) or token == 97, greedy=True)  # type: ignore[func-returns-value]
-    assert scores.argmax() == 97
-    assert list(dict.fromkeys(tried)) == [99, 98, 97]
+    leave_one(scores, lambda token: tried.append(token) or token == 97)  # type: ignore[func-returns-value]
+    assert np.flatnonzero(np.isfinite(scores)).tolist() == [97]
+    assert tried == [99, 98, 97]
 
 
-@pytest.mark.parametrize("greedy", [True, False])
-def test_more_tokens_are_tried_where_none_of_the_best_may_follow(greedy: bool) -> None:
+@pytest.mark.parametrize("draw", [None, Draw(0.1, 0.5, np.random.default_rng(1))])
+def test_more_tokens_are_tried_where_none_of_the_best_may_follow(draw: Draw | None) -> None:
     scores = np.arange(5 * FEW, dtype=np.float32)
-    mask_scores(scores, lambda token: token in (FEW, 2 * FEW), greedy=greedy)
-    assert scores.argmax() == 2 * FEW
-    assert np.isfinite(scores[FEW])
+    leave_one(scores, lambda token: token in (FEW, 2 * FEW), draw)
+    assert np.flatnonzero(np.isfinite(scores)).tolist() == [2 * FEW]
 
 
-def test_a_draw_is_among_the_tokens_that_may_follow() -> None:
+def test_tokens_are_drawn_by_their_share_among_those_that_may_follow() -> None:
+    chance = np.random.default_rng(3)
+    shares = np.array([0.5, 0.25, 0.15, 0.1], dtype=np.float32)
+    counts = np.zeros(4)
+    for _ in range(4000):
+        scores = np.log(shares) * 0.7
+        leave_one(scores, lambda token: token != 0, Draw(0.7, 1.0, chance))
+        counts[scores.argmax()] += 1
+    assert np.allclose(counts / 4000, [0, 0.5, 0.3, 0.2], atol=0.03)
+
+
+def test_a_nucleus_leaves_out_the_least_likely() -> None:
+    draw = Draw(1.0, 0.7, np.random.default_rng(3))
+    scores = np.log(np.array([0.5, 0.25, 0.15, 0.1]))
+    drawn = [list(draw.order(scores)) for _ in range(50)]
+    assert all(sorted(tokens) == [0, 1] for tokens in drawn)
+
+
+@pytest.mark.parametrize("draw", [None, Draw(1.0, 1.0, np.random.default_rng(1))])
+def test_where_nothing_fits_the_model_goes_its_own_way(draw: Draw | None) -> None:
     scores = np.arange(100, dtype=np.float32)
-    mask_scores(scores, lambda token: token % 2 == 0, greedy=False)
-    assert np.flatnonzero(np.isfinite(scores)).tolist() == list(range(100 - FEW, 100, 2))
-
-
-def test_where_nothing_fits_the_model_goes_its_own_way() -> None:
-    scores = np.arange(100, dtype=np.float32)
-    mask_scores(scores, lambda _: False, greedy=False)
+    leave_one(scores, lambda _: False, draw)
     assert scores.tolist() == list(range(100))

@@ -12,12 +12,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from text2sql.errors import UserError
 from text2sql.hardware import thread_count
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Engine, Prompt
 from text2sql.infer.llama_grammar import GrammarState
-from text2sql.infer.name_choice import mask_scores
+from text2sql.infer.name_choice import Draw, leave_one
 from text2sql.models.folder import require_memory, wrong_template
 from text2sql.models.gguf_header import find_gguf, read_header
 from text2sql.models.llama_cpp import require_llama_cpp
@@ -158,17 +160,19 @@ class LlamaCppEngine(Engine):
 
     def _bound(self, prompt: Prompt, written: list[int]) -> dict[str, Any]:
         """Return the arguments that bind one answer, of which some is written, as it grows."""
-        scope = prompt.scope
+        scope, config = prompt.scope, self._config
+        chance = np.random.default_rng(config.seed + prompt.sample)
+        draw = Draw(config.temperature, config.top_p, chance) if config.temperature else None
 
         def fits(token: int) -> bool:
             text = self._text([*written, token], "replace")
             return scope is None or scope(text, token in self._stop_ids)
 
         def leave_names(_: Any, scores: Any) -> Any:
-            mask_scores(scores, fits, greedy=self._config.temperature == 0)
+            leave_one(scores, fits, draw)
             return scores
 
-        greedy = self._config.temperature == 0 and self._config.repetition_penalty == 1
+        greedy = draw is None and config.repetition_penalty == 1
         if prompt.grammar and (greedy or scope):
             state = GrammarState(self._llama, prompt.grammar, fits)
             if greedy:

@@ -2,42 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 FEW = 64  # of the best tokens are tried at first
 MANY = 4096  # where none of those may follow; further down it is a fragment of other scripts
+NEAR = 25.0  # a token of a score so far below the best, over the temperature, is never drawn
 
 
-def mask_scores(scores: Any, allows: Callable[[int], bool], *, greedy: bool) -> None:
-    """Take from a model the tokens that may not follow; leave it all where none of the best may.
+@dataclass(frozen=True)
+class Draw:
+    """How tokens are drawn: by their probability at a temperature, within a nucleus.
+
+    Args:
+        temperature: above 0.
+        top_p: share of the probability that the best tokens, which may be drawn, hold together.
+        chance: where the numbers come from.
+    """
+
+    temperature: float
+    top_p: float
+    chance: np.random.Generator
+
+    def order(self, scores: Any) -> Iterator[int]:
+        """Yield tokens as they would be drawn one after another, each once.
+
+        To draw without putting back is to sort by the scores with noise of Gumbel's distribution
+        added (Vieira, 2014, "Gumbel-max trick and weighted reservoir sampling").
+        """
+        near = np.flatnonzero(scores > scores.max() - NEAR * self.temperature)
+        ordered = near[np.argsort(-scores[near], kind="stable")]
+        logits = (scores[ordered] - scores[ordered[0]]) / self.temperature
+        if self.top_p < 1:
+            shares = np.exp(logits) / np.exp(logits).sum()
+            kept = int(np.searchsorted(np.cumsum(shares), self.top_p)) + 1
+            ordered, logits = ordered[:kept], logits[:kept]
+        noisy = logits + self.chance.gumbel(size=len(logits))
+        yield from ordered[np.argsort(-noisy)].tolist()
+
+
+def leave_one(scores: Any, allows: Callable[[int], bool], draw: Draw | None = None) -> None:
+    """Leave a model one token that may follow; leave it all where none of the best may.
 
     Args:
         scores: one for each token of the vocabulary, a numpy array or a torch tensor on the CPU;
-            those that are taken away become minus infinity.
-        allows: says whether a token may follow.
-        greedy: whether only the best of the tokens left counts. Tokens after it are not tried then.
+            those of the tokens that are taken away become minus infinity.
+        allows: says whether a token may follow; it is asked as seldom as can be.
+        draw: how to draw the token; None: the best one is left.
     """
     values = np.asarray(scores, dtype=np.float32)
-    best = np.array([values.argmax()])
-    fits = {int(best[0]): allows(int(best[0]))}
-    if greedy and fits[int(best[0])]:  # mostly so; to sort takes a hundred times as long
-        return
-    for count in (min(FEW, len(values)), min(MANY, len(values))):
-        best = np.argpartition(-values, count - 1)[:count]
-        for token in best[np.argsort(-values[best], kind="stable")].tolist():
-            if token not in fits:
-                fits[token] = allows(token)
-            if greedy and fits[token]:
-                break
-        if any(fits.values()):
-            break
+    refused: set[int] = set()
+    for token in _in_turn(values, draw):
+        if token in refused:
+            continue
+        if allows(token):
+            score = float(scores[token])
+            scores[:] = -np.inf
+            scores[token] = score
+            return
+        refused.add(token)
+
+
+def _in_turn(scores: Any, draw: Draw | None) -> Iterator[int]:
+    """Yield the tokens to try, some of them more than once."""
+    if draw:
+        yield from draw.order(scores)
     else:
-        return
-    if not greedy:
-        cut = np.ones(len(values), dtype=bool)
-        cut[best] = False
-        scores[cut] = -np.inf
-    scores[[token for token, may_follow in fits.items() if not may_follow]] = -np.inf
+        yield int(
+            scores.argmax()
+        )  # mostly it may follow, and to sort takes a hundred times as long
+    for count in (min(FEW, len(scores)), min(MANY, len(scores))):
+        best = np.argpartition(-scores, count - 1)[:count]
+        yield from best[np.argsort(-scores[best], kind="stable")].tolist()

@@ -10,6 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import (
     AutoModelForCausalLM,
@@ -25,7 +26,7 @@ from text2sql.infer.attention import cpu_attention
 from text2sql.infer.batches import align, arrange, common_prefix, shared_prefix, tokens_read
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt, TokenizerEngine
-from text2sql.infer.name_choice import mask_scores
+from text2sql.infer.name_choice import Draw, leave_one
 from text2sql.models.folder import (
     OVERHEAD_BYTES,
     cache_bytes,
@@ -69,6 +70,10 @@ class TransformersEngine(TokenizerEngine):
         self._remembered: DynamicCache | None = None
         self._read: list[int] = []
         torch.manual_seed(config.seed)
+        chance = np.random.default_rng(config.seed)
+        self._draw = (
+            Draw(config.temperature, config.top_p, chance) if config.temperature > 0 else None
+        )
 
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[Completion]:
         """Yield completions, batch by batch, those of long answers last.
@@ -102,7 +107,7 @@ class TransformersEngine(TokenizerEngine):
         shared = shared_prefix(rows)
         filled, mask = align(rows, shared)
         streamer = _Streamer(batch, self._tokenizer, self._stop_ids)
-        bound = _NamesOnly(batch, self._tokenizer, self._stop_ids, self._config.temperature == 0)
+        bound = _NamesOnly(batch, self._tokenizer, self._stop_ids, self._draw)
         with torch.inference_mode():
             output = self._model.generate(
                 input_ids=torch.tensor(filled, device=self._model.device),
@@ -210,9 +215,9 @@ class _NamesOnly(LogitsProcessor):
     """Keeps the answers of a batch to the names that their schemas allow."""
 
     def __init__(
-        self, batch: Sequence[_Draft], tokenizer: Any, stop_ids: Sequence[int], greedy: bool
+        self, batch: Sequence[_Draft], tokenizer: Any, stop_ids: Sequence[int], draw: Draw | None
     ) -> None:
-        self._batch, self._tokenizer, self._greedy = batch, tokenizer, greedy
+        self._batch, self._tokenizer, self._draw = batch, tokenizer, draw
         self._stop_ids = frozenset(stop_ids)
         self._read: int | None = None  # tokens of a prompt, as they come with the first step
         self.binds = any(draft.prompt.scope for draft in batch)
@@ -232,5 +237,5 @@ class _NamesOnly(LogitsProcessor):
                 text = self._tokenizer.decode([*written, token], skip_special_tokens=True)
                 return bool(scope(text, token in self._stop_ids))
 
-            mask_scores(left[place], allows, greedy=self._greedy)
+            leave_one(left[place], allows, self._draw)
         return left.to(scores.device)
