@@ -56,7 +56,11 @@ class Result:
 
 def make_handler(_config: dict[str, Any]) -> Callable[[Any], Any]:
     """Return the function a worker process calls for each query."""
-    session = Session()
+    return handler_of(Session())
+
+
+def handler_of(session: Session) -> Callable[[tuple[str, str, float, int]], tuple[Any, ...]]:
+    """Return what runs (path, SQL, seconds, most rows) in a session and gives a result's values."""
 
     def handle(task: tuple[str, str, float, int]) -> tuple[Any, ...]:
         path, sql, timeout, max_rows = task

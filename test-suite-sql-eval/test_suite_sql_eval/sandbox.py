@@ -109,13 +109,13 @@ def _construct(connection: sqlite3.Connection, names: Iterable[str]) -> list[str
 
 def unreadable_tables(connection: sqlite3.Connection) -> list[str]:
     """Return name and reason of each virtual table that cannot be read."""
-    return _construct(connection, _virtual_tables(connection))
+    return _construct(connection, _virtual_tables(connection, "main"))
 
 
-def _virtual_tables(connection: sqlite3.Connection) -> list[str]:
+def _virtual_tables(connection: sqlite3.Connection, database: str) -> list[str]:
     connection.text_factory = _decode_leniently
     listed = connection.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage = 0"
+        f"SELECT name FROM {database}.sqlite_master WHERE type = 'table' AND rootpage = 0"
     ).fetchall()
     connection.text_factory = str
     return [name for (name,) in listed]
@@ -127,8 +127,21 @@ def readonly_uri(path: str) -> str:
     return f"file:{quoted}?mode=ro&immutable=1"
 
 
-def open_readonly(path: str, authorize: Callable[..., int]) -> sqlite3.Connection:
+def open_readonly(
+    path: str,
+    authorize: Callable[..., int],
+    database: str = "main",
+    prepare: Callable[[sqlite3.Connection], object] = lambda _: None,
+) -> sqlite3.Connection:
     """Open a SQLite file read-only and immutable, with the authorizer and the limits set.
+
+    Args:
+        path: the file.
+        authorize: the authorizer.
+        database: what the file is called in the connection; where that is not ``main``, ``main`` is
+            an empty database.
+        prepare: what to do with the connection before it is restricted; temporary views made there
+            come before what the file has of their names.
 
     Raises:
         QueryError: the file does not exist, cannot be opened or is not a database.
@@ -137,18 +150,21 @@ def open_readonly(path: str, authorize: Callable[..., int]) -> sqlite3.Connectio
         raise QueryError(DATABASE, f"no database file {path}")
     try:
         connection = sqlite3.connect(
-            readonly_uri(path),
+            readonly_uri(path) if database == "main" else ":memory:",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=0,
         )
+        if database != "main":
+            connection.execute(f"ATTACH ? AS {database}", (readonly_uri(path),))
+        prepare(connection)
         if hasattr(connection, "setlimit"):
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
             connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
             connection.setlimit(sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0)
         connection.execute("PRAGMA query_only=ON")
-        unreadable_tables(connection)  # constructs the others
+        _construct(connection, _virtual_tables(connection, database))
         connection.set_authorizer(authorize)
     except sqlite3.Error as error:
         raise QueryError(DATABASE, f"cannot open {path}: {error}") from error
@@ -221,7 +237,7 @@ class Session:
         if found is not None:
             self._open.move_to_end(path)
             return found
-        connection = open_readonly(path, self._authorize)
+        connection = self._connect(path)
         connection.set_progress_handler(self._must_stop, _CLOCK_STEPS)
         self._open[path] = connection
         if len(self._open) > _MAX_OPEN:
@@ -229,6 +245,9 @@ class Session:
             self._with_table_functions.discard(oldest)
             oldest.close()
         return connection
+
+    def _connect(self, path: str) -> sqlite3.Connection:
+        return open_readonly(path, self._authorize)
 
     def run(
         self,

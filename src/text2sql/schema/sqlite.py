@@ -68,7 +68,7 @@ def sqlite_tables(connection: sa.Connection) -> list[SqliteTable]:
         if name in modules:
             if columns[name] and modules[name] not in ABOUT_STORAGE:
                 tables.append(SqliteTable(name, columns[name], True))
-        elif not any(_is_shadow(name, virtual) for virtual in unknown):
+        elif not any(is_shadow(name, virtual) for virtual in unknown):
             tables.append(SqliteTable(name, sqlite_columns(connection, name), False))
     return tables
 
@@ -92,6 +92,7 @@ def _virtual_columns(connection: sa.Connection, table: str) -> tuple[Column, ...
         return ()
 
 
-def _is_shadow(name: str, virtual: str) -> bool:
+def is_shadow(name: str, virtual: str) -> bool:
+    """Say whether a table is by its name one in which a virtual table keeps its data."""
     own, begin = name.lower(), f"{virtual.lower()}_"
     return own.startswith(begin) and SHADOW.fullmatch(own[len(begin) :]) is not None

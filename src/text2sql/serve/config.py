@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from text2sql.config import StrictModel, one_of
 from text2sql.schema import STYLES
+from text2sql.schema.deny import DenyList
 
 TOKEN_VARIABLE = "TEXT2SQL_TOKEN"  # the name of a variable, not a secret
 MIN_TOKEN_CHARACTERS = 16
@@ -23,7 +24,8 @@ class ServeConfig(StrictModel):
     `max_waiting` questions may wait for the model, of one client `max_waiting_per_client`; more
     are answered 429. The schema of a server is read anew after `schema_seconds`, that of a file
     when the file changes. `trusted_functions` are SQL functions that queries may call besides the
-    known ones: only such as read nothing but their arguments.
+    known ones: only such as read nothing but their arguments. `denied` names what of the database
+    nobody may see, each ``table``, ``table.column`` or ``*.column``.
     """
 
     host: str = "127.0.0.1"
@@ -43,9 +45,16 @@ class ServeConfig(StrictModel):
     query_seconds: float = Field(default=10.0, gt=0)
     query_workers: int = Field(default=2, ge=1)
     trusted_functions: tuple[str, ...] = ()
+    denied: tuple[str, ...] = ()
     max_rows: int = Field(default=1000, ge=1, le=100_000)
     schema_seconds: float = Field(default=60.0, ge=0)
     shutdown_seconds: int = Field(default=30, ge=1)
+
+    @field_validator("denied")
+    @classmethod
+    def _reads_as_a_list_of_names(cls, denied: tuple[str, ...]) -> tuple[str, ...]:
+        DenyList.parse(denied)
+        return denied
 
     @model_validator(mode="after")
     def _reachable_only_with_token(self) -> Self:

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 from test_suite_sql_eval.errors import DATABASE
 from test_suite_sql_eval.executor import Result
+from test_suite_sql_eval.sandbox import readonly_uri
 
 from text2sql.errors import UserError
 from text2sql.schema import Schema, read_schema
 from text2sql.schema.connect import DIALECT_NAMES, database_file, parse_url, sql_dialect
+from text2sql.schema.deny import (
+    DenyList,
+    Hidden,
+    hidden_in_schema,
+    hidden_in_sqlite,
+    without_hidden,
+)
 from text2sql.serve.config import ServeConfig
 from text2sql.serve.messages import Refusal, database_gone
 from text2sql.serve.queries import CheckedDatabase, SqliteFile, file_stamp
@@ -27,6 +37,7 @@ log = logging.getLogger("text2sql.serve")
 
 FILES = frozenset({"sqlite", "duckdb"})
 NOT_RUN = frozenset({"tsql"})  # it has neither sessions that only read nor a limit of time
+NOTHING: Hidden = {}
 Given = TypeVar("Given")
 
 
@@ -53,13 +64,14 @@ class LiveDatabase:
         self._path = database_file(url) if self.dialect in FILES else None
         self._lock = threading.Lock()
         self._schema: Schema | None = None
+        self._deny, self._hidden = DenyList.parse(config.denied), NOTHING
         self._seen: Any = None
         self._read(self._state())
         workers = config.query_workers + 2  # one for checks, one for the model's thread
         self._asked: SqliteFile | CheckedDatabase = (
             SqliteFile(self._path, config, workers)
             if self.dialect == "sqlite" and self._path
-            else CheckedDatabase(self._url, config, self.dialect, self.schema, workers)
+            else CheckedDatabase(self._url, config, self.dialect, self._visible, workers)
         )
         # Checks have a thread of their own, so that slow queries do not hold up other answers.
         self._queries = ThreadPoolExecutor(config.query_workers, "query")
@@ -83,7 +95,14 @@ class LiveDatabase:
         self._asked.close()
 
     def schema(self) -> Schema:
-        """Return the schema as it is now; raise Refusal when the database is not there."""
+        """Return the schema as it is now, without what is denied.
+
+        Raises:
+            Refusal: the database is not there.
+        """
+        return self._visible()[0]
+
+    def _visible(self) -> tuple[Schema, Hidden]:
         with self._lock:
             state = self._state()
             if self._schema is None or state != self._seen:
@@ -94,17 +113,26 @@ class LiveDatabase:
                     log.error("schema not read", extra={"fields": {"reason": str(error)}})
                     raise database_gone() from None
             assert self._schema is not None
-            return self._schema
+            return self._schema, self._hidden
 
     def _read(self, state: Any) -> None:
         config = self._config
-        self._schema = read_schema(
+        schema = read_schema(
             self._url,
             config.samples,
             personal_data=config.personal_data,
             timeout=config.query_seconds,
         )
-        self._seen = state
+        if config.denied:
+            self._hidden = self._what_is_hidden(schema)
+            schema = without_hidden(schema, self._hidden)
+        self._schema, self._seen = schema, state
+
+    def _what_is_hidden(self, schema: Schema) -> Hidden:
+        if self.dialect != "sqlite" or self._path is None:
+            return hidden_in_schema(schema, self._deny)
+        with closing(sqlite3.connect(readonly_uri(str(self._path)), uri=True)) as connection:
+            return hidden_in_sqlite(connection, self._deny)
 
     def _state(self) -> Any:
         """What tells whether the schema has to be read anew."""

@@ -11,15 +11,18 @@ from test_suite_sql_eval.errors import FORBIDDEN, SYNTAX
 from test_suite_sql_eval.executor import DEFAULT_MAX_MEMORY, Result
 
 from text2sql.schema import Schema
+from text2sql.schema.deny import Hidden
 from text2sql.serve.config import ServeConfig
 from text2sql.serve.messages import database_gone
 from text2sql.serve.query_process import QueryProcess, Stop
 from text2sql.serve.query_worker import MAX_MEMORY
+from text2sql.sql.restrict import restricted
 from text2sql.sql.validate import Checked, Rejected, Validator, limited_sql
 
 Stamp = tuple[int, ...]
 # Modules whose handlers run in the processes.
 EXECUTOR = "test_suite_sql_eval.executor"
+RESTRICTED = "text2sql.serve.restricted_sqlite"
 READER = "text2sql.serve.query_worker"
 CHANGED = "the database changed while the query ran; its rows may mix two states"
 UNREAD_LOG = (
@@ -39,11 +42,12 @@ class SqliteFile:
 
     def __init__(self, path: Path, config: ServeConfig, workers: int) -> None:
         self._path, self._config = path, config
-        seconds, settings = config.query_seconds, {"max_memory": DEFAULT_MAX_MEMORY}
+        seconds, handler = config.query_seconds, RESTRICTED if config.denied else EXECUTOR
+        settings = {"max_memory": DEFAULT_MAX_MEMORY, "denied": config.denied}
         # Each with the state of the file that it has open.
         self._processes: queue.LifoQueue[tuple[QueryProcess, Stamp]] = queue.LifoQueue()
         for _ in range(workers):
-            self._processes.put((QueryProcess(EXECUTOR, settings, seconds), ()))
+            self._processes.put((QueryProcess(handler, settings, seconds), ()))
 
     def close(self) -> None:
         """End the processes that run queries."""
@@ -102,7 +106,7 @@ class CheckedDatabase:
         url: SQLAlchemy URL.
         config: limits.
         dialect: sqlglot's name of its SQL.
-        schema: gives the schema as it is now.
+        schema: gives the schema as it is now, and what of it is hidden.
         workers: how many queries may run at a time.
     """
 
@@ -111,7 +115,7 @@ class CheckedDatabase:
         url: str,
         config: ServeConfig,
         dialect: str,
-        schema: Callable[[], Schema],
+        schema: Callable[[], tuple[Schema, Hidden]],
         workers: int,
     ) -> None:
         self._dialect, self._schema = dialect, schema
@@ -131,25 +135,29 @@ class CheckedDatabase:
 
     def fault(self, sql: str, _: Stop) -> Result:
         """Return a failure that says why a query would not be run, if so; nothing is run."""
-        checked = self._check(sql)
+        checked = self._check(sql, self._schema()[0])
         return checked if isinstance(checked, Result) else Result([], [], None, None, False, 0.0)
 
     def query(self, sql: str, max_rows: int, stop: Stop) -> tuple[Result, list[str]]:
         """Run one query that reads; for the rest see `LiveDatabase.query`."""
-        checked = self._check(sql)
+        schema, hidden = self._schema()
+        checked = self._check(sql, schema)
         if isinstance(checked, Result):
             return checked, []
+        text, tree = checked.sql, restricted(checked.tree, schema, hidden)
+        if tree is not checked.tree:
+            text = tree.sql(dialect=self._dialect)
         # One more, by which it is seen that there are more.
-        bound = limited_sql(checked.sql, checked.tree, self._dialect, max_rows + 1)
+        bound = limited_sql(text, tree, self._dialect, max_rows + 1)
         process = self._processes.get()
         try:
             return process.run((bound, max_rows), stop), []
         finally:
             self._processes.put(process)
 
-    def _check(self, sql: str) -> Checked | Result:
+    def _check(self, sql: str, schema: Schema) -> Checked | Result:
         """Return the checked query, or a failure that says why it must not be run."""
-        validator = self._validator(self._schema())
+        validator = self._validator(schema)
         try:
             return validator.check(sql)
         except Rejected as error:
