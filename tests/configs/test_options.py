@@ -17,7 +17,7 @@ from text2sql.hardware import MachineConfig
 from text2sql.infer.config import InferConfig
 from text2sql.profile import ModelConfig, Profile
 from text2sql.rag.config import KnowledgeBaseConfig, RetrievalConfig
-from text2sql.serve.config import ServeConfig
+from text2sql.serve.config import ServeConfig, TokenConfig
 from text2sql.train.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +32,7 @@ MODELS: dict[str, type[Any]] = {
     "knowledge-base": KnowledgeBaseConfig,
     "serve": ServeConfig,
 }
+NAMED = {TokenConfig}
 DOCS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
 EXAMPLE = re.compile(r"```yaml\n# configs/([a-z-]+)/([\w.-]+)\.yaml(.*?)```", re.DOTALL)
 EXAMPLES = {f"{found[1]}/{found[2]}": found for found in EXAMPLE.finditer(DOCS["configs.md"])}
@@ -50,6 +51,10 @@ def keys_set(values: Any, model: type[BaseModel] | None) -> Iterator[tuple[str, 
         for value in values:
             yield from keys_set(value, model)
     elif isinstance(values, dict) and model:
+        if model in NAMED and not values.keys() & model.model_fields.keys():
+            values = list(values.values())  # of models by names that are the user's
+            yield from keys_set(values, model)
+            return
         for key, value in values.items():
             if key in model.model_fields:
                 yield model.__name__, key

@@ -24,6 +24,7 @@ COMMANDS = {
     "database": ("Training data from a private database; judge answers on it.", "database"),
     "quantize": ("GGUF files of a model and their quantization.", "models"),
     "serve": ("The web service: ask a live database.", "models"),
+    "token": ("A token for a caller of the web service.", "models"),
     "mcp": ("The same for agents: a Model Context Protocol server.", "models"),
     "serve-openai": ("A model behind an OpenAI-compatible endpoint.", "models"),
     "results": ("Published records: update, check, publish, compare, rescore.", "results"),

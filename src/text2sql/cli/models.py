@@ -1,4 +1,4 @@
-"""Commands on models: ``quantize``, ``serve``, ``mcp`` and ``serve-openai``."""
+"""Commands on models: ``quantize``, ``serve``, ``token``, ``mcp`` and ``serve-openai``."""
 
 from __future__ import annotations
 
@@ -105,3 +105,17 @@ def mcp(transport: str, **options: Any) -> None:
 
     run = {name: options.pop(name) for name in signature(select_run).parameters}
     mcp_profile(run, transport, **options)
+
+
+@click.command("token")
+@click.argument("name")
+def token(name: str) -> None:
+    """Make a token for a caller of the web service.
+
+    The token is shown this once; what goes into the service's settings does not give it away.
+    """
+    from text2sql.serve.access import make_token  # loads the web framework
+
+    text, digest = make_token()
+    click.echo(f"token of {name}: {text}", err=True)
+    click.echo(f"tokens:\n  {name}: {{sha256: {digest}, run: true}}")

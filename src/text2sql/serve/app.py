@@ -58,7 +58,7 @@ def make_app(service: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(Guard, config=service.config, metrics=service.metrics)
+    app.add_middleware(Guard, config=service.config, metrics=service.metrics, access=service.access)
     _handle_errors(app)
     _add_questions(app, service)
     _add_operations(app, service)
@@ -86,14 +86,13 @@ def _add_questions(app: FastAPI, service: Service) -> None:
     @app.post("/text2sql")
     async def text2sql(ask: Ask, request: Request) -> Answer:
         """Answer a question with SQL, and with the rows it returns where `execute` is set."""
-        client = request.client.host if request.client else ""
-        answer = service.ask(ask, client, request.state.request_id)
+        answer = service.ask(ask, request.state.asker)
         return await while_asked(answer, hung_up(request.receive))
 
     @app.get("/schema")
-    def schema() -> dict[str, Any]:
+    def schema(request: Request) -> dict[str, Any]:
         """The configured database's schema, as M-Schema and as JSON."""
-        return describe(service.live_schema())
+        return describe(service.schema_for(request.state.asker))
 
     @app.post("/schema")
     def read_schema(given: SchemaText) -> dict[str, Any]:
@@ -112,7 +111,7 @@ def _add_questions(app: FastAPI, service: Service) -> None:
 
     @app.websocket("/ws/jobs")
     async def jobs(socket: WebSocket) -> None:
-        await watch_jobs(socket, service.config)
+        await watch_jobs(socket, service.access)
 
 
 def describe(schema: Schema) -> dict[str, Any]:
@@ -142,14 +141,14 @@ def _add_operations(app: FastAPI, service: Service) -> None:
         return JSONResponse(state, 200 if service.alive else 503)
 
     @app.get("/info")
-    def info() -> dict[str, Any]:
+    def info(request: Request) -> dict[str, Any]:
         """What is served: model, database, limits."""
-        config, database = service.config, service.database
+        config, database, asker = service.config, service.database, request.state.asker
         return {
             "model": service.model,
             "version": __version__,
-            "database": service.live_schema().db_id if database else None,
-            "executes": bool(database and database.executes),
+            "database": service.schema_for(asker).db_id if database else None,
+            "executes": bool(database and database.executes and asker.rights.run),
             "max_question_characters": config.max_question_characters,
             "max_schema_characters": config.max_schema_characters,
             "max_rows": config.max_rows,

@@ -15,6 +15,19 @@ TOKEN_VARIABLE = "TEXT2SQL_TOKEN"  # the name of a variable, not a secret
 MIN_TOKEN_CHARACTERS = 16
 
 
+class TokenConfig(StrictModel):
+    """What a token allows. `sha256` is the token's digest: the token itself is written nowhere.
+
+    `run`: whether queries may be run, or only written. `databases`: names of those it is for; none
+    means all. `requests_per_minute` goes before the service's own limit.
+    """
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    run: bool = True
+    databases: tuple[str, ...] = ()
+    requests_per_minute: int | None = Field(default=None, ge=1)
+
+
 class ServeConfig(StrictModel):
     """Where the service listens, what it may be asked, and how much of the machine it may take.
 
@@ -25,12 +38,18 @@ class ServeConfig(StrictModel):
     are answered 429. The schema of a server is read anew after `schema_seconds`, that of a file
     when the file changes. `trusted_functions` are SQL functions that queries may call besides the
     known ones: only such as read nothing but their arguments. `denied` names what of the database
-    nobody may see, each ``table``, ``table.column`` or ``*.column``.
+    nobody may see, each ``table``, ``table.column`` or ``*.column``. `tokens` says by name what
+    each caller's token allows; `token` is one that allows all. `requests_per_minute` is of each
+    caller, or of each address where no token is asked for. `audit` is a file to which a line is
+    added for each question and query.
     """
 
     host: str = "127.0.0.1"
     port: int = Field(default=4060, ge=0, le=65535)
     token: SecretStr | None = None
+    tokens: dict[str, TokenConfig] = {}
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    audit: str | None = None
     db_url: SecretStr | None = None
     schema_style: Annotated[str, one_of(STYLES, "schema style")] = "m-schema"
     retrieval: str | None = None
@@ -61,7 +80,7 @@ class ServeConfig(StrictModel):
         # Checked here and not at its key, because an error there would show the token.
         if self.token and len(self.token.get_secret_value()) < MIN_TOKEN_CHARACTERS:
             raise ValueError(f"the token must have at least {MIN_TOKEN_CHARACTERS} characters")
-        if not is_loopback(self.host) and self.token is None:
+        if not is_loopback(self.host) and self.token is None and not self.tokens:
             raise ValueError(
                 f"listening on {self.host} lets other machines ask; set {TOKEN_VARIABLE} to a"
                 " secret of 16 characters or more, or listen on 127.0.0.1"

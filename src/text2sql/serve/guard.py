@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from text2sql.serve.access import Access
 from text2sql.serve.config import ServeConfig, is_loopback
 from text2sql.serve.messages import Refusal, error_answer, stopping
 from text2sql.serve.metrics import Metrics
@@ -45,10 +46,11 @@ class Guard:
         app: the app behind it.
         config: address, token and limits.
         metrics: what is counted.
+        access: who may ask.
     """
 
-    def __init__(self, app: ASGIApp, config: ServeConfig, metrics: Metrics) -> None:
-        self._app, self._config, self._metrics = app, config, metrics
+    def __init__(self, app: ASGIApp, config: ServeConfig, metrics: Metrics, access: Access) -> None:
+        self._app, self._config, self._metrics, self._access = app, config, metrics, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -104,7 +106,10 @@ class Guard:
         is_open = path in OPEN_PATHS or path.startswith(OPEN_FOLDER)
         # A browser cannot set headers of a WebSocket; there the first message brings the token.
         if scope["type"] == "http" and not is_open:
-            require_token(self._config, headers.get("authorization", ""))
+            state = scope["state"]
+            state["asker"] = self._access.asker(
+                headers.get("authorization", ""), address(scope), state["request_id"]
+            )
 
     def _limited(self, scope: Scope, headers: Headers, receive: Receive) -> Receive:
         """Return what receives a request's body, within limits of size and time."""
@@ -141,24 +146,19 @@ class Guard:
         path = getattr(route, "path", None) or "other"  # bounded, whatever is asked for
         self._metrics.requests.labels(path, str(status)).inc()
         self._metrics.seconds.labels(path).observe(seconds)
-        client = scope.get("client")
         fields: dict[str, Any] = {
             "request_id": request_id,
             "method": scope.get("method", "WS"),
             "path": scope["path"][:200],
             "status": status,
             "seconds": round(seconds, 4),
-            "client": client[0] if client else None,
+            "client": address(scope),
+            "caller": asker.name if (asker := scope["state"].get("asker")) else None,
         }
         log.info("request", extra={"fields": fields})
 
 
-def require_token(config: ServeConfig, authorization: str) -> None:
-    """Raise Refusal unless an Authorization header holds the service's token, if it has one."""
-    if config.token is None:
-        return
-    kind, _, given = authorization.partition(" ")
-    token = config.token.get_secret_value().encode()
-    if kind.lower() != "bearer" or not secrets.compare_digest(given.strip().encode(), token):
-        message = "this service needs its token: Authorization: Bearer ..."
-        raise Refusal(401, "unauthorized", message)
+def address(scope: Scope) -> str:
+    """Return the address that a connection comes from."""
+    client = scope.get("client")
+    return client[0] if client else ""

@@ -12,7 +12,7 @@ from fastapi import WebSocket
 from text2sql.files import PARTIAL
 from text2sql.paths import build_root
 from text2sql.progress import PROGRESS, read_progress
-from text2sql.serve.config import ServeConfig
+from text2sql.serve.access import Access
 from text2sql.serve.stream import admit, conversation, parse, receive_text
 
 SECONDS_BETWEEN_LOOKS = 0.5  # as often as stages write
@@ -52,13 +52,13 @@ def _names(parts: tuple[str, ...]) -> tuple[str, str]:
     return "/".join(parts[1:3]), ":".join((*parts[3:-1], last))
 
 
-async def watch_jobs(socket: WebSocket, config: ServeConfig) -> None:
+async def watch_jobs(socket: WebSocket, access: Access) -> None:
     """Send the list of running stages at once and whenever it changes.
 
     The first message must be ``{}``, with the ``token`` in it where one is needed.
     """
     async with conversation(socket):
-        admit(socket, config, parse(await receive_text(socket)).get("token", ""))
+        admit(socket, access, parse(await receive_text(socket)).get("token", ""))
         sent: Any = None
         gone = asyncio.create_task(socket.receive())
         try:

@@ -26,10 +26,11 @@ from starlette.routing import Match, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from text2sql import __version__
+from text2sql.serve.access import local_asker
 from text2sql.serve.messages import Refusal, invalid
 from text2sql.serve.presence import Gone, while_asked
 from text2sql.serve.service import Service
-from text2sql.serve.tools import TOOLS, Asker
+from text2sql.serve.tools import TOOLS
 
 log = logging.getLogger("text2sql.serve")
 
@@ -82,8 +83,7 @@ async def _call(
     """Call a tool while its asker is there; what goes wrong is a result with one line."""
     started = time.monotonic()
     request = context.request  # of HTTP; stdin has none
-    client = request.client.host if request and request.client else "stdio"
-    request_id = request.state.request_id if request else secrets.token_hex(8)
+    asker = request.state.asker if request else local_asker(secrets.token_hex(8))
     gone = request.state.gone if request else asyncio.Event()
     outcome = "cancelled"
     try:
@@ -93,7 +93,7 @@ async def _call(
         arguments = tool.takes.model_validate(params.arguments or {})
 
         async def work() -> BaseModel:
-            return await tool.call(service, arguments, Asker(client, request_id))
+            return await tool.call(service, arguments, asker)
 
         result = await while_asked(work(), gone.wait())
         outcome = "done"
@@ -110,11 +110,11 @@ async def _call(
         return _failure(Refusal(500, "defect", "a defect of the service; see its log"))
     finally:
         fields = {
-            "request_id": request_id,
+            "request_id": asker.request_id,
             "tool": params.name[:50],
             "outcome": outcome,
             "seconds": round(time.monotonic() - started, 4),
-            "client": client,
+            "client": asker.client,
         }
         log.info("tool", extra={"fields": fields})
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,19 +17,20 @@ from text2sql.prompt import render_messages
 from text2sql.question import Question
 from text2sql.schema import Schema, render_schema
 from text2sql.schema.text import parse_schema
+from text2sql.serve.access import Access, Asker
+from text2sql.serve.audit import AuditLog
 from text2sql.serve.batcher import Asking, Batcher, Pending, Reply
 from text2sql.serve.config import ServeConfig
 from text2sql.serve.control_words import CONTROL, disarm
 from text2sql.serve.database import LiveDatabase
-from text2sql.serve.examples import MISSING, ExampleFinder
+from text2sql.serve.examples import ExampleFinder
 from text2sql.serve.fair_queue import FairQueue, QueueFullError
 from text2sql.serve.json_rows import json_rows
 from text2sql.serve.messages import Answer, Ask, Refusal, Rows, SolvedQuestion, check_text
 from text2sql.serve.metrics import Metrics
+from text2sql.serve.notes import notes_on
 from text2sql.sql.validate import MAX_CHARACTERS, find_fault
 
-CUT = "the answer reached its length limit; the SQL may be incomplete"
-PRUNED = "the schema was too long; the model saw only what seemed relevant to the question"
 SEPARATED = "control words of the prompt format were taken apart in the question or schema"
 NO_NAMES = "no tables were recognised in the schema; names in the SQL were not checked"
 
@@ -67,7 +67,7 @@ class Service:
         finder: ExampleFinder | None = None,
     ) -> None:
         self.config, self.model, self.database = config, model, database
-        self.metrics = Metrics()
+        self.metrics, self.access, self._audit = Metrics(), Access(config), AuditLog(config.audit)
         self._infer, self._asking = infer, asking
         waiting: FairQueue[Pending] = FairQueue(config.max_waiting, config.max_waiting_per_client)
         self._waiting = waiting
@@ -92,17 +92,18 @@ class Service:
         if self.finder:
             self.finder.close()
 
-    def live_schema(self) -> Schema:
-        """Return the configured database's schema; raise Refusal when there is none."""
+    def schema_for(self, asker: Asker) -> Schema:
+        """Return the database's schema; raise Refusal when there is none, or none for the asker."""
         if self.database is None:
             raise _no_database()
-        return self.database.schema()
+        schema = self.database.schema()
+        self.access.require(asker, schema.db_id, runs=False)
+        return schema
 
     async def ask(
         self,
         ask: Ask,
-        client: str,
-        request_id: str,
+        asker: Asker,
         listener: Callable[[str], None] | None = None,
         on_sql: Callable[[Answer], Any] | None = None,
     ) -> Answer:
@@ -110,48 +111,61 @@ class Service:
 
         Args:
             ask: the question and what goes with it.
-            client: who asks; questions of different clients take turns.
-            request_id: goes into the answer and the log.
+            asker: who asks; questions of different askers take turns.
             listener: is told the model's text as it grows, from the model's thread.
             on_sql: awaited with the checked answer before its SQL is run.
 
         Raises:
             Refusal: not answered, with the reason.
         """
+        with self._audit.entry(asker, "ask", question=ask.question) as entry:
+            return await self._answer(ask, asker, listener, on_sql, entry)
+
+    async def _answer(
+        self,
+        ask: Ask,
+        asker: Asker,
+        listener: Callable[[str], None] | None,
+        on_sql: Callable[[Answer], Any] | None,
+        entry: dict[str, Any],
+    ) -> Answer:
         started = time.monotonic()
+        self.access.count(asker)
         self._check(ask)
-        target = await asyncio.to_thread(self._target, ask)
-        reply = await self._ask_model(ask, target, client, listener)
+        target = await asyncio.to_thread(self._target, ask, asker)
+        reply = await self._ask_model(ask, target, asker, listener)
         sql = reply.prediction.sql
         taken_apart = any(CONTROL in text for text in (ask.question, ask.evidence, target.text))
-        warnings = [*target.warnings, *([SEPARATED] if taken_apart else []), *_notes(reply)]
+        warnings = [*target.warnings, *([SEPARATED] if taken_apart else []), *notes_on(reply)]
         fault = await self._fault(sql, target.schema, target.database)
+        entry |= {"sql": sql, "valid": fault is None, "ran": False}
         answer = Answer(
             sql=sql,
             valid=fault is None,
             warnings=[*([fault] if fault else []), *warnings],
             seconds=round(time.monotonic() - started, 4),
             model=self.model,
-            request_id=request_id,
+            request_id=asker.request_id,
             examples=[SolvedQuestion(question=q, sql=s) for q, s in reply.examples or ()],
         )
         self.metrics.answers.labels("invalid" if fault else "valid").inc()
         if on_sql:
             await on_sql(answer)
         if ask.execute and fault is None:
-            rows, notes = await self._rows(sql, ask.max_rows)
+            rows, notes = await self._rows(sql, ask.max_rows, entry)
             seconds = round(time.monotonic() - started, 4)
             answer = answer.model_copy(
                 update={"result": rows, "seconds": seconds, "warnings": answer.warnings + notes}
             )
         return answer
 
-    async def run(self, sql: str, max_rows: int | None) -> tuple[Rows, list[str]]:
+    async def run(self, sql: str, max_rows: int | None, asker: Asker) -> tuple[Rows, list[str]]:
         """Run a query on the configured database, if it passes the checks of an answer's SQL.
 
         Args:
             sql: one statement.
             max_rows: rows to return at most; the service's own limit holds besides.
+            asker: who asks.
 
         Returns:
             The rows, with the error where it failed, and warnings about what they were read from.
@@ -159,15 +173,23 @@ class Service:
         Raises:
             Refusal: it is not run, with the reason.
         """
-        if self.database is None:
-            raise _no_database()
+        with self._audit.entry(asker, "run", sql=sql[:MAX_CHARACTERS], ran=False) as entry:
+            return await self._run(sql, max_rows, asker, entry)
+
+    async def _run(
+        self, sql: str, max_rows: int | None, asker: Asker, entry: dict[str, Any]
+    ) -> tuple[Rows, list[str]]:
+        self.access.count(asker)
+        schema = await asyncio.to_thread(self.schema_for, asker)
+        assert self.database is not None
+        self.access.require(asker, schema.db_id, runs=True)
         _require_execution(self.database)
         check_text("sql", sql, MAX_CHARACTERS)
         if not sql.strip():
             raise Refusal(422, "invalid_request", "sql is empty")
         if fault := await self._fault(sql, None, self.database):
             raise Refusal(422, "invalid_sql", fault)
-        return await self._rows(sql, max_rows)
+        return await self._rows(sql, max_rows, entry)
 
     def _check(self, ask: Ask) -> None:
         limits = (
@@ -185,13 +207,14 @@ class Service:
         if ask.execute and self.database:
             _require_execution(self.database)
 
-    def _target(self, ask: Ask) -> _Target:
+    def _target(self, ask: Ask, asker: Asker) -> _Target:
         """Return the schema to ask about."""
         if ask.db_schema is None:
             if self.database is None:
                 message = "no database is configured; give db_schema, or start with --db-url"
                 raise Refusal(422, "no_schema", message)
-            schema = self.database.schema()
+            schema = self.schema_for(asker)
+            self.access.require(asker, schema.db_id, ask.execute)
             text = render_schema(schema, self._asking.style)
             return _Target(text, schema, self.database, [])
         parsed = parse_schema(ask.db_schema)
@@ -201,7 +224,7 @@ class Service:
         return _Target(ask.db_schema, parsed, None, warnings)
 
     async def _ask_model(
-        self, ask: Ask, target: _Target, client: str, listener: Callable[[str], None] | None
+        self, ask: Ask, target: _Target, asker: Asker, listener: Callable[[str], None] | None
     ) -> Reply:
         text, evidence, preset = disarm(ask.question), disarm(ask.evidence), self._asking.preset
         messages = render_messages(text, disarm(target.text), preset, evidence=evidence)
@@ -209,7 +232,7 @@ class Service:
         question = Question(0, "", text, "", messages, evidence)
         pending = Pending(question, disarm(target.schema), target.database is not None, listener)
         try:
-            self._waiting.put(client, pending)
+            self._waiting.put(asker.key, pending)
         except QueueFullError:
             message = "too many questions are waiting; try again in a moment"
             raise Refusal(429, "busy", message, 2) from None
@@ -242,11 +265,15 @@ class Service:
         fault = await asyncio.to_thread(find_fault, sql, known, dialect, trusted)
         return await database.fault(sql) if database and explains and not fault else fault
 
-    async def _rows(self, sql: str, wanted: int | None) -> tuple[Rows, list[str]]:
+    async def _rows(
+        self, sql: str, wanted: int | None, entry: dict[str, Any]
+    ) -> tuple[Rows, list[str]]:
         assert self.database is not None
+        entry["ran"] = True
         most = min(wanted or self.config.max_rows, self.config.max_rows)
         result, notes = await self.database.rows(sql, most)
         rows, whole = json_rows(result)
+        entry |= {"rows": len(rows), "error_kind": result.error_kind}
         reason = result.error
         if result.error_kind == TIMEOUT:
             reason = f"the query was stopped after {self.config.query_seconds:g} seconds"
@@ -270,24 +297,3 @@ def _require_execution(database: LiveDatabase) -> None:
     if not database.executes:
         message = f"queries are not run on {database.kind}; it gives its schema"
         raise Refusal(422, "no_execution", message)
-
-
-def _notes(reply: Reply) -> list[str]:
-    done, prediction, notes = reply.answer, reply.prediction, []
-    if prediction.finish_reason == "length":
-        notes.append(CUT)
-    if done.unpruned_sha256:
-        notes.append(PRUNED)
-    if reply.examples is None:
-        notes.append(MISSING)
-    if prediction.samples:
-        notes.append(f"{prediction.votes} of {prediction.samples} samples agree on the result")
-    tried = Counter(repair for repair in done.repairs if repair in ("worked", "failed"))
-    if tried:
-        is_one = len(done.texts) == 1
-        outcomes = ", ".join(
-            f"repair {outcome}" if is_one else f"{count} repairs {outcome}"
-            for outcome, count in tried.items()
-        )
-        notes.append(f"the first answer failed ({done.first_errors[0]}); {outcomes}")
-    return notes

@@ -7,13 +7,14 @@ import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
-from text2sql.serve.config import ServeConfig
-from text2sql.serve.guard import require_token
+from text2sql.serve.access import Access, Asker
+from text2sql.serve.guard import address
 from text2sql.serve.messages import Answer, Ask, Refusal, error_body, invalid
 from text2sql.serve.presence import Gone, while_asked
 from text2sql.serve.service import Service
@@ -32,18 +33,17 @@ async def converse(socket: WebSocket, service: Service) -> None:
     """
     most = service.config.max_waiting_per_client
     async with conversation(socket), read_ahead(socket, most) as inbox:
-        known = False
+        asker: Asker | None = None
         while True:
             text = await inbox.next()
             request_id = secrets.token_hex(8)
             try:
                 message = parse(text)
                 token = message.pop("token", "")
-                if not known:
-                    admit(socket, service.config, token)
-                    known = True
+                asker = asker or admit(socket, service.access, token)
+                asker = replace(asker, request_id=request_id)
                 ask = Ask.model_validate(message)
-                await while_asked(_answer(socket, service, ask, request_id), inbox.ended.wait())
+                await while_asked(_answer(socket, service, ask, asker), inbox.ended.wait())
             except Gone:
                 continue  # to the reason why
             except ValidationError as error:
@@ -134,16 +134,23 @@ def parse(text: str) -> dict[str, Any]:
     return message
 
 
-def admit(socket: WebSocket, config: ServeConfig, token: Any) -> None:
-    """Raise Refusal unless the connection's headers or its first message hold the token."""
-    require_token(config, socket.headers.get("authorization") or f"Bearer {token}")
+def admit(socket: WebSocket, access: Access, token: Any) -> Asker:
+    """Return who asks; raise Refusal where a token is needed and neither place holds one.
+
+    Args:
+        socket: the connection.
+        access: who may ask.
+        token: of the first message; the headers may hold one, too.
+    """
+    given = socket.headers.get("authorization") or f"Bearer {token}"
+    return access.asker(given, address(socket.scope), "")
 
 
 async def _send_error(socket: WebSocket, refusal: Refusal, request_id: str) -> None:
     await socket.send_json({"type": "error", **error_body(refusal, request_id)})
 
 
-async def _answer(socket: WebSocket, service: Service, ask: Ask, request_id: str) -> None:
+async def _answer(socket: WebSocket, service: Service, ask: Ask, asker: Asker) -> None:
     loop = asyncio.get_running_loop()
     latest: asyncio.Queue[str | None] = asyncio.Queue()
 
@@ -162,9 +169,8 @@ async def _answer(socket: WebSocket, service: Service, ask: Ask, request_id: str
         await socket.send_json({"type": "sql", **answer.model_dump()})
 
     speaking = asyncio.create_task(pass_on())
-    client = socket.client.host if socket.client else ""
     try:
-        answer = await service.ask(ask, client, request_id, hear, on_sql)
+        answer = await service.ask(ask, asker, hear, on_sql)
     finally:
         speaking.cancel()
     if answer.result:

@@ -9,16 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from text2sql.serve.access import Asker
 from text2sql.serve.messages import Ask, Refusal, SolvedQuestion
 from text2sql.serve.service import Service
-
-
-@dataclass(frozen=True)
-class Asker:
-    """Who calls a tool: questions of different clients take turns, the id goes into the log."""
-
-    client: str
-    request_id: str
 
 
 class Nothing(BaseModel):
@@ -125,9 +118,9 @@ class QueryRows(BaseModel):
     warnings: list[str]
 
 
-async def list_tables(service: Service, _given: Nothing, _asker: Asker) -> Tables:
+async def list_tables(service: Service, _given: Nothing, asker: Asker) -> Tables:
     """Return the tables as they are now."""
-    schema = await asyncio.to_thread(service.live_schema)
+    schema = await asyncio.to_thread(service.schema_for, asker)
     assert service.database
     return Tables(
         database=schema.db_id,
@@ -144,9 +137,9 @@ async def list_tables(service: Service, _given: Nothing, _asker: Asker) -> Table
     )
 
 
-async def describe_table(service: Service, given: TableName, _asker: Asker) -> TableDescription:
+async def describe_table(service: Service, given: TableName, asker: Asker) -> TableDescription:
     """Return a table's columns and foreign keys; raise Refusal where there is no such table."""
-    schema = await asyncio.to_thread(service.live_schema)
+    schema = await asyncio.to_thread(service.schema_for, asker)
     table = schema.table(given.table)
     if table is None:
         message = f"no such table: {given.table[:100]}; list_tables gives their names"
@@ -176,13 +169,13 @@ async def describe_table(service: Service, given: TableName, _asker: Asker) -> T
 async def ask(service: Service, given: Question, asker: Asker) -> CheckedSql:
     """Return SQL for a question, checked and not run."""
     question = Ask(question=given.question, evidence=given.evidence)
-    answer = await service.ask(question, asker.client, asker.request_id)
+    answer = await service.ask(question, asker)
     return CheckedSql.model_validate(answer.model_dump(include=set(CheckedSql.model_fields)))
 
 
-async def run(service: Service, given: Query, _asker: Asker) -> QueryRows:
+async def run(service: Service, given: Query, asker: Asker) -> QueryRows:
     """Return a query's rows; raise Refusal where it may not run or fails."""
-    rows, warnings = await service.run(given.sql, given.max_rows)
+    rows, warnings = await service.run(given.sql, given.max_rows, asker)
     if rows.error:
         raise Refusal(422, rows.error_kind or "failed", rows.error)
     return QueryRows(

@@ -1,0 +1,90 @@
+"""The audit log: who asked what and what ran, without the rows that came of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from text2sql.errors import UserError
+from text2sql.serve.access import Asker
+from text2sql.serve.messages import Refusal
+
+log = logging.getLogger("text2sql.serve")
+
+
+class AuditLog:
+    """Adds a line of JSON for each question and each query, also for those that are refused.
+
+    Args:
+        path: the file, made if it is not there, readable by its owner only; None: nothing is kept.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._path = Path(path) if path else None
+        try:
+            self._append("")
+        except OSError as error:
+            raise UserError(f"audit: {path} cannot be written: {error.strerror}") from None
+
+    @contextmanager
+    def entry(self, asker: Asker, action: str, **fields: Any) -> Iterator[dict[str, Any]]:
+        """Give the entry of a request, to be completed; it is written when the request is done.
+
+        Args:
+            asker: who asks.
+            action: ``ask`` or ``run``.
+            fields: what is known of it.
+
+        Raises:
+            Refusal: the entry cannot be written; then nothing is answered.
+        """
+        started = time.monotonic()
+        entry = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "request_id": asker.request_id,
+            "caller": asker.name,
+            "client": asker.client,
+            "action": action,
+            **fields,
+        }
+        outcome = "gone"  # of whoever hung up
+        try:
+            yield entry
+            outcome = "done"
+        except Refusal as refusal:
+            outcome = refusal.kind
+            raise
+        except Exception:
+            outcome = "defect"
+            raise
+        finally:
+            seconds = round(time.monotonic() - started, 4)
+            self._write(entry | {"outcome": outcome, "seconds": seconds})
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        try:
+            self._append(json.dumps(entry, ensure_ascii=True) + "\n")
+        except OSError:
+            log.exception("the audit log cannot be written")
+            message = "the audit log cannot be written, so nothing is answered"
+            raise Refusal(503, "audit", message, 5) from None
+
+    def _append(self, line: str) -> None:
+        if self._path is None:
+            return
+        # One write at the end of the file, so that lines of several services do not mix.
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(descriptor, line.encode())
+        finally:
+            os.close(descriptor)
