@@ -12,6 +12,7 @@ import pytest
 from patience import PATIENCE
 
 from tests.serve.conftest import Server
+from tests.serve.tiny import EARLIER, FOLLOW_UP
 from text2sql.prompt import Example
 
 sync_api = pytest.importorskip(
@@ -140,6 +141,22 @@ def test_an_answer_is_in_the_history_before_its_rows_come(
     page.reload()
     page.wait_for_selector("#diagram svg")
     assert page.locator("#history button").all_text_contents() == ["Never end."]
+
+
+def test_a_question_goes_on_from_the_one_before(start: Start, database: Path, page: Any) -> None:
+    page.goto(start(database).url)
+    page.wait_for_selector("#diagram svg")
+    ask(page, EARLIER.question)
+    page.locator("#follow").focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#thread li").all_text_contents() == ["".join(EARLIER)]
+    assert page.evaluate("document.activeElement.id") == "question"
+    ask(page, FOLLOW_UP[0])
+    assert page.inner_text("#sql") == FOLLOW_UP[1]
+    page.click("#anew")
+    assert page.is_hidden("#conversation")
+    ask(page, EARLIER.question)
+    assert page.inner_text("#sql") == EARLIER.sql
 
 
 def test_a_typed_schema(start: Start, page: Any) -> None:

@@ -10,7 +10,13 @@ import torch
 from tiny_models import CHAT_TEMPLATE, CHATML, make_model, make_tokenizer, save
 
 from text2sql.infer.repair import REPAIR_REQUEST
-from text2sql.prompt import load_template, render_messages, render_text
+from text2sql.prompt import (
+    Example,
+    add_history,
+    load_template,
+    render_messages,
+    render_text,
+)
 from text2sql.schema import read_schema, render_schema
 
 TABLES = """
@@ -39,6 +45,9 @@ ANSWERS = {
 }
 # What it says when it is shown the database's error after its first answer.
 REPAIRED = {"Which colours?": ("no such column: colour", "SELECT DISTINCT model FROM bike")}
+# What it says to a question that goes on from an earlier one.
+EARLIER = Example("How many bikes are there?", ANSWERS["How many bikes are there?"])
+FOLLOW_UP = ("Only those over 10?", "SELECT count(*) FROM bike WHERE price > 10")
 TEMPLATE, PRESET, STYLE = load_template("chatml"), "short", "ddl"
 
 
@@ -59,6 +68,8 @@ def make_tiny_model(folder: Path) -> None:
         (render_text(render_messages(question, schema, PRESET), TEMPLATE), answer + "<|im_end|>")
         for question, answer in ANSWERS.items()
     ] + [_repair(question, schema) for question in REPAIRED]
+    asked = add_history(render_messages(FOLLOW_UP[0], schema, PRESET), [EARLIER])
+    texts.append((render_text(asked, TEMPLATE), FOLLOW_UP[1] + "<|im_end|>"))
     tokenizer = make_tokenizer(
         [prompt + answer for prompt, answer in texts],
         700,

@@ -81,8 +81,11 @@ class Repairer:
         """The prompt that shows a failed answer with the database's error."""
         error = error[:MAX_ERROR_CHARACTERS]
         request = REPAIR_REQUEST.format(database=self._database, error=error)
+        asked = list(prompt.messages)
+        if asked[-1]["role"] == "assistant":  # the answer's own beginning
+            asked.pop()
         messages: list[Message] = [
-            *(turn for turn in prompt.messages if turn["role"] != "assistant"),
+            *asked,
             {"role": "assistant", "content": first.text},
             {"role": "user", "content": request},
         ]

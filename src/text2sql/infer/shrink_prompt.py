@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from text2sql.errors import UserError
-from text2sql.prompt import Template, render_messages, render_text
+from text2sql.prompt import Example, Template, add_history, render_messages, render_text
 from text2sql.question import Question
 from text2sql.schema import Schema, prune_schema, render_schema
 
@@ -20,12 +20,14 @@ class SchemaFitter:
         style: how schemas are rendered.
         preset: system preset of the prompts.
         template: prompt template.
+        turns: gives what was asked and answered before a question, oldest first.
     """
 
     schema: Callable[[str], Schema | None]
     style: str
     preset: str
     template: Template
+    turns: Callable[[Question], Sequence[Example]] = lambda _: ()
 
     def fit(
         self, question: Question, room: int, encode: Callable[[str], list[int]]
@@ -47,6 +49,7 @@ class SchemaFitter:
             schema = None
         if schema is None:
             return None
+        words = [question.question, question.evidence, *sum(self.turns(question), ())]
         budget = room - self._tokens(self._with_schema(question, ""), encode)
         # Tokens of the parts and of the whole differ by a few where they meet.
         for spare in (2, 16, 64):
@@ -54,7 +57,7 @@ class SchemaFitter:
                 break
             pruned = prune_schema(
                 schema,
-                f"{question.question} {question.evidence}",
+                " ".join(words),
                 budget - spare,
                 self.style,
                 lambda text: len(encode(text)),
@@ -66,9 +69,8 @@ class SchemaFitter:
 
     def _with_schema(self, question: Question, text: str) -> Question:
         asked, evidence = question.question, question.evidence
-        return replace(
-            question, messages=render_messages(asked, text, self.preset, evidence=evidence)
-        )
+        messages = render_messages(asked, text, self.preset, evidence=evidence)
+        return replace(question, messages=add_history(messages, self.turns(question)))
 
     def _tokens(self, question: Question, encode: Callable[[str], list[int]]) -> int:
         return len(encode(render_text(question.messages, self.template)))

@@ -6,6 +6,7 @@ from text2sql.prompt.messages import (
     ExamplesForm,
     Message,
     add_examples,
+    add_history,
     render_messages,
     shared_text,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "Message",
     "Template",
     "add_examples",
+    "add_history",
     "load_template",
     "render_messages",
     "render_reply",

@@ -78,6 +78,28 @@ def shared_text(user: str) -> str:
     return user.partition(QUESTION_MARK)[0]
 
 
+def add_history(messages: Sequence[Message], turns: Sequence[Example]) -> list[Message]:
+    """Return messages of `render_messages` before which others were asked and answered.
+
+    The schema stands with the first question, so that each prompt of a conversation begins with
+    the one before it.
+
+    Args:
+        messages: as rendered for the latest question; they are left as they are.
+        turns: the earlier questions with their SQL, oldest first; with none nothing is added.
+    """
+    if not turns:
+        return list(messages)
+    system, latest, *opening = messages
+    schema, mark, asked = latest["content"].partition(QUESTION_MARK)
+    told: list[Message] = []
+    for question, sql in turns:
+        told.append({"role": "user", "content": f"{schema}{mark}{question}\n"})
+        told.append({"role": "assistant", "content": sql})
+        schema = ""
+    return [system, *told, {"role": "user", "content": f"{mark}{asked}"}, *opening]
+
+
 def add_examples(
     messages: Sequence[Message], examples: Sequence[Example], form: ExamplesForm
 ) -> list[Message]:

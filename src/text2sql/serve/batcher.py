@@ -15,7 +15,7 @@ from text2sql.infer.engine import Engine
 from text2sql.infer.predictions import Prediction, predict
 from text2sql.infer.repair import Repairer
 from text2sql.infer.shrink_prompt import SchemaFitter
-from text2sql.prompt import Example, Template
+from text2sql.prompt import Example, Template, add_history
 from text2sql.question import Question
 from text2sql.schema import Schema
 from text2sql.serve.control_words import disarm
@@ -25,6 +25,8 @@ from text2sql.serve.fair_queue import FairQueue
 from text2sql.serve.metrics import Metrics
 
 log = logging.getLogger("text2sql.serve")
+
+TURN_TOKENS = 16  # of the marks around a question and its SQL
 
 
 @dataclass(frozen=True)
@@ -38,24 +40,30 @@ class Asking:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the model wrote, the SQL in it, and the examples it saw, None where none were found."""
+    """What the model wrote, the SQL in it, and the examples it saw, None where none were found.
+
+    `turns` counts the earlier questions that it saw.
+    """
 
     answer: Answer
     prediction: Prediction
     examples: list[Example] | None
+    turns: int
 
 
 @dataclass(frozen=True)
 class Pending:
     """A question on its way to the model; the reply comes with the future.
 
-    `live` says that it is about the configured database, whose queries may be run.
+    `live` says that it is about the configured database, whose queries may be run. `history` is
+    what was asked and answered before, oldest first.
     """
 
     question: Question
     schema: Schema | None
     live: bool
     listener: Callable[[str], None] | None = None
+    history: tuple[Example, ...] = ()
     future: Future[Reply] = field(default_factory=Future)
 
 
@@ -70,6 +78,7 @@ class Batcher(threading.Thread):
         waiting: the queue that questions are taken from.
         metrics: what is counted.
         finder: finds few-shot examples; None asks without.
+        history_tokens: of earlier questions in a prompt, at most.
     """
 
     def __init__(
@@ -81,11 +90,12 @@ class Batcher(threading.Thread):
         waiting: FairQueue[Pending],
         metrics: Metrics,
         finder: ExampleFinder | None = None,
+        history_tokens: int = 0,
     ) -> None:
         super().__init__(name="model", daemon=True)
         self._engine, self._config, self._asking = engine, config, asking
         self._database, self._waiting, self._metrics = database, waiting, metrics
-        self._finder = finder
+        self._finder, self._history_tokens = finder, history_tokens
         self.start()
 
     def stop(self, seconds: float) -> None:
@@ -111,6 +121,7 @@ class Batcher(threading.Thread):
             if database is None:  # neither votes nor repairs
                 decoding = DecodingConfig(grammar=config.decoding.grammar)
                 config = config.model_copy(update={"decoding": decoding})
+            turns = [self._fitting_turns(one) for one in group]
             around = Surroundings(
                 asking.template,
                 SchemaFitter(
@@ -118,14 +129,16 @@ class Batcher(threading.Thread):
                     asking.style,
                     asking.preset,
                     asking.template,
+                    lambda question: turns[question.id],
                 ),
                 Repairer(database, asking.template, database.kind).answers if database else None,
                 {number: one.listener for number, one in enumerate(group)},
             )
-            shown = self._with_examples(group)
+            shown = self._with_examples(group, turns)
             for done in answer(self._engine, [question for question, _ in shown], config, around):
                 self._metrics.tokens.inc(done.completion_tokens)
-                reply = Reply(done, predict(done, database), shown[done.id][1])
+                examples = shown[done.id][1]
+                reply = Reply(done, predict(done, database), examples, len(turns[done.id]))
                 group[done.id].future.set_result(reply)
         except Exception as error:  # the thread must live on, whatever the model did
             if not isinstance(error, UserError):
@@ -134,12 +147,30 @@ class Batcher(threading.Thread):
                 if not one.future.done():
                     one.future.set_exception(error)
 
+    def _fitting_turns(self, pending: Pending) -> Sequence[Example]:
+        """Return the latest questions of a conversation that there is room for."""
+        room = self._config.max_model_len - self._config.max_new_tokens
+        left = min(self._history_tokens, room // 2)
+        kept: list[Example] = []
+        for turn in reversed(pending.history):
+            left -= sum(len(self._engine.encode(text)) for text in turn) + TURN_TOKENS
+            if left < 0:
+                break
+            kept.insert(0, turn)
+        return kept
+
     def _with_examples(
-        self, group: Sequence[Pending]
+        self, group: Sequence[Pending], turns: Sequence[Sequence[Example]]
     ) -> list[tuple[Question, list[Example] | None]]:
         """Return the questions of a batch, numbered, and the examples that their prompts hold."""
         questions = [
-            replace(one.question, id=number, db_id=str(number)) for number, one in enumerate(group)
+            replace(
+                one.question,
+                id=number,
+                db_id=str(number),
+                messages=add_history(one.question.messages, turns[number]),
+            )
+            for number, one in enumerate(group)
         ]
         if self._finder is None:
             return [(question, []) for question in questions]

@@ -41,7 +41,8 @@ class ServeConfig(StrictModel):
     nobody may see, each ``table``, ``table.column`` or ``*.column``. `tokens` says by name what
     each caller's token allows; `token` is one that allows all. `requests_per_minute` is of each
     caller, or of each address where no token is asked for. `audit` is a file to which a line is
-    added for each question and query.
+    added for each question and query. Of earlier questions of a conversation the model sees the
+    latest that fit into `history_tokens`; `terms` is a YAML file of business terms.
     """
 
     host: str = "127.0.0.1"
@@ -54,6 +55,8 @@ class ServeConfig(StrictModel):
     schema_style: Annotated[str, one_of(STYLES, "schema style")] = "m-schema"
     retrieval: str | None = None
     samples: int = Field(default=0, ge=0, le=20)
+    history_tokens: int = Field(default=512, ge=0)
+    terms: str | None = None
     personal_data: bool = False
     max_question_characters: int = Field(default=2000, ge=1)
     max_schema_characters: int = Field(default=100_000, ge=1)

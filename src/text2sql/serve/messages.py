@@ -13,6 +13,16 @@ from starlette.exceptions import HTTPException
 KINDS = {404: "not_found", 405: "wrong_method"}
 
 
+MAX_TURNS = 20
+
+
+class SolvedQuestion(BaseModel):
+    """A question with its SQL: an example that the model was shown, or an earlier turn."""
+
+    question: str
+    sql: str
+
+
 class Ask(BaseModel):
     """A question. Without `db_schema` it is about the configured database."""
 
@@ -25,6 +35,11 @@ class Ask(BaseModel):
     evidence: str = Field(default="", description="what helps to read the question, as in BIRD")
     execute: bool = Field(default=False, description="run the SQL on the configured database")
     max_rows: int | None = Field(default=None, ge=1)
+    history: list[SolvedQuestion] = Field(
+        default=[],
+        max_length=MAX_TURNS,
+        description="what was asked and answered before in this conversation, oldest first",
+    )
 
 
 class Rows(BaseModel):
@@ -36,13 +51,6 @@ class Rows(BaseModel):
     seconds: float = 0.0
     error: str | None = None
     error_kind: str | None = None
-
-
-class SolvedQuestion(BaseModel):
-    """An example that the model was shown with the question."""
-
-    question: str
-    sql: str
 
 
 class Answer(BaseModel):

@@ -11,13 +11,20 @@ CUT = "the answer reached its length limit; the SQL may be incomplete"
 PRUNED = "the schema was too long; the model saw only what seemed relevant to the question"
 
 
-def notes_on(reply: Reply) -> list[str]:
-    """Return warnings about an answer: cut off, cut down, voted on, repaired."""
+def notes_on(reply: Reply, turns: int) -> list[str]:
+    """Return warnings about an answer: cut off, cut down, voted on, repaired.
+
+    Args:
+        reply: the answer.
+        turns: how many earlier questions were given with it.
+    """
     done, prediction, notes = reply.answer, reply.prediction, []
     if prediction.finish_reason == "length":
         notes.append(CUT)
     if done.unpruned_sha256:
         notes.append(PRUNED)
+    if reply.turns < turns:
+        notes.append(f"of {turns} earlier questions the model saw the last {reply.turns}")
     if reply.examples is None:
         notes.append(MISSING)
     if prediction.samples:

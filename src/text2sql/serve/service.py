@@ -13,7 +13,7 @@ from test_suite_sql_eval.errors import FORBIDDEN, TIMEOUT
 from text2sql.errors import UserError
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Engine
-from text2sql.prompt import render_messages
+from text2sql.prompt import Example, render_messages
 from text2sql.question import Question
 from text2sql.schema import Schema, render_schema
 from text2sql.schema.text import parse_schema
@@ -29,6 +29,7 @@ from text2sql.serve.json_rows import json_rows
 from text2sql.serve.messages import Answer, Ask, Refusal, Rows, SolvedQuestion, check_text
 from text2sql.serve.metrics import Metrics
 from text2sql.serve.notes import notes_on
+from text2sql.serve.terms import Terms
 from text2sql.sql.validate import MAX_CHARACTERS, find_fault
 
 SEPARATED = "control words of the prompt format were taken apart in the question or schema"
@@ -74,7 +75,10 @@ class Service:
         self.metrics.waiting.set_function(lambda: len(waiting))
         runner = database if database and database.executes else None
         self.finder = finder
-        self._batcher = Batcher(engine, infer, asking, runner, waiting, self.metrics, finder)
+        self._terms = Terms(config.terms)
+        self._batcher = Batcher(
+            engine, infer, asking, runner, waiting, self.metrics, finder, config.history_tokens
+        )
 
     @property
     def alive(self) -> bool:
@@ -136,7 +140,8 @@ class Service:
         reply = await self._ask_model(ask, target, asker, listener)
         sql = reply.prediction.sql
         taken_apart = any(CONTROL in text for text in (ask.question, ask.evidence, target.text))
-        warnings = [*target.warnings, *([SEPARATED] if taken_apart else []), *notes_on(reply)]
+        warnings = [*target.warnings, *([SEPARATED] if taken_apart else [])]
+        warnings += notes_on(reply, len(ask.history))
         fault = await self._fault(sql, target.schema, target.database)
         entry |= {"sql": sql, "valid": fault is None, "ran": False}
         answer = Answer(
@@ -199,6 +204,9 @@ class Service:
         )
         for name, text, most in limits:
             check_text(name, text, most)
+        for turn in ask.history:
+            check_text("history.question", turn.question, self.config.max_question_characters)
+            check_text("history.sql", turn.sql, MAX_CHARACTERS)
         if not ask.question.strip():
             raise Refusal(422, "invalid_request", "question is empty")
         if ask.execute and ask.db_schema is not None:
@@ -226,11 +234,16 @@ class Service:
     async def _ask_model(
         self, ask: Ask, target: _Target, asker: Asker, listener: Callable[[str], None] | None
     ) -> Reply:
-        text, evidence, preset = disarm(ask.question), disarm(ask.evidence), self._asking.preset
+        text, preset = disarm(ask.question), self._asking.preset
+        known, fault = self._terms.evidence(ask.question)
+        evidence = "; ".join(filter(None, (disarm(ask.evidence), known)))
+        target.warnings.extend([fault] if fault else [])
+        history = tuple(Example(*disarm((turn.question, turn.sql))) for turn in ask.history)
         messages = render_messages(text, disarm(target.text), preset, evidence=evidence)
         # The batcher numbers the questions it asks together.
         question = Question(0, "", text, "", messages, evidence)
-        pending = Pending(question, disarm(target.schema), target.database is not None, listener)
+        live = target.database is not None
+        pending = Pending(question, disarm(target.schema), live, listener, history)
         try:
             self._waiting.put(asker.key, pending)
         except QueueFullError:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from text2sql.serve.access import Asker
-from text2sql.serve.messages import Ask, Refusal, SolvedQuestion
+from text2sql.serve.messages import MAX_TURNS, Ask, Refusal, SolvedQuestion
 from text2sql.serve.service import Service
 
 
@@ -36,6 +36,11 @@ class Question(BaseModel):
     question: str = Field(description="one question in plain words about the database's data")
     evidence: str = Field(
         default="", description="what helps to read the question, such as what a term means"
+    )
+    history: list[SolvedQuestion] = Field(
+        default=[],
+        max_length=MAX_TURNS,
+        description="earlier questions of the conversation with their SQL, oldest first",
     )
 
 
@@ -168,7 +173,7 @@ async def describe_table(service: Service, given: TableName, asker: Asker) -> Ta
 
 async def ask(service: Service, given: Question, asker: Asker) -> CheckedSql:
     """Return SQL for a question, checked and not run."""
-    question = Ask(question=given.question, evidence=given.evidence)
+    question = Ask(**given.model_dump())
     answer = await service.ask(question, asker)
     return CheckedSql.model_validate(answer.model_dump(include=set(CheckedSql.model_fields)))
 

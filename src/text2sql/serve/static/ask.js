@@ -4,8 +4,11 @@ import { chart, diagram, table } from "./pictures.js";
 import { highlight } from "./sql.js";
 
 const KEPT = 50;
+const TURNS = 20; // that the server takes
 let info = {};
 let shownSql = "";
+let shownQuestion = "";
+let thread = []; // what was asked and answered before in this conversation
 
 function complain(error) {
   const box = find("trouble");
@@ -32,6 +35,7 @@ async function begin() {
 const isLive = () => find("live").checked;
 
 async function changeSource() {
+  startAnew();
   find("schema").hidden = isLive();
   find("run-label").hidden = !(isLive() && info.executes);
   try {
@@ -70,13 +74,14 @@ function stream(body, hear) {
 async function ask() {
   const question = find("question").value.trim();
   if (!question) return find("question").focus();
-  const body = { question };
+  const body = { question, history: thread.slice(-TURNS) };
   const live = isLive();
   if (live) body.execute = Boolean(info.executes) && find("run").checked;
   else body.db_schema = find("schema").value;
   find("ask").disabled = true;
   complain(null);
   clearAnswer();
+  shownQuestion = question;
   find("facts").textContent = "waiting for the model …";
   find("answer").hidden = false;
   try {
@@ -92,10 +97,33 @@ async function ask() {
   find("ask").disabled = false;
 }
 
+function showThread() {
+  find("conversation").hidden = thread.length === 0;
+  find("thread").replaceChildren(...thread.map((turn) => {
+    const sql = make("code");
+    highlight(sql, turn.sql);
+    return make("li", {}, make("p", {}, turn.question), sql);
+  }));
+}
+
+// What is shown becomes an earlier turn; the next question may say "only those".
+function followUp() {
+  thread.push({ question: shownQuestion, sql: shownSql });
+  showThread();
+  find("answer").hidden = true;
+  find("question").value = "";
+  find("question").focus();
+}
+
+function startAnew() {
+  thread = [];
+  showThread();
+}
+
 function clearAnswer() {
   shownSql = "";
   for (const id of ["sql", "warnings", "result", "chart"]) find(id).replaceChildren();
-  find("chart").hidden = find("examples").hidden = true;
+  find("chart").hidden = find("examples").hidden = find("follow").hidden = true;
 }
 
 function hear(message) {
@@ -106,6 +134,7 @@ function hear(message) {
 
 function showSql(answer) {
   shownSql = answer.sql;
+  find("follow").hidden = !answer.sql;
   highlight(find("sql"), answer.sql || "(no SQL)");
   const verdict = answer.valid ? make("span", { className: "right" }, "valid") : make("span", { className: "wrong" }, "not valid, not run");
   find("facts").replaceChildren(verdict, `, ${answer.seconds.toFixed(1)} s`);
@@ -160,7 +189,9 @@ async function recall(entry) {
   await changeSource();
   clearAnswer();
   find("answer").hidden = false;
+  shownQuestion = entry.question;
   shownSql = entry.sql;
+  find("follow").hidden = !entry.sql;
   highlight(find("sql"), entry.sql);
   find("facts").textContent = "from the history; ask again for rows";
   find("question").focus();
@@ -180,6 +211,8 @@ async function copy() {
 find("form").onsubmit = (event) => { event.preventDefault(); ask(); };
 find("token-form").onsubmit = (event) => { event.preventDefault(); setToken(find("token").value); begin(); };
 find("copy").onclick = copy;
+find("follow").onclick = followUp;
+find("anew").onclick = () => { startAnew(); find("question").focus(); };
 find("forget").onclick = () => { localStorage.removeItem("history"); showHistory(); };
 find("live").onchange = find("typed").onchange = find("schema").onchange = changeSource;
 document.addEventListener("keydown", (event) => {
