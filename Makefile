@@ -111,8 +111,9 @@ quantization-table: setup-gguf
 serve-openai: setup-gguf ## OpenAI-compatible endpoint on 127.0.0.1:8000 (MODEL=, PORT=)
 	@$(RUN) serve-openai $(OPTIONS) $(if $(MODEL),--model $(MODEL)) $(if $(PORT),--port $(PORT))
 
-create-data: setup ## training data from a private database (DB_URL=, TOTAL=, LANGUAGE=)
+create-data: setup ## training data from a private database (DB_URL=, TOTAL=, LANGUAGE=, ACCEPTED=)
 	@$(RUN) database create-data $(if $(TOTAL),--total $(TOTAL)) $(if $(LANGUAGE),--language $(LANGUAGE)) \
+		$(if $(ACCEPTED),--accepted $(ACCEPTED)) \
 		$(if $(LLM_URL),--llm-url $(LLM_URL) --llm-model $(LLM_MODEL)) $(if $(OUTPUT),--output $(OUTPUT))
 
 eval-private: setup ## judge PREDICTIONS= against GOLD= on a private database (DB_URL=)

@@ -101,6 +101,18 @@ def write_text(path: str | Path, text: str) -> None:
         stream.write(text)
 
 
+def append_text(path: str | Path, text: str) -> None:
+    """Add to the end of a file, which only its owner may read where it is made.
+
+    It is one write, so that what several processes add does not mix.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
 def write_json(path: str | Path, value: Any, indent: int | None = 2) -> None:
     """Write a JSON file atomically, UTF-8, keys in the order given."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=indent) + "\n")

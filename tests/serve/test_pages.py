@@ -159,6 +159,32 @@ def test_a_question_goes_on_from_the_one_before(start: Start, database: Path, pa
     assert page.inner_text("#sql") == EARLIER.sql
 
 
+def test_an_answer_is_accepted_or_put_right(
+    start: Start, database: Path, page: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "accepted.jsonl"
+    page.goto(start(database, accepted=str(path)).url)
+    page.wait_for_selector("#diagram svg")
+    ask(page, "How many bikes are there?")
+    page.click("#accept")
+    page.wait_for_selector("#facts >> text=kept")
+    ask(page, "Which colours?")
+    assert page.is_hidden("#accept")
+    page.click("#correct")
+    page.fill("#corrected", "SELECT wheels FROM bike")
+    page.click("#correction button")
+    page.wait_for_selector("#trouble >> text=no such column: wheels")
+    page.fill("#corrected", "SELECT DISTINCT model FROM bike")
+    page.click("#correction button")
+    page.wait_for_selector("#facts >> text=kept")
+    assert page.inner_text("#sql") == "SELECT DISTINCT model FROM bike"
+    kept = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(pair["question"], pair["corrected"]) for pair in kept] == [
+        ("How many bikes are there?", False),
+        ("Which colours?", True),
+    ]
+
+
 def test_a_typed_schema(start: Start, page: Any) -> None:
     page.goto(start().url)
     page.wait_for_selector("#typed:checked")

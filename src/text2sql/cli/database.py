@@ -33,6 +33,7 @@ def database() -> None:
     "--personal-data", is_flag=True, help="Also take examples that look like personal data."
 )
 @click.option("--seed", default=42, show_default=True)
+@click.option("--accepted", type=PATH, help="Pairs that users of the web service accepted.")
 @click.option("--llm-url", help="OpenAI-compatible endpoint; default: no language model.")
 @click.option("--llm-model", help="The endpoint's name of the model.")
 @click.option("--price-in", default=0.0, help="Price of a million tokens sent.")
@@ -61,6 +62,11 @@ def create_data_command(language: str, **options: Any) -> None:
         f"{summary['pairs']} pairs: {summary['train']} for training, {summary['dev']} for"
         f" evaluation; {sum(summary['removed_as_leaks'].values())} left out as leaks"
     )
+    if "accepted" in summary:
+        click.echo(
+            "accepted pairs: "
+            + ", ".join(f"{count} {kind}" for kind, count in summary["accepted"].items())
+        )
     if "llm" in summary:
         used = summary["llm"]
         click.echo(

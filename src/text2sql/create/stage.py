@@ -12,6 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from text2sql.chat import ChatClient
+from text2sql.create.accepted import read_accepted
 from text2sql.create.cards import render_cards
 from text2sql.create.export import export
 from text2sql.create.generator import Grammar, Pair
@@ -37,6 +38,8 @@ CARD_BUDGET = 6000  # tokens of table cards in one prompt
 class CreateOptions:
     """What to make, from what. `llm` None means the offline generator.
 
+    `accepted` is a file of pairs from the web service, which come in besides.
+
     One of `url` and `snapshot` is needed; without `url` nothing is executed.
     """
 
@@ -51,6 +54,7 @@ class CreateOptions:
     personal_data: bool = False
     seed: int = 42
     llm: ChatClient | None = None
+    accepted: Path | None = None
 
 
 def create_data(options: CreateOptions) -> tuple[Path, dict[str, Any]]:
@@ -80,6 +84,11 @@ def create_data(options: CreateOptions) -> tuple[Path, dict[str, Any]]:
             topics = writer.plan(render_cards(schema, CARD_BUDGET), options.total)
             pairs = _with_progress(writer.generate(topics), options.total, output)
             details = {"generator": f"llm:{options.llm.model}", "llm": writer.report()}
+        if options.accepted:
+            kept, counts = read_accepted(options.accepted, schema, snapshot.dialect, validator)
+            known = {pair.question for pair in kept}
+            pairs = [*kept, *(pair for pair in pairs if pair.question not in known)]
+            details["accepted"] = counts
     if not pairs:
         raise UserError(f"{schema.db_id}: no pair could be made; {details}")
     details["wanted"] = options.total

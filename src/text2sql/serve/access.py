@@ -52,7 +52,7 @@ class Access:
         self._tokens = {rights.sha256: (name, rights) for name, rights in config.tokens.items()}
         if config.token:
             digest = _digest(config.token.get_secret_value())
-            self._tokens[digest] = OWNER, TokenConfig(sha256=digest)
+            self._tokens[digest] = OWNER, TokenConfig(sha256=digest, accept=True)
         self._limit, self._clock = config.requests_per_minute, clock
         self._counting = threading.Lock()
         # Of each caller the requests that are left, and when that was so.
@@ -117,7 +117,7 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-ALL_RIGHTS = TokenConfig(sha256=_digest(""))
+ALL_RIGHTS = TokenConfig(sha256=_digest(""), accept=True)
 
 
 def local_asker(request_id: str) -> Asker:

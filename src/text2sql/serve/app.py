@@ -23,7 +23,7 @@ from text2sql.serve import results
 from text2sql.serve.guard import Guard
 from text2sql.serve.jobs import watch_jobs
 from text2sql.serve.mcp_server import McpRoute
-from text2sql.serve.messages import Answer, Ask, Refusal, error_answer, invalid
+from text2sql.serve.messages import Accepted, Answer, Ask, Refusal, error_answer, invalid
 from text2sql.serve.presence import hung_up, while_asked
 from text2sql.serve.service import Service
 from text2sql.serve.stream import converse
@@ -89,6 +89,12 @@ def _add_questions(app: FastAPI, service: Service) -> None:
         answer = service.ask(ask, request.state.asker)
         return await while_asked(answer, hung_up(request.receive))
 
+    @app.post("/accepted")
+    async def accept(given: Accepted, request: Request) -> dict[str, bool]:
+        """Keep an answer that was found right, or put right, as a training pair."""
+        await service.accept(given, request.state.asker)
+        return {"kept": True}
+
     @app.get("/schema")
     def schema(request: Request) -> dict[str, Any]:
         """The configured database's schema, as M-Schema and as JSON."""
@@ -149,6 +155,7 @@ def _add_operations(app: FastAPI, service: Service) -> None:
             "version": __version__,
             "database": service.schema_for(asker).db_id if database else None,
             "executes": bool(database and database.executes and asker.rights.run),
+            "accepts": service.accepted.allows(asker),
             "max_question_characters": config.max_question_characters,
             "max_schema_characters": config.max_schema_characters,
             "max_rows": config.max_rows,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from text2sql.errors import UserError
+from text2sql.files import append_text
 from text2sql.serve.access import Asker
 from text2sql.serve.messages import Refusal
 
@@ -80,11 +80,5 @@ class AuditLog:
             raise Refusal(503, "audit", message, 5) from None
 
     def _append(self, line: str) -> None:
-        if self._path is None:
-            return
-        # One write at the end of the file, so that lines of several services do not mix.
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(descriptor, line.encode())
-        finally:
-            os.close(descriptor)
+        if self._path:
+            append_text(self._path, line)

@@ -18,12 +18,14 @@ MIN_TOKEN_CHARACTERS = 16
 class TokenConfig(StrictModel):
     """What a token allows. `sha256` is the token's digest: the token itself is written nowhere.
 
-    `run`: whether queries may be run, or only written. `databases`: names of those it is for; none
+    `run`: whether queries may be run, or only written. `accept`: whether answers may be accepted,
+    from which models learn later. `databases`: names of those it is for; none
     means all. `requests_per_minute` goes before the service's own limit.
     """
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     run: bool = True
+    accept: bool = False
     databases: tuple[str, ...] = ()
     requests_per_minute: int | None = Field(default=None, ge=1)
 
@@ -42,7 +44,8 @@ class ServeConfig(StrictModel):
     each caller's token allows; `token` is one that allows all. `requests_per_minute` is of each
     caller, or of each address where no token is asked for. `audit` is a file to which a line is
     added for each question and query. Of earlier questions of a conversation the model sees the
-    latest that fit into `history_tokens`; `terms` is a YAML file of business terms.
+    latest that fit into `history_tokens`; `terms` is a YAML file of business terms, `accepted` the
+    file that takes in accepted and corrected answers.
     """
 
     host: str = "127.0.0.1"
@@ -57,6 +60,7 @@ class ServeConfig(StrictModel):
     samples: int = Field(default=0, ge=0, le=20)
     history_tokens: int = Field(default=512, ge=0)
     terms: str | None = None
+    accepted: str | None = None
     personal_data: bool = False
     max_question_characters: int = Field(default=2000, ge=1)
     max_schema_characters: int = Field(default=100_000, ge=1)

@@ -42,6 +42,17 @@ class Ask(BaseModel):
     )
 
 
+class Accepted(BaseModel):
+    """An answer that someone found right; `corrected` where it is not as the model wrote it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: str
+    sql: str
+    corrected: bool = False
+    history: list[SolvedQuestion] = Field(default=[], max_length=MAX_TURNS)
+
+
 class Rows(BaseModel):
     """What the SQL returned. `error` is set where it failed; `truncated` where rows are missing."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from text2sql.prompt import Example, render_messages
 from text2sql.question import Question
 from text2sql.schema import Schema, render_schema
 from text2sql.schema.text import parse_schema
+from text2sql.serve.accepted import AcceptedPairs
 from text2sql.serve.access import Access, Asker
 from text2sql.serve.audit import AuditLog
 from text2sql.serve.batcher import Asking, Batcher, Pending, Reply
@@ -26,7 +27,7 @@ from text2sql.serve.database import LiveDatabase
 from text2sql.serve.examples import ExampleFinder
 from text2sql.serve.fair_queue import FairQueue, QueueFullError
 from text2sql.serve.json_rows import json_rows
-from text2sql.serve.messages import Answer, Ask, Refusal, Rows, SolvedQuestion, check_text
+from text2sql.serve.messages import Accepted, Answer, Ask, Refusal, Rows, SolvedQuestion, check_text
 from text2sql.serve.metrics import Metrics
 from text2sql.serve.notes import notes_on
 from text2sql.serve.terms import Terms
@@ -75,7 +76,7 @@ class Service:
         self.metrics.waiting.set_function(lambda: len(waiting))
         runner = database if database and database.executes else None
         self.finder = finder
-        self._terms = Terms(config.terms)
+        self._terms, self.accepted = Terms(config.terms), AcceptedPairs(config.accepted)
         self._batcher = Batcher(
             engine, infer, asking, runner, waiting, self.metrics, finder, config.history_tokens
         )
@@ -196,19 +197,39 @@ class Service:
             raise Refusal(422, "invalid_sql", fault)
         return await self._rows(sql, max_rows, entry)
 
+    async def accept(self, given: Accepted, asker: Asker) -> None:
+        """Keep a question with its SQL for training, if that passes the checks of an answer's SQL.
+
+        Raises:
+            Refusal: it is not kept, with the reason.
+        """
+        with self._audit.entry(asker, "accept", question=given.question, sql=given.sql):
+            self.accepted.require(asker)
+            self.access.count(asker)
+            schema = await asyncio.to_thread(self.schema_for, asker)
+            self._check_texts(given.question, given.history)
+            check_text("sql", given.sql, MAX_CHARACTERS)
+            if fault := await self._fault(given.sql, schema, self.database):
+                raise Refusal(422, "invalid_sql", fault)
+            await asyncio.to_thread(self.accepted.add, given, asker, schema.db_id)
+
+    def _check_texts(self, question: str, history: Sequence[SolvedQuestion]) -> None:
+        most = self.config.max_question_characters
+        check_text("question", question, most)
+        if not question.strip():
+            raise Refusal(422, "invalid_request", "question is empty")
+        for turn in history:
+            check_text("history.question", turn.question, most)
+            check_text("history.sql", turn.sql, MAX_CHARACTERS)
+
     def _check(self, ask: Ask) -> None:
+        self._check_texts(ask.question, ask.history)
         limits = (
-            ("question", ask.question, self.config.max_question_characters),
             ("evidence", ask.evidence, self.config.max_question_characters),
             ("db_schema", ask.db_schema or "", self.config.max_schema_characters),
         )
         for name, text, most in limits:
             check_text(name, text, most)
-        for turn in ask.history:
-            check_text("history.question", turn.question, self.config.max_question_characters)
-            check_text("history.sql", turn.sql, MAX_CHARACTERS)
-        if not ask.question.strip():
-            raise Refusal(422, "invalid_request", "question is empty")
         if ask.execute and ask.db_schema is not None:
             message = "execute runs on the configured database; leave db_schema out"
             raise Refusal(422, "invalid_request", message)

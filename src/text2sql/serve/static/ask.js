@@ -85,11 +85,13 @@ async function ask() {
   find("facts").textContent = "waiting for the model …";
   find("answer").hidden = false;
   try {
-    showSql(await stream(body, (message) => {
+    const answer = await stream(body, (message) => {
       hear(message);
       // Kept as soon as it is shown: rows may take a minute, and the page may be left before they come.
       if (message.type === "sql") remember({ question, sql: message.sql, live, schema: body.db_schema });
-    }));
+    });
+    showSql(answer);
+    offerToKeep(live && info.accepts, answer.valid);
   } catch (error) {
     find("answer").hidden = true;
     complain(error);
@@ -124,6 +126,7 @@ function clearAnswer() {
   shownSql = "";
   for (const id of ["sql", "warnings", "result", "chart"]) find(id).replaceChildren();
   find("chart").hidden = find("examples").hidden = find("follow").hidden = true;
+  offerToKeep(false);
 }
 
 function hear(message) {
@@ -140,6 +143,31 @@ function showSql(answer) {
   find("facts").replaceChildren(verdict, `, ${answer.seconds.toFixed(1)} s`);
   find("warnings").replaceChildren(...answer.warnings.map((text) => make("li", {}, text)));
   showExamples(answer.examples);
+}
+
+// Accepted and corrected answers are training data later.
+function offerToKeep(offered, right = false) {
+  find("accept").hidden = !(offered && right);
+  find("correct").hidden = !offered;
+  find("correction").hidden = true;
+}
+
+async function keep(sql, corrected) {
+  try {
+    await call("/accepted", { question: shownQuestion, sql, corrected, history: thread.slice(-TURNS) });
+    complain(null);
+    offerToKeep(false);
+    if (corrected) { shownSql = sql; highlight(find("sql"), sql); find("result").replaceChildren(); find("chart").hidden = true; }
+    find("facts").textContent = "kept, thank you";
+  } catch (error) {
+    complain(error);
+  }
+}
+
+function correct() {
+  find("correction").hidden = false;
+  find("corrected").value = shownSql;
+  find("corrected").focus();
 }
 
 function showExamples(examples) {
@@ -212,6 +240,9 @@ find("form").onsubmit = (event) => { event.preventDefault(); ask(); };
 find("token-form").onsubmit = (event) => { event.preventDefault(); setToken(find("token").value); begin(); };
 find("copy").onclick = copy;
 find("follow").onclick = followUp;
+find("accept").onclick = () => keep(shownSql, false);
+find("correct").onclick = correct;
+find("correction").onsubmit = (event) => { event.preventDefault(); keep(find("corrected").value.trim(), true); };
 find("anew").onclick = () => { startAnew(); find("question").focus(); };
 find("forget").onclick = () => { localStorage.removeItem("history"); showHistory(); };
 find("live").onchange = find("typed").onchange = find("schema").onchange = changeSource;
