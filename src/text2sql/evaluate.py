@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from test_suite_sql_eval import bird
 from test_suite_sql_eval.api import Report, Settings, evaluate
 from test_suite_sql_eval.errors import InputError
 
@@ -17,6 +18,8 @@ from text2sql.profile import EvalConfig
 from text2sql.question import read_questions
 from text2sql.stage import Graph, Job, Stage, StageKind
 
+BIRD_METRIC = "bird_set"  # of data sets that are also judged by BIRD's other metrics
+BIRD = "bird"  # key of theirs in the stage's config and in scores
 #: What a verdict on the test suite adds to the one on the plain database.
 SUITE_KEYS = ("exec", "error", "error_message", "witness")
 
@@ -25,7 +28,8 @@ def run(job: Job) -> dict[str, Any]:
     """Judge the predictions; write scores.json and verdicts.jsonl.
 
     With a test suite the scores hold a second set of scores and its database fingerprint under
-    ``test_suite``, and so does each verdict.
+    ``test_suite``, and so does each verdict. Where the data set's metric is BIRD's they hold those
+    of BIRD's own programs under ``bird``, and each verdict its Soft-F1.
 
     Returns:
         Number of questions and the accuracies over all of them, in per cent.
@@ -33,7 +37,7 @@ def run(job: Job) -> dict[str, Any]:
     Raises:
         UserError: the evaluator refuses the files, as when a database is missing.
     """
-    config = EvalConfig.model_validate(job.config)
+    config = EvalConfig.model_validate({k: v for k, v in job.config.items() if k != BIRD})
     report = _judge(job, config, job.settings["databases"], "questions", extra=True)
     result = report.to_dict()
     verdicts = report.verdicts
@@ -47,6 +51,8 @@ def run(job: Job) -> dict[str, Any]:
             verdict | {"test_suite": {key: other[key] for key in SUITE_KEYS}}
             for verdict, other in zip(verdicts, on_suites.verdicts, strict=True)
         ]
+    if job.config.get(BIRD):
+        verdicts = _add_bird(job, config, result, verdicts)
     write_json(job.output / SCORES, result)
     write_jsonl(job.output / VERDICTS, verdicts)
     for warning in report.warnings:
@@ -69,7 +75,7 @@ def _judge(job: Job, config: EvalConfig, databases: str, unit: str, extra: bool)
         timeout=config.timeout_seconds,
     )
     # The difficulty that the data set gives, if it does; else the evaluator's, which is Spider's.
-    levels = [question.level for question in read_questions(job.inputs["data"] / QUESTIONS)]
+    levels = _levels(job)
     try:
         return evaluate(
             str(job.inputs["data"] / GOLD),
@@ -81,6 +87,37 @@ def _judge(job: Job, config: EvalConfig, databases: str, unit: str, extra: bool)
         )
     except InputError as error:
         raise UserError(str(error).splitlines()[0]) from None
+
+
+def _levels(job: Job) -> list[str]:
+    return [question.level for question in read_questions(job.inputs["data"] / QUESTIONS)]
+
+
+def _add_bird(
+    job: Job, config: EvalConfig, result: dict[str, Any], verdicts: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Add BIRD's own metrics to the scores; return the verdicts with theirs."""
+    levels, iterations = _levels(job), config.r_ves_iterations
+    # What runs beside a query that is timed changes its time.
+    jobs = 1 if iterations else job.settings["jobs"]
+    report = bird.judge(
+        str(job.inputs["data"] / GOLD),
+        str(job.inputs["predictions"] / PREDICTIONS),
+        job.settings["databases"],
+        bird.BirdSettings(iterations, config.timeout_seconds, jobs=jobs),
+        levels if any(levels) else None,
+        progress=lambda done, total: job.progress.update(
+            done, total, "questions by BIRD's metrics"
+        ),
+    )
+    result[BIRD] = report.to_dict()
+    scores = report.scores["all"]
+    result["metrics"] |= {key: scores[key] for key in ("soft_f1", "r_ves") if key in scores}
+    keys = ("soft_f1", *(("time_ratio", "reward") if iterations else ()))
+    return [
+        verdict | {key: other[key] for key in keys}
+        for verdict, other in zip(verdicts, report.verdicts, strict=True)
+    ]
 
 
 def _stage(graph: Graph, row_name: str) -> Stage:
@@ -95,7 +132,9 @@ def _quantized(graph: Graph, kind: str) -> Stage:
 
 def _judged(graph: Graph, kind: str, key: str, predictions: Stage, folder: str) -> Stage:
     evaluation = graph.run.profile.evaluation
-    databases = [data_config(graph.run).databases()]
+    data = data_config(graph.run)
+    databases = [data.databases()]
+    by_bird = data.metric == BIRD_METRIC
     settings = {"jobs": graph.run.profile.machine.evaluation_jobs, "databases": str(databases[0])}
     if evaluation.test_suite:
         databases.append(repository_root() / evaluation.test_suite)
@@ -103,11 +142,12 @@ def _judged(graph: Graph, kind: str, key: str, predictions: Stage, folder: str) 
     return Stage(
         f"{kind}:{key}",
         kind,
-        evaluation.model_dump(mode="json"),
+        evaluation.model_dump(mode="json") | ({BIRD: True} if by_bird else {}),
         graph.run.folder / folder / key,
         inputs={"predictions": predictions, "data": graph.stage("data")},
         databases=tuple(databases),
         settings=settings,
+        alone=by_bird and evaluation.r_ves_iterations > 0,
     )
 
 

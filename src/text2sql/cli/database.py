@@ -72,8 +72,10 @@ def create_data_command(language: str, **options: Any) -> None:
 
 @database.command("eval-private")
 @click.option("--db-url", envvar="DB_URL", required=True, help=URL_HELP)
-@click.option("--gold", type=PATH, required=True, help="SQL<tab>database, one a line.")
-@click.option("--predictions", type=PATH, required=True, help="SQL, one a line.")
+@click.option(
+    "--gold", type=PATH, required=True, help="SQL<tab>database, one a line; or BIRD's .json."
+)
+@click.option("--predictions", type=PATH, required=True, help="SQL, one a line; or BIRD's .json.")
 @click.option("--output", type=PATH, help="Folder for scores.json and verdicts.jsonl.")
 @click.option("--timeout", default=10.0, show_default=True, help="Seconds a query may take.")
 @click.option("--max-rows", default=10_000, show_default=True, help="Most rows of a result.")

@@ -18,9 +18,9 @@ from tqdm import tqdm
 
 from text2sql.artifacts import GOLD, GOLD_FILE, QUESTIONS
 from text2sql.data.config import DataConfig, resolve
+from text2sql.data.databases import ensure_databases
 from text2sql.data.decontaminate import Decontaminator
 from text2sql.data.rows import Reject, Row, read_rows
-from text2sql.data.sample import ensure_sample_databases
 from text2sql.data.sharing import Sharing
 from text2sql.data.snapshot import read_schemas
 from text2sql.data.writers import write_dataset_info, write_rows
@@ -51,8 +51,7 @@ def prepare(config: DataConfig, output: Path, limit: int | None = None) -> dict[
     """
     output.mkdir(parents=True, exist_ok=True)
     config.require_sources()
-    if config.database_form == "sql":
-        ensure_sample_databases(resolve(config.database))
+    ensure_databases(config)
     schemas = SchemaTexts(config)
     with (output / "rejects.jsonl").open("w", encoding="utf-8", errors=LENIENT) as stream:
         rejects = RejectFile(stream, config.max_rejects)

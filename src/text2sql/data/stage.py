@@ -46,7 +46,7 @@ def _stage(graph: Graph, key: str) -> Stage:
         graph.run.folder / "data",
         sources=tuple(config.source_files()),
         # Those made from .sql files come into being in this stage.
-        databases=() if config.database_form == "sql" else (config.databases(),),
+        databases=() if config.database_form == "sql" else tuple(config.database_folders()),
         seed=config.seed,
     )
 
