@@ -30,7 +30,7 @@ SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge setup-test test test-all test-elsewhere \
 	test-slow test-megatron test-pages test-services check data-report decontaminate quantize serve \
-	mcp serve-openai test-suite create-data eval-private reproduce plan publish reproduce-published \
+	mcp serve-openai test-suite create-data eval-private reproduce plan publish robustness reproduce-published \
 	results clean $(STAGES)
 
 help: ## list the targets
@@ -150,6 +150,9 @@ plan: setup ## print stages, inputs, outputs and launch lines of a run; run noth
 reproduce-published: setup ## judge PREDICTIONS= of a published table on test suites made here
 	@$(RUN) results reproduce-published $(if $(PREDICTIONS),--predictions "$(PREDICTIONS)") \
 		$(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
+
+robustness: setup ## judge a run's models on variants of its data set (VARIANTS="spider_syn spider_dk")
+	@$(RUN) results robustness $(OPTIONS) $(foreach name,$(VARIANTS),--variant $(name))
 
 publish: setup ## copy a finished run's record into results/ and refresh charts and pages
 	@$(RUN) results publish $(OPTIONS)

@@ -20,6 +20,8 @@ from text2sql.stage import Graph, Job, Stage, StageKind
 
 BIRD_METRIC = "bird_set"  # of data sets that are also judged by BIRD's other metrics
 BIRD = "bird"  # key of theirs in the stage's config and in scores
+GOLD_ERRORS = "gold_errors_are_wrong"  # key in the stage's config
+OF_DATA = (BIRD, GOLD_ERRORS)  # keys of the stage's config that the data set decides
 #: What a verdict on the test suite adds to the one on the plain database.
 SUITE_KEYS = ("exec", "error", "error_message", "witness")
 
@@ -37,7 +39,7 @@ def run(job: Job) -> dict[str, Any]:
     Raises:
         UserError: the evaluator refuses the files, as when a database is missing.
     """
-    config = EvalConfig.model_validate({k: v for k, v in job.config.items() if k != BIRD})
+    config = EvalConfig.model_validate({k: v for k, v in job.config.items() if k not in OF_DATA})
     report = _judge(job, config, job.settings["databases"], "questions", extra=True)
     result = report.to_dict()
     verdicts = report.verdicts
@@ -71,6 +73,7 @@ def _judge(job: Job, config: EvalConfig, databases: str, unit: str, extra: bool)
         plug_value=config.plug_value,
         keep_distinct=config.keep_distinct,
         extra=extra,
+        allow_gold_errors=GOLD_ERRORS in job.config,
         jobs=job.settings["jobs"],
         timeout=config.timeout_seconds,
     )
@@ -135,6 +138,8 @@ def _judged(graph: Graph, kind: str, key: str, predictions: Stage, folder: str) 
     data = data_config(graph.run)
     databases = [data.databases()]
     by_bird = data.metric == BIRD_METRIC
+    decided = {BIRD: by_bird, GOLD_ERRORS: data.gold_errors == "wrong"}
+    own = {key: True for key, holds in decided.items() if holds}
     settings = {"jobs": graph.run.profile.machine.evaluation_jobs, "databases": str(databases[0])}
     if evaluation.test_suite:
         databases.append(repository_root() / evaluation.test_suite)
@@ -142,7 +147,7 @@ def _judged(graph: Graph, kind: str, key: str, predictions: Stage, folder: str) 
     return Stage(
         f"{kind}:{key}",
         kind,
-        evaluation.model_dump(mode="json") | ({BIRD: True} if by_bird else {}),
+        evaluation.model_dump(mode="json") | own,
         graph.run.folder / folder / key,
         inputs={"predictions": predictions, "data": graph.stage("data")},
         databases=tuple(databases),

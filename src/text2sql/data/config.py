@@ -18,6 +18,8 @@ from text2sql.prompt import SYSTEM_PRESETS
 from text2sql.schema import STYLES
 
 COLUMNS = ("question", "sql", "db_id", "schema", "evidence", "level")
+# Keys that change nothing of what is read and written, only how models are chosen and judged.
+JUDGING = frozenset({"models_of", "gold_errors"})
 # Data sets by the names that begin paths, with the variables of the environment that say where they
 # are.
 FOLDERS = {
@@ -61,17 +63,21 @@ class DataConfig(StrictModel):
     without that column they are Spider's. `database` is the folder of the databases, or several:
     one that is in more than one of them is taken from the first. `metric` is what the results
     table shows: ``exec`` for execution accuracy, ``bird_set`` for that of BIRD, ``strict`` for
-    strict execution accuracy.
+    strict execution accuracy. `models_of` names the data set whose trained models are judged, for
+    one that varies another's questions: nothing is trained on it then. `gold_errors` says what the
+    evaluation does where a gold query does not run: ``stop``, or count the question as ``wrong``.
     """
 
     train: tuple[str, ...] = Field(min_length=1)
     evaluation: str
     tables: str | None = None
+    models_of: str | None = None
     database: str | Annotated[tuple[str, ...], Field(min_length=1)]
     database_form: Literal["sqlite", "sql"] = "sqlite"
     fields: dict[Annotated[str, one_of(COLUMNS, "column")], str] | None = None
     levels: tuple[str, ...] = Field(default=LEVELS, min_length=1)
     metric: Literal["exec", "bird_set", "strict"] = "exec"
+    gold_errors: Literal["stop", "wrong"] = "stop"
     schema_style: Annotated[str, one_of(STYLES, "schema style")] = "ddl"
     samples: int = Field(default=0, ge=0)
     personal_data: bool = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from text2sql.config import check_config, read_yaml
-from text2sql.data.config import DataConfig
+from text2sql.data.config import JUDGING, DataConfig
 from text2sql.data.prepare import prepare
 from text2sql.paths import config_path
 from text2sql.run import Run
@@ -42,7 +42,7 @@ def _stage(graph: Graph, key: str) -> Stage:
     return Stage(
         "data",
         "data",
-        config.model_dump(mode="json") | {"limit": graph.run.limit},
+        config.model_dump(mode="json", exclude=set(JUDGING)) | {"limit": graph.run.limit},
         graph.run.folder / "data",
         sources=tuple(config.source_files()),
         # Those made from .sql files come into being in this stage.
