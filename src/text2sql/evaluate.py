@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from test_suite_sql_eval import bird
+from test_suite_sql_eval import bird, spider2
 from test_suite_sql_eval.api import Report, Settings, evaluate
 from test_suite_sql_eval.errors import InputError
+from test_suite_sql_eval.report import compute
+from test_suite_sql_eval.spider2.files import GOLD as GOLD_FOLDER
 
 from text2sql.artifacts import GOLD, PREDICTIONS, QUESTIONS, SCORES, VERDICTS
+from text2sql.data.spider2 import INSTANCES, instances_of, spider2_folder
 from text2sql.data.stage import data_config
 from text2sql.errors import UserError
-from text2sql.files import write_json, write_jsonl
+from text2sql.files import read_jsonl, write_json, write_jsonl
 from text2sql.paths import repository_root
 from text2sql.profile import EvalConfig
 from text2sql.question import read_questions
@@ -21,6 +24,7 @@ from text2sql.stage import Graph, Job, Stage, StageKind
 BIRD_METRIC = "bird_set"  # of data sets that are also judged by BIRD's other metrics
 BIRD = "bird"  # key of theirs in the stage's config and in scores
 GOLD_ERRORS = "gold_errors_are_wrong"  # key in the stage's config
+SPIDER2 = "spider2"  # the same, and the metric of data sets that are judged by Spider 2.0's rule
 OF_DATA = (BIRD, GOLD_ERRORS)  # keys of the stage's config that the data set decides
 #: What a verdict on the test suite adds to the one on the plain database.
 SUITE_KEYS = ("exec", "error", "error_message", "witness")
@@ -39,6 +43,8 @@ def run(job: Job) -> dict[str, Any]:
     Raises:
         UserError: the evaluator refuses the files, as when a database is missing.
     """
+    if SPIDER2 in job.config:
+        return _run_spider2(job)
     config = EvalConfig.model_validate({k: v for k, v in job.config.items() if k not in OF_DATA})
     report = _judge(job, config, job.settings["databases"], "questions", extra=True)
     result = report.to_dict()
@@ -92,6 +98,53 @@ def _judge(job: Job, config: EvalConfig, databases: str, unit: str, extra: bool)
         raise UserError(str(error).splitlines()[0]) from None
 
 
+def _run_spider2(job: Job) -> dict[str, Any]:
+    """Judge by Spider 2.0's rule; the files written are of the same form."""
+    if "test_suite" in job.settings:
+        raise UserError("Spider 2.0 has results in place of gold SQL; leave test_suite out")
+    instances = {each.id: each for each in instances_of(Path(job.settings[SPIDER2]))}
+    asked = [instances[row["instance_id"]] for row in read_jsonl(job.inputs["data"] / INSTANCES)]
+    queries = [row["sql"] for row in read_jsonl(job.inputs["predictions"] / PREDICTIONS)]
+    predictions = {each.id: sql for each, sql in zip(asked, queries, strict=True)}
+    config = EvalConfig.model_validate({k: v for k, v in job.config.items() if k != SPIDER2})
+    judged = spider2.judge(
+        asked,
+        predictions,
+        config.timeout_seconds,
+        lambda done, total: job.progress.update(done, total, "questions"),
+    )
+    verdicts = [
+        {
+            "index": number,
+            "session": 0,
+            "turn": 0,
+            "db_id": each["db"],
+            "hardness": None,
+            "exec": each["score"],
+            SPIDER2: each["score"],
+            "gold": "",
+            "seconds": 0.0,
+            "witness": None,
+        }
+        | each
+        for number, each in enumerate(judged)
+    ]
+    scores = compute(verdicts, 1, "exec")
+    for score in scores.values():
+        score[SPIDER2] = score["exec"]
+    ran = sum(verdict["error"] in (None, "wrong_result") for verdict in verdicts)
+    metrics = {"execution_success": ran / len(verdicts)}
+    settings = Settings(timeout=config.timeout_seconds, jobs=1)
+    databases = job.settings["databases"]
+    report = Report(scores, verdicts, settings, metrics, [], databases, False)
+    write_json(job.output / SCORES, report.to_dict())
+    write_jsonl(job.output / VERDICTS, verdicts)
+    return {
+        "questions": len(verdicts),
+        "execution_accuracy": round(100 * scores["all"]["exec"], 2),
+    }
+
+
 def _levels(job: Job) -> list[str]:
     return [question.level for question in read_questions(job.inputs["data"] / QUESTIONS)]
 
@@ -141,6 +194,11 @@ def _judged(graph: Graph, kind: str, key: str, predictions: Stage, folder: str) 
     decided = {BIRD: by_bird, GOLD_ERRORS: data.gold_errors == "wrong"}
     own = {key: True for key, holds in decided.items() if holds}
     settings = {"jobs": graph.run.profile.machine.evaluation_jobs, "databases": str(databases[0])}
+    sources: tuple[Path, ...] = ()
+    if data.metric == SPIDER2:
+        own[SPIDER2] = True
+        settings[SPIDER2] = str(spider2_folder(data))
+        sources = (spider2_folder(data) / GOLD_FOLDER,)
     if evaluation.test_suite:
         databases.append(repository_root() / evaluation.test_suite)
         settings["test_suite"] = str(databases[-1])
@@ -151,12 +209,14 @@ def _judged(graph: Graph, kind: str, key: str, predictions: Stage, folder: str) 
         graph.run.folder / folder / key,
         inputs={"predictions": predictions, "data": graph.stage("data")},
         databases=tuple(databases),
+        sources=sources,
         settings=settings,
         alone=by_bird and evaluation.r_ves_iterations > 0,
     )
 
 
-CODE = (f"{__name__}:run", "test_suite_sql_eval")  # the evaluator runs itself in processes
+# The evaluator runs itself in processes, by the names of modules.
+CODE = (f"{__name__}:run", "test_suite_sql_eval", "test_suite_sql_eval.bird")
 KINDS = (
     StageKind(
         "eval",

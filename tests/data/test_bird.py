@@ -71,15 +71,18 @@ def test_one_folder_of_the_databases_of_both(bird: Path, tmp_path: Path) -> None
     chosen = config("bird_dev")
     for _ in range(2):  # the second time everything is there
         prepare(chosen, tmp_path / "out")
-        links = {link.name: link.resolve() for link in chosen.databases().iterdir()}
+        links = {link.stem: link.resolve() for link in chosen.databases().glob("*/*")}
         assert links == {
-            "bike_rental": bird / "dev" / "dev_databases" / "bike_rental",
-            "library": bird / "train" / "train_databases" / "library",
+            db_id: bird / folder / db_id / f"{db_id}.sqlite"
+            for db_id, folder in (
+                ("bike_rental", "dev/dev_databases"),
+                ("library", "train/train_databases"),
+            )
         }
     shutil.rmtree(bird / "train" / "train_databases" / "library")
     summary = prepare_or_say(chosen, tmp_path / "out")
     assert "no training row is left" in summary
-    assert [link.name for link in chosen.databases().iterdir()] == ["bike_rental"]
+    assert [link.stem for link in chosen.databases().glob("*/*")] == ["bike_rental"]
 
 
 def prepare_or_say(chosen: DataConfig, output: Path) -> str:

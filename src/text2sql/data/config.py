@@ -63,9 +63,10 @@ class DataConfig(StrictModel):
     without that column they are Spider's. `database` is the folder of the databases, or several:
     one that is in more than one of them is taken from the first. `metric` is what the results
     table shows: ``exec`` for execution accuracy, ``bird_set`` for that of BIRD, ``strict`` for
-    strict execution accuracy. `models_of` names the data set whose trained models are judged, for
-    one that varies another's questions: nothing is trained on it then. `gold_errors` says what the
-    evaluation does where a gold query does not run: ``stop``, or count the question as ``wrong``.
+    strict execution accuracy, ``spider2`` for Spider 2.0's rule, whose files are then read.
+    `models_of` names the data set whose trained models are judged, for one that varies another's
+    questions: nothing is trained on it then. `gold_errors` says what the evaluation does where a
+    gold query does not run: ``stop``, or count the question as ``wrong``.
     """
 
     train: tuple[str, ...] = Field(min_length=1)
@@ -76,7 +77,7 @@ class DataConfig(StrictModel):
     database_form: Literal["sqlite", "sql"] = "sqlite"
     fields: dict[Annotated[str, one_of(COLUMNS, "column")], str] | None = None
     levels: tuple[str, ...] = Field(default=LEVELS, min_length=1)
-    metric: Literal["exec", "bird_set", "strict"] = "exec"
+    metric: Literal["exec", "bird_set", "strict", "spider2"] = "exec"
     gold_errors: Literal["stop", "wrong"] = "stop"
     schema_style: Annotated[str, one_of(STYLES, "schema style")] = "ddl"
     samples: int = Field(default=0, ge=0)
@@ -128,7 +129,7 @@ class DataConfig(StrictModel):
         """Return the folder that holds ``<db_id>/<db_id>.sqlite``.
 
         Where the config names several folders it is one of links to what they hold, which
-        `text2sql.data.sample.ensure_databases` makes.
+        `text2sql.data.databases.ensure_databases` makes.
         """
         if self.database_form == "sql":
             return build_root() / "data" / "sample_databases"

@@ -15,7 +15,7 @@ def ensure_databases(config: DataConfig) -> Path:
 
     Databases of .sql files are built. Where a config names several folders, one of links to the
     databases of all of them is made, a database in two of them being the first's, as the evaluator
-    takes one folder.
+    takes one folder. There a file ``<db_id>.sqlite`` need not be in a folder of its own.
 
     Raises:
         UserError: a folder is missing, or as `ensure_sample_databases`.
@@ -34,16 +34,19 @@ def _link(folders: list[Path], target: Path) -> None:
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder of databases")
         for place in sorted(folder.iterdir()):
-            if (place / f"{place.name}.sqlite").is_file():
-                wanted.setdefault(place.name, place.resolve())
-    target.mkdir(parents=True, exist_ok=True)
-    for link in target.iterdir():
-        if link.name not in wanted:
+            if place.suffix == ".sqlite" and place.is_file():  # not in a folder of its own
+                wanted.setdefault(f"{place.stem}/{place.name}", place.resolve())
+            elif (place / f"{place.name}.sqlite").is_file():
+                file = place / f"{place.name}.sqlite"
+                wanted.setdefault(f"{place.name}/{file.name}", file.resolve())
+    for link in target.glob("*/*.sqlite"):
+        if str(link.relative_to(target)) not in wanted:
             link.unlink()
     for name, place in wanted.items():
         link = target / name
         if link.is_symlink() and link.readlink() == place:
             continue
-        partial = target / f".{name}.{os.getpid()}.partial"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        partial = link.with_name(f".{link.stem}.{os.getpid()}.partial")
         partial.symlink_to(place)
         partial.replace(link)

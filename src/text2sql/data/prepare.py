@@ -23,6 +23,7 @@ from text2sql.data.decontaminate import Decontaminator
 from text2sql.data.rows import Reject, Row, read_rows
 from text2sql.data.sharing import Sharing
 from text2sql.data.snapshot import read_schemas
+from text2sql.data.spider2 import METRIC, spider2_rows, write_instances
 from text2sql.data.writers import write_dataset_info, write_rows
 from text2sql.errors import UserError
 from text2sql.files import LENIENT, sha256_file, sha256_text, write_json, write_jsonl
@@ -79,6 +80,8 @@ def prepare(config: DataConfig, output: Path, limit: int | None = None) -> dict[
             sha256_file(output / "train.json") + sha256_file(output / QUESTIONS)
         ),
     }
+    if config.metric == METRIC:
+        summary |= write_instances(config, output, limit)
     write_json(output / "summary.json", summary)
     return summary
 
@@ -155,6 +158,8 @@ def evaluation_rows(config: DataConfig) -> list[Row]:
     Raises:
         UserError: a row is bad, or its level is none of the data set's.
     """
+    if config.metric == METRIC:
+        return spider2_rows(config)
     rows = []
     path, fields = resolve(config.evaluation), config.fields or {}
     for row in read_rows(path, config.fields, parse_sql=False):
