@@ -29,7 +29,7 @@ SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge setup-test test test-all test-elsewhere \
-	test-slow test-megatron test-pages test-services check data-report decontaminate quantize serve \
+	test-slow test-megatron test-pages test-services check check-golds data-report decontaminate quantize serve \
 	mcp serve-openai test-suite create-data eval-private reproduce plan publish robustness reproduce-published \
 	results clean $(STAGES)
 
@@ -101,6 +101,9 @@ data-report: setup ## statistics of the dataset, as Markdown and PNG
 
 decontaminate: setup ## report training rows that leak evaluation questions
 	@$(RUN) dataset decontaminate $(or $(DATASET),sample)
+
+check-golds: setup ## name wrong and ambiguous gold queries of DATASET= (SUITES=folder of test suites)
+	@$(RUN) dataset check-golds $(or $(DATASET),sample) $(if $(wildcard $(SUITES)),--suites "$(SUITES)")
 
 quantize: setup-gguf
 	@$(RUN) quantize $(OPTIONS) $(foreach type,$(TYPES),--type $(type)) \
