@@ -30,7 +30,7 @@ SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge setup-test test test-all test-elsewhere \
 	test-slow test-megatron test-pages test-services check check-golds data-report decontaminate quantize serve \
-	mcp serve-openai test-suite create-data eval-private reproduce plan publish robustness reproduce-published \
+	mcp serve-openai test-suite create-data index-values eval-private reproduce plan publish robustness reproduce-published \
 	results clean $(STAGES)
 
 help: ## list the targets
@@ -117,6 +117,9 @@ serve-openai: setup-gguf ## OpenAI-compatible endpoint on 127.0.0.1:8000 (MODEL=
 create-data: setup ## training data from a private database (DB_URL=, TOTAL=, LANGUAGE=)
 	@$(RUN) database create-data $(if $(TOTAL),--total $(TOTAL)) $(if $(LANGUAGE),--language $(LANGUAGE)) \
 		$(if $(LLM_URL),--llm-url $(LLM_URL) --llm-model $(LLM_MODEL)) $(if $(OUTPUT),--output $(OUTPUT))
+
+index-values: setup ## index the text values of a database for prompts (DB_URL=, OUTPUT=)
+	@$(RUN) database index-values $(if $(OUTPUT),--output $(OUTPUT))
 
 eval-private: setup ## judge PREDICTIONS= against GOLD= on a private database (DB_URL=)
 	@$(RUN) database eval-private $(if $(GOLD),--gold $(GOLD)) \

@@ -17,7 +17,7 @@ from text2sql.data.limit_ties import is_ambiguous, limit_cuts
 from text2sql.data.prepare import evaluation_rows, training_rows
 from text2sql.data.rows import Row
 from text2sql.errors import UserError
-from text2sql.schema.words import parts, stem
+from text2sql.schema.words import EMPTY_WORDS, parts, stem
 
 KINDS = {
     "fails": "does not run",
@@ -27,13 +27,6 @@ KINDS = {
     "differs_on_suites": "the same, on test suites alone",
 }
 MAX_ROWS = 200_000
-# Words without which a question asks the same; any other word may change what is asked.
-_EMPTY_WORDS = (
-    "a an all and are be been can did do does each for from give had has have i in is it list me of"
-    " on our please return show tell that the their them there these this to us was we were what"
-    " which who whose with you"
-)
-EMPTY_WORDS = frozenset(_EMPTY_WORDS.split())
 
 
 @dataclass(frozen=True)

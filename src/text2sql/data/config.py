@@ -16,6 +16,7 @@ from text2sql.files import sha256_text
 from text2sql.paths import build_root, repository_root
 from text2sql.prompt import SYSTEM_PRESETS
 from text2sql.schema import STYLES
+from text2sql.schema.render import WITH_VALUES
 
 COLUMNS = ("question", "sql", "db_id", "schema", "evidence", "level")
 # Keys that change nothing of what is read and written, only how models are chosen and judged.
@@ -66,7 +67,8 @@ class DataConfig(StrictModel):
     strict execution accuracy, ``spider2`` for Spider 2.0's rule, whose files are then read.
     `models_of` names the data set whose trained models are judged, for one that varies another's
     questions: nothing is trained on it then. `gold_errors` says what the evaluation does where a
-    gold query does not run: ``stop``, or count the question as ``wrong``.
+    gold query does not run: ``stop``, or count the question as ``wrong``. `values` is how many
+    values of the database, found by what the question says, prompts show beside the types.
     """
 
     train: tuple[str, ...] = Field(min_length=1)
@@ -81,6 +83,7 @@ class DataConfig(StrictModel):
     gold_errors: Literal["stop", "wrong"] = "stop"
     schema_style: Annotated[str, one_of(STYLES, "schema style")] = "ddl"
     samples: int = Field(default=0, ge=0)
+    values: int = Field(default=0, ge=0, le=50)
     personal_data: bool = True
     schema_budget: int | None = Field(default=None, ge=16)
     system: Annotated[str, one_of(SYSTEM_PRESETS, "preset")] = "p2"
@@ -96,6 +99,9 @@ class DataConfig(StrictModel):
         fields = self.fields or {}
         if self.database_form == "sql" and not isinstance(self.database, str):
             raise ValueError("database_form 'sql' takes one folder as database")
+        if self.values and self.schema_style not in WITH_VALUES:
+            known = " or ".join(WITH_VALUES)
+            raise ValueError(f"values are shown by schema_style {known} only")
         if fields and not (
             {"question", "sql"} <= set(fields) and {"db_id", "schema"} & set(fields)
         ):
@@ -105,6 +111,11 @@ class DataConfig(StrictModel):
         if "all" in self.levels or len(set(self.levels)) < len(self.levels):
             raise ValueError("levels must differ from each other and from 'all'")
         return self
+
+    def of_data(self) -> dict[str, Any]:
+        """Return the keys that decide what is read and written, as JSON-able values."""
+        without = {*JUDGING, *(() if self.values else ("values",))}
+        return self.model_dump(mode="json", exclude=without)
 
     def source_files(self) -> list[Path]:
         """Return the files and folders whose content decides the result."""

@@ -36,13 +36,19 @@ from text2sql.sql.statement import one_line
 SPOOL = "rows.spool.partial"
 
 
-def prepare(config: DataConfig, output: Path, limit: int | None = None) -> dict[str, Any]:
+def prepare(
+    config: DataConfig,
+    output: Path,
+    limit: int | None = None,
+    schemas: SchemaTexts | None = None,
+) -> dict[str, Any]:
     """Write the training files and evaluation questions that a config describes.
 
     Args:
         config: what to read and how.
         output: folder to fill; the caller makes it appear as a whole.
         limit: at most so many training rows and evaluation questions.
+        schemas: gives schemas as prompt text; by default whole or pruned ones without more.
 
     Returns:
         The summary that is also written as ``summary.json``: counts and hashes.
@@ -53,7 +59,7 @@ def prepare(config: DataConfig, output: Path, limit: int | None = None) -> dict[
     output.mkdir(parents=True, exist_ok=True)
     config.require_sources()
     ensure_databases(config)
-    schemas = SchemaTexts(config)
+    schemas = schemas or SchemaTexts(config)
     with (output / "rejects.jsonl").open("w", encoding="utf-8", errors=LENIENT) as stream:
         rejects = RejectFile(stream, config.max_rejects)
         questions = evaluation_rows(config)

@@ -14,7 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from text2sql.data.config import JUDGING, DataConfig
+from text2sql.data.config import DataConfig
 from text2sql.data.decontaminate import skeleton
 from text2sql.data.prepare import SchemaTexts, training_rows
 from text2sql.data.rows import Reject, Row
@@ -197,7 +197,7 @@ def _stage(graph: Graph, name: str) -> Stage:
         "knowledge-base",
         {
             "knowledge_base": load_knowledge_base_config(name).model_dump(mode="json"),
-            "data": data.model_dump(mode="json", exclude=set(JUDGING)),
+            "data": data.of_data(),
             "collection": re.sub(r"\W", "_", f"{base}_{run.dataset_label}"),
             "limit": run.limit,
         },
