@@ -29,8 +29,8 @@ SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge setup-test test test-all test-elsewhere \
-	test-slow test-megatron test-pages test-services check data-report decontaminate quantize serve \
-	mcp serve-openai test-suite create-data eval-private reproduce plan publish reproduce-published \
+	test-slow test-megatron test-pages test-services check check-golds data-report decontaminate quantize serve \
+	mcp serve-openai test-suite create-data index-values eval-private reproduce plan publish robustness reproduce-published \
 	results clean $(STAGES)
 
 help: ## list the targets
@@ -102,6 +102,9 @@ data-report: setup ## statistics of the dataset, as Markdown and PNG
 decontaminate: setup ## report training rows that leak evaluation questions
 	@$(RUN) dataset decontaminate $(or $(DATASET),sample)
 
+check-golds: setup ## name wrong and ambiguous gold queries of DATASET= (SUITES=folder of test suites)
+	@$(RUN) dataset check-golds $(or $(DATASET),sample) $(if $(wildcard $(SUITES)),--suites "$(SUITES)")
+
 quantize: setup-gguf
 	@$(RUN) quantize $(OPTIONS) $(foreach type,$(TYPES),--type $(type)) \
 		$(if $(MODEL),--model $(MODEL))
@@ -115,6 +118,9 @@ create-data: setup ## training data from a private database (DB_URL=, TOTAL=, LA
 	@$(RUN) database create-data $(if $(TOTAL),--total $(TOTAL)) $(if $(LANGUAGE),--language $(LANGUAGE)) \
 		$(if $(ACCEPTED),--accepted $(ACCEPTED)) \
 		$(if $(LLM_URL),--llm-url $(LLM_URL) --llm-model $(LLM_MODEL)) $(if $(OUTPUT),--output $(OUTPUT))
+
+index-values: setup ## index the text values of a database for prompts (DB_URL=, OUTPUT=)
+	@$(RUN) database index-values $(if $(OUTPUT),--output $(OUTPUT))
 
 eval-private: setup ## judge PREDICTIONS= against GOLD= on a private database (DB_URL=)
 	@$(RUN) database eval-private $(if $(GOLD),--gold $(GOLD)) \
@@ -151,6 +157,9 @@ plan: setup ## print stages, inputs, outputs and launch lines of a run; run noth
 reproduce-published: setup ## judge PREDICTIONS= of a published table on test suites made here
 	@$(RUN) results reproduce-published $(if $(PREDICTIONS),--predictions "$(PREDICTIONS)") \
 		$(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
+
+robustness: setup ## judge a run's models on variants of its data set (VARIANTS="spider_syn spider_dk")
+	@$(RUN) results robustness $(OPTIONS) $(foreach name,$(VARIANTS),--variant $(name))
 
 publish: setup ## copy a finished run's record into results/ and refresh charts and pages
 	@$(RUN) results publish $(OPTIONS)

@@ -5,18 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from test_suite_sql_eval import bird, spider2
 from test_suite_sql_eval.api import Report, Settings, evaluate
 from test_suite_sql_eval.errors import InputError
+from test_suite_sql_eval.report import compute
+from test_suite_sql_eval.spider2.files import GOLD as GOLD_FOLDER
 
 from text2sql.artifacts import GOLD, PREDICTIONS, QUESTIONS, SCORES, VERDICTS
+from text2sql.data.spider2 import INSTANCES, instances_of, spider2_folder
 from text2sql.data.stage import data_config
 from text2sql.errors import UserError
-from text2sql.files import write_json, write_jsonl
+from text2sql.files import read_jsonl, write_json, write_jsonl
 from text2sql.paths import repository_root
 from text2sql.profile import EvalConfig
 from text2sql.question import read_questions
 from text2sql.stage import Graph, Job, Stage, StageKind
 
+BIRD_METRIC = "bird_set"  # of data sets that are also judged by BIRD's other metrics
+BIRD = "bird"  # key of theirs in the stage's config and in scores
+GOLD_ERRORS = "gold_errors_are_wrong"  # key in the stage's config
+SPIDER2 = "spider2"  # the same, and the metric of data sets that are judged by Spider 2.0's rule
+OF_DATA = (BIRD, GOLD_ERRORS)  # keys of the stage's config that the data set decides
 #: What a verdict on the test suite adds to the one on the plain database.
 SUITE_KEYS = ("exec", "error", "error_message", "witness")
 
@@ -25,7 +34,8 @@ def run(job: Job) -> dict[str, Any]:
     """Judge the predictions; write scores.json and verdicts.jsonl.
 
     With a test suite the scores hold a second set of scores and its database fingerprint under
-    ``test_suite``, and so does each verdict.
+    ``test_suite``, and so does each verdict. Where the data set's metric is BIRD's they hold those
+    of BIRD's own programs under ``bird``, and each verdict its Soft-F1.
 
     Returns:
         Number of questions and the accuracies over all of them, in per cent.
@@ -33,7 +43,9 @@ def run(job: Job) -> dict[str, Any]:
     Raises:
         UserError: the evaluator refuses the files, as when a database is missing.
     """
-    config = EvalConfig.model_validate(job.config)
+    if SPIDER2 in job.config:
+        return _run_spider2(job)
+    config = EvalConfig.model_validate({k: v for k, v in job.config.items() if k not in OF_DATA})
     report = _judge(job, config, job.settings["databases"], "questions", extra=True)
     result = report.to_dict()
     verdicts = report.verdicts
@@ -47,6 +59,8 @@ def run(job: Job) -> dict[str, Any]:
             verdict | {"test_suite": {key: other[key] for key in SUITE_KEYS}}
             for verdict, other in zip(verdicts, on_suites.verdicts, strict=True)
         ]
+    if job.config.get(BIRD):
+        verdicts = _add_bird(job, config, result, verdicts)
     write_json(job.output / SCORES, result)
     write_jsonl(job.output / VERDICTS, verdicts)
     for warning in report.warnings:
@@ -65,11 +79,12 @@ def _judge(job: Job, config: EvalConfig, databases: str, unit: str, extra: bool)
         plug_value=config.plug_value,
         keep_distinct=config.keep_distinct,
         extra=extra,
+        allow_gold_errors=GOLD_ERRORS in job.config,
         jobs=job.settings["jobs"],
         timeout=config.timeout_seconds,
     )
     # The difficulty that the data set gives, if it does; else the evaluator's, which is Spider's.
-    levels = [question.level for question in read_questions(job.inputs["data"] / QUESTIONS)]
+    levels = _levels(job)
     try:
         return evaluate(
             str(job.inputs["data"] / GOLD),
@@ -81,6 +96,84 @@ def _judge(job: Job, config: EvalConfig, databases: str, unit: str, extra: bool)
         )
     except InputError as error:
         raise UserError(str(error).splitlines()[0]) from None
+
+
+def _run_spider2(job: Job) -> dict[str, Any]:
+    """Judge by Spider 2.0's rule; the files written are of the same form."""
+    if "test_suite" in job.settings:
+        raise UserError("Spider 2.0 has results in place of gold SQL; leave test_suite out")
+    instances = {each.id: each for each in instances_of(Path(job.settings[SPIDER2]))}
+    asked = [instances[row["instance_id"]] for row in read_jsonl(job.inputs["data"] / INSTANCES)]
+    queries = [row["sql"] for row in read_jsonl(job.inputs["predictions"] / PREDICTIONS)]
+    predictions = {each.id: sql for each, sql in zip(asked, queries, strict=True)}
+    config = EvalConfig.model_validate({k: v for k, v in job.config.items() if k != SPIDER2})
+    judged = spider2.judge(
+        asked,
+        predictions,
+        config.timeout_seconds,
+        lambda done, total: job.progress.update(done, total, "questions"),
+    )
+    verdicts = [
+        {
+            "index": number,
+            "session": 0,
+            "turn": 0,
+            "db_id": each["db"],
+            "hardness": None,
+            "exec": each["score"],
+            SPIDER2: each["score"],
+            "gold": "",
+            "seconds": 0.0,
+            "witness": None,
+        }
+        | each
+        for number, each in enumerate(judged)
+    ]
+    scores = compute(verdicts, 1, "exec")
+    for score in scores.values():
+        score[SPIDER2] = score["exec"]
+    ran = sum(verdict["error"] in (None, "wrong_result") for verdict in verdicts)
+    metrics = {"execution_success": ran / len(verdicts)}
+    settings = Settings(timeout=config.timeout_seconds, jobs=1)
+    databases = job.settings["databases"]
+    report = Report(scores, verdicts, settings, metrics, [], databases, False)
+    write_json(job.output / SCORES, report.to_dict())
+    write_jsonl(job.output / VERDICTS, verdicts)
+    return {
+        "questions": len(verdicts),
+        "execution_accuracy": round(100 * scores["all"]["exec"], 2),
+    }
+
+
+def _levels(job: Job) -> list[str]:
+    return [question.level for question in read_questions(job.inputs["data"] / QUESTIONS)]
+
+
+def _add_bird(
+    job: Job, config: EvalConfig, result: dict[str, Any], verdicts: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Add BIRD's own metrics to the scores; return the verdicts with theirs."""
+    levels, iterations = _levels(job), config.r_ves_iterations
+    # What runs beside a query that is timed changes its time.
+    jobs = 1 if iterations else job.settings["jobs"]
+    report = bird.judge(
+        str(job.inputs["data"] / GOLD),
+        str(job.inputs["predictions"] / PREDICTIONS),
+        job.settings["databases"],
+        bird.BirdSettings(iterations, config.timeout_seconds, jobs=jobs),
+        levels if any(levels) else None,
+        progress=lambda done, total: job.progress.update(
+            done, total, "questions by BIRD's metrics"
+        ),
+    )
+    result[BIRD] = report.to_dict()
+    scores = report.scores["all"]
+    result["metrics"] |= {key: scores[key] for key in ("soft_f1", "r_ves") if key in scores}
+    keys = ("soft_f1", *(("time_ratio", "reward") if iterations else ()))
+    return [
+        verdict | {key: other[key] for key in keys}
+        for verdict, other in zip(verdicts, report.verdicts, strict=True)
+    ]
 
 
 def _stage(graph: Graph, row_name: str) -> Stage:
@@ -95,23 +188,35 @@ def _quantized(graph: Graph, kind: str) -> Stage:
 
 def _judged(graph: Graph, kind: str, key: str, predictions: Stage, folder: str) -> Stage:
     evaluation = graph.run.profile.evaluation
-    databases = [data_config(graph.run).databases()]
+    data = data_config(graph.run)
+    databases = [data.databases()]
+    by_bird = data.metric == BIRD_METRIC
+    decided = {BIRD: by_bird, GOLD_ERRORS: data.gold_errors == "wrong"}
+    own = {key: True for key, holds in decided.items() if holds}
     settings = {"jobs": graph.run.profile.machine.evaluation_jobs, "databases": str(databases[0])}
+    sources: tuple[Path, ...] = ()
+    if data.metric == SPIDER2:
+        own[SPIDER2] = True
+        settings[SPIDER2] = str(spider2_folder(data))
+        sources = (spider2_folder(data) / GOLD_FOLDER,)
     if evaluation.test_suite:
         databases.append(repository_root() / evaluation.test_suite)
         settings["test_suite"] = str(databases[-1])
     return Stage(
         f"{kind}:{key}",
         kind,
-        evaluation.model_dump(mode="json"),
+        evaluation.model_dump(mode="json") | own,
         graph.run.folder / folder / key,
         inputs={"predictions": predictions, "data": graph.stage("data")},
         databases=tuple(databases),
+        sources=sources,
         settings=settings,
+        alone=by_bird and evaluation.r_ves_iterations > 0,
     )
 
 
-CODE = (f"{__name__}:run", "test_suite_sql_eval")  # the evaluator runs itself in processes
+# The evaluator runs itself in processes, by the names of modules.
+CODE = (f"{__name__}:run", "test_suite_sql_eval", "test_suite_sql_eval.bird")
 KINDS = (
     StageKind(
         "eval",

@@ -77,18 +77,27 @@ class RowConfig(StrictModel):
     infer: InferName | None = None
 
 
+def _not_once(iterations: int) -> int:
+    if iterations == 1:
+        raise ValueError("one run says nothing about time; give 0 or at least 2 (BIRD: 100)")
+    return iterations
+
+
 class EvalConfig(StrictModel):
     """How predictions are judged; the same for every row of a table.
 
     `test_suite` is a folder of suites (`make test-suite`): the table then shows test-suite accuracy
     beside execution accuracy. `timeout_seconds` are of processor time and end what the evaluator's
-    limit on steps of SQLite, the same everywhere, does not see.
+    limit on steps of SQLite, the same everywhere, does not see. `r_ves_iterations` is how often the
+    queries of a right answer run for R-VES (BIRD: 100), on data sets whose metric is BIRD's; 0
+    leaves it out.
     """
 
     plug_value: bool = False
     keep_distinct: bool = False
     test_suite: str | None = None
     timeout_seconds: float = Field(default=60.0, gt=0)
+    r_ves_iterations: Annotated[int, Field(ge=0), AfterValidator(_not_once)] = 0
 
 
 class QuantizationConfig(StrictModel):

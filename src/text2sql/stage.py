@@ -114,13 +114,23 @@ class Graph(Mapping[str, Stage]):
     Args:
         run: which run.
         kinds: the kinds of stages there are, in the order in which a free worker should meet them.
+        lender: the graph of another run of the same profile whose stages of the kinds `lent` stand
+            in this one, such as trained models; it has to be brought up to date first.
+        lent: names of those kinds.
 
     Raises:
         UserError: a config that the profile names is missing or wrong.
     """
 
-    def __init__(self, run: Run, kinds: Iterable[StageKind]) -> None:
-        self.run = run
+    def __init__(
+        self,
+        run: Run,
+        kinds: Iterable[StageKind],
+        lender: Graph | None = None,
+        lent: Iterable[str] = (),
+    ) -> None:
+        self.run, self.lender = run, lender
+        self._lent = frozenset(lent)
         self.kinds = {kind.name: kind for kind in kinds}
         self._made: dict[tuple[str, str], Stage] = {}
         for kind in self.kinds.values():
@@ -144,9 +154,19 @@ class Graph(Mapping[str, Stage]):
         """
         if (kind, key) not in self._made:
             declared = self.kinds[kind]
+            if self.lender is not None and kind in self._lent:
+                self._made[kind, key] = self.lender.stage(kind, key)
+                return self._made[kind, key]
             made = declared.make(self, key)
             self._made[kind, key] = replace(made, code=(*declared.roots, *made.code))
         return self._made[kind, key]
+
+    def borrowed(self, stages: Iterable[Stage]) -> list[Stage]:
+        """Return, of the stages given, those that are the lender's, and all that they need."""
+        if self.lender is None:
+            return []
+        names = [stage.name for stage in stages if stage.kind in self._lent]
+        return self.lender.select(names) if names else []
 
     def select(self, wanted: Iterable[str]) -> list[Stage]:
         """Return the wanted stages and all they need, in order.

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from text2sql.cli import cli
 from text2sql.create.eval_private import judge_files
 from text2sql.errors import UserError
-from text2sql.files import read_json, read_jsonl
+from text2sql.files import read_json, read_jsonl, write_json
 
 GOLD = [
     "SELECT name FROM customer WHERE city = 'Oslo'",
@@ -58,6 +58,32 @@ def test_verdicts(shop_url: str, files: tuple[Path, Path], tmp_path: Path) -> No
     assert scores["scores"]["all"]["result_match"] == 0.5
     assert scores["gold_errors"] == 0
     assert read_json(tmp_path / "out" / "scores.json") == scores
+
+
+@pytest.mark.parametrize(
+    "shop_url",
+    [
+        "sqlite",
+        *(pytest.param(each, marks=[pytest.mark.services]) for each in ("postgres", "mysql")),
+    ],
+    indirect=True,
+)
+def test_files_in_the_shape_of_birds_mini_dev(shop_url: str, tmp_path: Path) -> None:
+    gold, predictions = tmp_path / "mini_dev_mysql.json", tmp_path / "predict_mini_dev.json"
+    levels = ["simple", "moderate", "challenging"] * 2
+    rows = zip(GOLD, levels, strict=True)
+    write_json(gold, [{"db_id": "shop", "SQL": sql, "difficulty": level} for sql, level in rows])
+    mark = "\t----- bird -----\tshop"
+    write_json(predictions, {str(n): f"{sql}{mark}" for n, sql in enumerate(PREDICTIONS)})
+    scores = judge_files(shop_url, gold, predictions, tmp_path / "out")["scores"]
+    verdicts = list(read_jsonl(tmp_path / "out" / "verdicts.jsonl"))
+    assert [v["bird_set_ex"] for v in verdicts] == [1, 1, 1, 0, 0, 0]
+    assert verdicts[5]["soft_f1"] == 1  # the columns alone are swapped
+    assert list(scores) == ["simple", "moderate", "challenging", "all"]
+    assert scores["simple"]["count"] == 2
+    write_json(predictions, {"9": "SELECT 1"})
+    with pytest.raises(UserError, match="no number of a question"):
+        judge_files(shop_url, gold, predictions)
 
 
 def test_large_results_are_no_match(shop_sqlite: str, files: tuple[Path, Path]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from text2sql.infer.engine import Completion, Prompt
 from text2sql.pipeline.keys import is_current
 from text2sql.pipeline.registry import build_graph
 from text2sql.pipeline.run_stage import run_stage
+from text2sql.profile import EvalConfig
 from text2sql.question import read_questions
 from text2sql.report.figure import draw_accuracy
 from text2sql.run import load_run
@@ -101,7 +103,12 @@ def test_from_one_yaml_to_the_table(graph: Graph, tmp_path: Path) -> None:
     assert {"from": "human", "value": questions[0].messages[1]["content"]} in trained
     verdicts = list(read_jsonl(graph["eval:baseline"].output / "verdicts.jsonl"))
     assert [(v["exec"], v["bird_set"]) for v in verdicts] == [(1, 1), (0, 1), (1, 0), (0, 0)]
-    scores = read_json(graph["eval:baseline"].output / "scores.json")["scores"]
+    # By the place of rows: columns swapped cost nothing, an answer that does not run all.
+    assert [v["soft_f1"] for v in verdicts] == [1.0, 1.0, 1.0, 0.0]
+    judged = read_json(graph["eval:baseline"].output / "scores.json")
+    assert judged["bird"]["scores"]["moderate"] == {"count": 1, "ex": 0.0, "soft_f1": 1.0}
+    assert judged["metrics"]["soft_f1"] == 0.75 and "r_ves" not in judged["metrics"]
+    scores = judged["scores"]
     assert scores["simple"] == {"count": 2, "exec": 0.5, "strict": 0.5, "bird_set": 0.5}
     assert scores["challenging"]["bird_set"] == 1.0
     table = (graph["table"].output / "table.md").read_text()
@@ -112,10 +119,25 @@ def test_from_one_yaml_to_the_table(graph: Graph, tmp_path: Path) -> None:
         ["*questions*", "2", "1", "1", "4"],
         ["Baseline", "50.0", "0.0", "100.0", "50.0"],
     ]
+    assert " Soft-F1 % |" in table and "R-VES" not in table
     record = read_json(graph["table"].output / "record.json")
     assert (record["rows"][0]["outcomes"], record["metric"]["verdict"]) == ("1100", "bird_set")
     draw_accuracy(record, tmp_path / "chart.png")
     assert (tmp_path / "chart.png").is_file()
+
+
+def test_r_ves_is_measured_where_the_profile_asks_for_it(graph: Graph) -> None:
+    evaluation = EvalConfig(r_ves_iterations=2)
+    profile = graph.run.profile.model_copy(update={"evaluation": evaluation})
+    asked = build_graph(replace(graph.run, profile=profile))
+    assert asked["eval:baseline"].alone and not graph["eval:baseline"].alone
+    make_table(asked)
+    verdicts = list(read_jsonl(asked["eval:baseline"].output / "verdicts.jsonl"))
+    assert [v["reward"] > 0 for v in verdicts] == [True, True, False, False]
+    table = (asked["table"].output / "table.md").read_text()
+    assert re.search(r" Soft-F1 % \| +R-VES \|", table)
+    with pytest.raises(ValueError, match="at least 2"):
+        EvalConfig(r_ves_iterations=1)
 
 
 def test_the_documented_data_set_is_of_this_shape(repository: Path) -> None:

@@ -93,7 +93,7 @@ def start(tiny_model: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
         )
         engine = engine or load_engine(tiny_model, infer, TEMPLATE.stop_words, "cpu")
         live = LiveDatabase(config) if db_url else None
-        asking = Asking(TEMPLATE, PRESET, STYLE)
+        asking = Asking(TEMPLATE, PRESET, config.schema_style)
         service = Service(engine, infer, asking, "tiny", config, live, finder)
         web = uvicorn.Server(server_settings(config, make_app(service)))
         thread = threading.Thread(target=lambda: asyncio.run(web.serve()), daemon=True)

@@ -76,10 +76,40 @@ def create_data_command(language: str, **options: Any) -> None:
     click.echo(f"wrote {shown(folder)}; train on it with DATASET={config}")
 
 
+@database.command("index-values")
+@click.option("--db-url", envvar="DB_URL", required=True, help=URL_HELP)
+@click.option("--output", type=PATH, help="File to write; default: build/own/<database>/.")
+@click.option("--timeout", default=60.0, show_default=True, help="Seconds a statement may take.")
+@click.option("--personal-data", is_flag=True, help="Also take columns that look personal.")
+def index_values_command(
+    db_url: str, output: Path | None, timeout: float, personal_data: bool
+) -> None:
+    """Index the text values of a database, for prompts that show those a question means.
+
+    Beside the snapshot of create-data; nothing leaves the machine.
+    """
+    from text2sql.paths import build_root, shown
+    from text2sql.schema.connect import parse_url
+    from text2sql.schema.read import default_db_id
+    from text2sql.schema.value_index import MOST_VALUES, build_value_index
+
+    folder = build_root() / "own" / default_db_id(parse_url(db_url))
+    output = output or folder / "values.sqlite"
+    counts = build_value_index(db_url, output, personal_data=personal_data, timeout=timeout)
+    click.echo(
+        f"{counts['values']} values of {counts['columns']} columns in {counts['seconds']} s;"
+        f" {counts['personal_columns']} columns left out that look personal,"
+        f" {counts['cut_columns']} cut at {MOST_VALUES:,} values"
+    )
+    click.echo(f"wrote {shown(output)}; the service shows values with values_index: {output}")
+
+
 @database.command("eval-private")
 @click.option("--db-url", envvar="DB_URL", required=True, help=URL_HELP)
-@click.option("--gold", type=PATH, required=True, help="SQL<tab>database, one a line.")
-@click.option("--predictions", type=PATH, required=True, help="SQL, one a line.")
+@click.option(
+    "--gold", type=PATH, required=True, help="SQL<tab>database, one a line; or BIRD's .json."
+)
+@click.option("--predictions", type=PATH, required=True, help="SQL, one a line; or BIRD's .json.")
 @click.option("--output", type=PATH, help="Folder for scores.json and verdicts.jsonl.")
 @click.option("--timeout", default=10.0, show_default=True, help="Seconds a query may take.")
 @click.option("--max-rows", default=10_000, show_default=True, help="Most rows of a result.")

@@ -1,4 +1,4 @@
-"""``text2sql dataset``: check, download, decontaminate, report, translate-ddl, check-ddl."""
+"""``text2sql dataset``: check, download, decontaminate, report and check data sets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from text2sql.data.sources import SOURCES, check_others, download_source, downlo
 from text2sql.data.spider import as_table, check_spider
 from text2sql.data.translate import Translator, check_ddl, extract_ddl, parse_prose
 from text2sql.errors import UserError
-from text2sql.files import read_json, read_jsonl, write_json, write_jsonl
+from text2sql.files import read_json, read_jsonl, write_json, write_jsonl, write_text
 from text2sql.paths import build_root, config_name, config_path
 from text2sql.pipeline.command import bring_up_to_date
 from text2sql.schema import render_schema
@@ -137,6 +137,41 @@ def report_command(
     output = output or folder
     text = data_report(folder, output, cutoff_len, template or "qwen3", tokenizer)
     click.echo(f"{text}\nwrote {output / 'data_report.md'}\nwrote {output / 'data_report.png'}")
+
+
+@dataset.command("check-golds")
+@click.argument("name")
+@click.option("--suites", type=PATH, help="Test suites (make test-suite) to compare on as well.")
+@click.option("--training", is_flag=True, help="The training questions in place of evaluation's.")
+@click.option("--output", type=PATH, help="Folder to write; default build/data/golds/NAME.")
+@click.option("--timeout", default=60.0, show_default=True, help="Seconds a query may take.")
+def check_golds_command(
+    name: str, suites: Path | None, training: bool, output: Path | None, timeout: float
+) -> None:
+    """Name wrong and ambiguous gold queries of config NAME.
+
+    Those that fail, that give no row, whose LIMIT cuts through ties, and that differ between equal
+    questions. Writes golds.md and golds.jsonl.
+    """
+    from text2sql.data.check_golds import KINDS, check_golds, findings_page
+
+    if suites and not suites.is_dir():
+        raise UserError(f"{suites}: no test suites here; make them with 'make test-suite'")
+    config = load_config(config_path("data", name), DataConfig)
+    title = config_name(name) + ("-training" if training else "")
+    output = output or build_root() / "data" / "golds" / title
+    with tqdm(unit="question", disable=None) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        checks = check_golds(config, suites, training, timeout, show)
+    write_text(output / "golds.md", findings_page(title, checks))
+    write_jsonl(output / "golds.jsonl", checks.as_records())
+    for kind, count in checks.counts().items():
+        click.echo(f"{count:6} {KINDS[kind]}")
+    click.echo(f"wrote {output / 'golds.md'} and golds.jsonl beside it")
 
 
 @dataset.command("translate-ddl")

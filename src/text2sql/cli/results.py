@@ -7,15 +7,17 @@ from typing import Any
 
 import click
 
-from text2sql.artifacts import VERDICTS
+from text2sql.artifacts import QUESTIONS, VERDICTS
 from text2sql.cli.options import PATH, run_options
 from text2sql.data.config import spider_folder
+from text2sql.data.stage import data_config
 from text2sql.errors import UserError
-from text2sql.files import read_jsonl, write_text
+from text2sql.files import read_jsonl, write_json, write_text
 from text2sql.paths import repository_root, shown
-from text2sql.pipeline.command import select_run
+from text2sql.pipeline.command import bring_up_to_date, select_run
 from text2sql.pipeline.drawing import CHAIN, draw_chain
 from text2sql.profile import DEFAULT_PROFILE
+from text2sql.question import read_questions
 from text2sql.report.error_analysis import compare as compare_verdicts
 from text2sql.report.pages import check_pages
 from text2sql.report.publish import publish_measured, publish_run
@@ -66,6 +68,45 @@ def compare(before: Path, after: Path) -> None:
     """Show which questions AFTER fixed and broke (verdict files, or folders of eval stages)."""
     files = [path / VERDICTS if path.is_dir() else path for path in (before, after)]
     click.echo(compare_verdicts(*(list(read_jsonl(path)) for path in files)))
+
+
+@results.command()
+@run_options
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    required=True,
+    help="A variant of the data set, such as spider_syn; may be given again.",
+)
+def robustness(variants: tuple[str, ...], **options: Any) -> None:
+    """Judge the rows of a run on variants of its data set; pair the questions, test the loss.
+
+    Models are trained on the data set itself alone. Writes robustness.md and robustness.json into
+    the run's folder.
+    """
+    from text2sql.report.robustness import JudgedSet, robustness_table
+    from text2sql.report.robustness import robustness as measure
+
+    judged, runs = [], []
+    for dataset in (options.pop("dataset"), *variants):
+        run = bring_up_to_date(["eval"], dataset=dataset, **options)
+        metric = data_config(run).metric
+        verdicts = {
+            name: list(read_jsonl(run.folder / "eval" / name / VERDICTS)) for name in run.row_names
+        }
+        outcomes = {
+            name: [int(verdict[metric]) for verdict in each] for name, each in verdicts.items()
+        }
+        questions = read_questions(run.folder / "data" / QUESTIONS)
+        judged.append(JudgedSet(run.dataset_label, questions, outcomes))
+        runs.append(run)
+    folder = runs[0].folder
+    result = measure(judged[0], judged[1:], {row.name: row.label for row in runs[0].rows})
+    text = robustness_table(result)
+    write_json(folder / "robustness.json", result)
+    write_text(folder / "robustness.md", text + "\n")
+    click.echo(f"{text}\nwrote {shown(folder / 'robustness.md')}")
 
 
 @results.command("reproduce-published")

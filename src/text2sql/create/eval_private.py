@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from test_suite_sql_eval.compare import equivalent
+from test_suite_sql_eval.bird.metrics import soft_f1
+from test_suite_sql_eval.compare import bird_set_equal, equivalent
+from test_suite_sql_eval.errors import InputError
 from test_suite_sql_eval.executor import Result
+from test_suite_sql_eval.json_inputs import read_golds, read_predictions
 from test_suite_sql_eval.text_metrics import normalize, token_f1
 from tqdm import tqdm
 
 from text2sql.errors import UserError
-from text2sql.files import read_jsonl, write_json, write_jsonl
+from text2sql.files import read_json, read_jsonl, write_json, write_jsonl
 from text2sql.report.formats import Table, markdown_text
 from text2sql.schema import read_schema
 from text2sql.sql.database import Database
 from text2sql.sql.hardness import LEVELS, eval_schema, hardness_of
 from text2sql.sql.validate import Rejected, Validator, limited_sql
 
-METRICS = ("execution_success", "result_match", "normalized_exact_match", "token_f1")
-TITLES = ("Execution success", "Result match", "Normalised exact match", "Token F1")
+TITLES = {
+    "execution_success": "Execution success",
+    "result_match": "Result match",
+    "bird_set_ex": "BIRD EX",
+    "soft_f1": "Soft-F1",
+    "normalized_exact_match": "Normalised exact match",
+    "token_f1": "Token F1",
+}
+METRICS = tuple(TITLES)
 
 
 def judge_files(
@@ -41,21 +51,24 @@ def judge_files(
 
     Args:
         url: the live database.
-        gold: lines of ``SQL<tab>database``, or JSON Lines with a ``query``; the database's name is
+        gold: lines of ``SQL<tab>database``, JSON Lines with a ``query``, or a JSON list such as
+            BIRD's, whose ``difficulty`` then takes the place of hardness; the database's name is
             not used.
-        predictions: one SQL a line, or JSON Lines with a ``sql``, in the same order.
+        predictions: one SQL a line, JSON Lines with a ``sql``, or BIRD's JSON of numbered answers,
+            in the same order.
         output: folder for ``scores.json`` and ``verdicts.jsonl``, if wanted.
         timeout: seconds a query may take.
         max_rows: a larger result counts as no match.
 
     Returns:
-        The scores: per hardness level and for all, each metric between 0 and 1.
+        The scores: per hardness level and for all, each metric between 0 and 1. ``bird_set_ex``
+        and ``soft_f1`` are those of BIRD.
 
     Raises:
         UserError: files missing or of different length, or the database cannot be reached.
     """
-    golds = _queries(gold)
-    answers = _queries(predictions)
+    golds, levels = _golds(gold)
+    answers = _answers(predictions, len(golds))
     if len(golds) != len(answers):
         raise UserError(
             f"{predictions}: {len(answers)} predictions for the {len(golds)} queries of {gold}"
@@ -69,7 +82,10 @@ def judge_files(
         started = time.monotonic()
         pairs = tqdm(list(zip(golds, answers, strict=True)), unit="question")
         verdicts = [
-            {"index": number, "hardness": hardness_of(one, database.dialect, names)}
+            {
+                "index": number,
+                "hardness": levels[number] if levels else hardness_of(one, database.dialect, names),
+            }
             | judge_pair(runner.run(one), runner.run(other), one, other)
             | {"gold": one, "prediction": other}
             for number, (one, other) in enumerate(pairs)
@@ -79,7 +95,7 @@ def judge_files(
     scores = {
         "database": shown,
         "dialect": dialect,
-        "scores": summarize(verdicts),
+        "scores": summarize(verdicts, dict.fromkeys(levels) if levels else LEVELS),
         "gold_errors": sum(v["gold_error"] is not None for v in verdicts),
         "queries": runner.sent,
         "seconds": round(seconds, 2),
@@ -120,13 +136,17 @@ class _Runner:
 
 def judge_pair(gold: Result, pred: Result, gold_sql: str, pred_sql: str) -> dict[str, Any]:
     """Return the metrics of one prediction, given both results."""
-    match = False
+    match = same_set = share = 0.0
     if gold.ok and pred.ok and not gold.truncated and not pred.truncated:
         ordered = "order by" in gold_sql.lower()
-        match = equivalent(_plain(gold.rows), _plain(pred.rows), ordered)
+        rows, other = _plain(gold.rows), _plain(pred.rows)
+        match = float(equivalent(rows, other, ordered))
+        same_set, share = float(bird_set_equal(rows, other)), soft_f1(rows, other)
     return {
         "execution_success": float(pred.ok),
-        "result_match": float(match),
+        "result_match": match,
+        "bird_set_ex": same_set,
+        "soft_f1": round(share, 6),
         "normalized_exact_match": float(normalize(gold_sql) == normalize(pred_sql)),
         "token_f1": round(token_f1(gold_sql, pred_sql), 4),
         "error": pred.error or ("result too large" if pred.truncated else None),
@@ -134,10 +154,12 @@ def judge_pair(gold: Result, pred: Result, gold_sql: str, pred_sql: str) -> dict
     }
 
 
-def summarize(verdicts: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def summarize(
+    verdicts: Sequence[dict[str, Any]], levels: Iterable[str] = LEVELS
+) -> dict[str, dict[str, Any]]:
     """Return count and mean of every metric, for each hardness level and for all."""
     groups: dict[str, list[dict[str, Any]]] = {
-        level: [v for v in verdicts if v["hardness"] == level] for level in LEVELS
+        level: [v for v in verdicts if v["hardness"] == level] for level in levels
     }
     groups["ungraded"] = [v for v in verdicts if v["hardness"] is None]
     scores = {}
@@ -154,7 +176,7 @@ def score_table(scores: dict[str, Any]) -> str:
         [name, str(score["count"]), *(f"{100 * score[m]:.1f}" for m in METRICS)]
         for name, score in scores["scores"].items()
     ]
-    text = markdown_text(Table(["Hardness", "Count", *TITLES], rows))
+    text = markdown_text(Table(["Hardness", "Count", *TITLES.values()], rows))
     notes = f"{scores['queries']} queries in {scores['seconds']} s on {scores['database']}"
     if scores["gold_errors"]:
         notes += f"; {scores['gold_errors']} gold queries failed and count as not matched"
@@ -177,6 +199,27 @@ def _cell(value: Any) -> Any:
     if isinstance(value, list | dict | set):
         return repr(value)
     return value
+
+
+def _golds(path: Path) -> tuple[list[str], list[str] | None]:
+    """The gold queries of a file, and the difficulty of each where it is BIRD's JSON."""
+    if path.suffix != ".json":
+        return _queries(path), None
+    try:
+        golds = [entry.sql for entry in read_golds(str(path))]
+    except InputError as error:
+        raise UserError(str(error).splitlines()[0]) from None
+    levels = [str(row.get("difficulty", "")) for row in read_json(path)]
+    return golds, levels if all(levels) else None
+
+
+def _answers(path: Path, count: int) -> list[str]:
+    if path.suffix != ".json":
+        return _queries(path)
+    try:
+        return [entry.sql for entry in read_predictions(str(path), count)]
+    except InputError as error:
+        raise UserError(str(error).splitlines()[0]) from None
 
 
 def _queries(path: Path) -> list[str]:

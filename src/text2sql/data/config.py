@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -11,11 +12,25 @@ from test_suite_sql_eval.hardness import LEVELS
 
 from text2sql.config import StrictModel, one_of
 from text2sql.errors import UserError
+from text2sql.files import sha256_text
 from text2sql.paths import build_root, repository_root
 from text2sql.prompt import SYSTEM_PRESETS
 from text2sql.schema import STYLES
+from text2sql.schema.render import WITH_VALUES
 
 COLUMNS = ("question", "sql", "db_id", "schema", "evidence", "level")
+# Keys that change nothing of what is read and written, only how models are chosen and judged.
+JUDGING = frozenset({"models_of", "gold_errors"})
+# Data sets by the names that begin paths, with the variables of the environment that say where they
+# are.
+FOLDERS = {
+    "spider": "SPIDER_DIR",
+    "spider_syn": "SPIDER_SYN_DIR",
+    "spider_dk": "SPIDER_DK_DIR",
+    "spider_realistic": "SPIDER_REALISTIC_DIR",
+    "spider2_lite": "SPIDER2_LITE_DIR",
+    "bird": "BIRD_DIR",
+}
 Level = Literal["exact", "normalized", "ngram", "jaccard", "skeleton", "schema"]
 
 
@@ -39,27 +54,36 @@ class DecontaminationConfig(StrictModel):
 class DataConfig(StrictModel):
     """Sources and how they become training rows and evaluation questions.
 
-    A path may begin with ``{spider}``, the folder named by SPIDER_DIR, or ``../shared/spider``
-    beside the checkout, or with ``{build}``, the folder of generated files.
-    Other relative paths start at the checkout.
+    A path may begin with ``{spider}``, ``{bird}`` or another name of `FOLDERS`, the folder of a
+    data set (see `dataset_folder`), or with ``{build}``, the folder of generated files. Other
+    relative paths start at the checkout.
 
     `fields` gives the columns of training and evaluation files by our names: ``question``, ``sql``,
     ``db_id`` or ``schema``, and where there are such ``evidence`` and, of evaluation files,
     ``level``. `levels` are the difficulties that the column ``level`` holds, the easiest first;
-    without that column they are Spider's. `metric` is what the results table shows: ``exec`` for
-    execution accuracy, ``bird_set`` for that of BIRD, ``strict`` for strict execution accuracy.
+    without that column they are Spider's. `database` is the folder of the databases, or several:
+    one that is in more than one of them is taken from the first. `metric` is what the results
+    table shows: ``exec`` for execution accuracy, ``bird_set`` for that of BIRD, ``strict`` for
+    strict execution accuracy, ``spider2`` for Spider 2.0's rule, whose files are then read.
+    `models_of` names the data set whose trained models are judged, for one that varies another's
+    questions: nothing is trained on it then. `gold_errors` says what the evaluation does where a
+    gold query does not run: ``stop``, or count the question as ``wrong``. `values` is how many
+    values of the database, found by what the question says, prompts show beside the types.
     """
 
     train: tuple[str, ...] = Field(min_length=1)
     evaluation: str
     tables: str | None = None
-    database: str
+    models_of: str | None = None
+    database: str | Annotated[tuple[str, ...], Field(min_length=1)]
     database_form: Literal["sqlite", "sql"] = "sqlite"
     fields: dict[Annotated[str, one_of(COLUMNS, "column")], str] | None = None
     levels: tuple[str, ...] = Field(default=LEVELS, min_length=1)
-    metric: Literal["exec", "bird_set", "strict"] = "exec"
+    metric: Literal["exec", "bird_set", "strict", "spider2"] = "exec"
+    gold_errors: Literal["stop", "wrong"] = "stop"
     schema_style: Annotated[str, one_of(STYLES, "schema style")] = "ddl"
     samples: int = Field(default=0, ge=0)
+    values: int = Field(default=0, ge=0, le=50)
     personal_data: bool = True
     schema_budget: int | None = Field(default=None, ge=16)
     system: Annotated[str, one_of(SYSTEM_PRESETS, "preset")] = "p2"
@@ -73,6 +97,11 @@ class DataConfig(StrictModel):
     @model_validator(mode="after")
     def _columns_are_known(self) -> Self:
         fields = self.fields or {}
+        if self.database_form == "sql" and not isinstance(self.database, str):
+            raise ValueError("database_form 'sql' takes one folder as database")
+        if self.values and self.schema_style not in WITH_VALUES:
+            known = " or ".join(WITH_VALUES)
+            raise ValueError(f"values are shown by schema_style {known} only")
         if fields and not (
             {"question", "sql"} <= set(fields) and {"db_id", "schema"} & set(fields)
         ):
@@ -83,44 +112,75 @@ class DataConfig(StrictModel):
             raise ValueError("levels must differ from each other and from 'all'")
         return self
 
+    def of_data(self) -> dict[str, Any]:
+        """Return the keys that decide what is read and written, as JSON-able values."""
+        without = {*JUDGING, *(() if self.values else ("values",))}
+        return self.model_dump(mode="json", exclude=without)
+
     def source_files(self) -> list[Path]:
         """Return the files and folders whose content decides the result."""
         named = [*self.train, self.evaluation, *([self.tables] if self.tables else [])]
         paths = [resolve(name) for name in named]
         if self.database_form == "sql":
-            paths.append(resolve(self.database))
+            paths += self.database_folders()
         return paths
+
+    def database_folders(self) -> list[Path]:
+        """Return the folders that the config names as those of its databases."""
+        names = (self.database,) if isinstance(self.database, str) else self.database
+        return [resolve(name) for name in names]
 
     def require_sources(self) -> None:
         """Raise UserError when a source is missing."""
         for path in self.source_files():
             if not path.exists():
-                raise UserError(f"{path}: data source not found{spider_hint(path)}")
+                raise UserError(f"{path}: data source not found{source_hint(path)}")
 
     def databases(self) -> Path:
-        """Return the folder that holds ``<db_id>/<db_id>.sqlite``."""
+        """Return the folder that holds ``<db_id>/<db_id>.sqlite``.
+
+        Where the config names several folders it is one of links to what they hold, which
+        `text2sql.data.databases.ensure_databases` makes.
+        """
         if self.database_form == "sql":
             return build_root() / "data" / "sample_databases"
-        return resolve(self.database)
+        folders = self.database_folders()
+        if len(folders) == 1:
+            return folders[0]
+        label = sha256_text("\n".join(map(str, folders)))[:12]
+        return build_root() / "data" / "databases" / label
+
+
+def dataset_folder(name: str) -> Path:
+    """Return where a data set of `FOLDERS` is.
+
+    That is what its variable of the environment says, else our download, else the folder of its
+    name in ``../shared`` beside the checkout.
+    """
+    downloaded = build_root() / "data" / "downloads" / name
+    beside = repository_root().parent / "shared" / name
+    default = downloaded if downloaded.is_dir() else beside
+    return Path(os.environ.get(FOLDERS[name]) or default)
 
 
 def spider_folder() -> Path:
     """Return where Spider 1.0 is: $SPIDER_DIR, else our download, else ``../shared/spider``."""
-    downloaded = build_root() / "data" / "downloads" / "spider"
-    beside = repository_root().parent / "shared" / "spider"
-    default = downloaded if downloaded.is_dir() else beside
-    return Path(os.environ.get("SPIDER_DIR") or default)
+    return dataset_folder("spider")
 
 
-def spider_hint(path: Path) -> str:
-    """Return what to do about a missing file of Spider, for the end of a message."""
-    return "; run 'text2sql dataset check' and set SPIDER_DIR" if "spider" in str(path) else ""
+def source_hint(path: Path) -> str:
+    """Return what to do about a missing file of a known data set, for the end of a message."""
+    for name, variable in FOLDERS.items():
+        if path.is_relative_to(dataset_folder(name)):
+            return f"; run 'text2sql dataset check' and set {variable}"
+    return ""
 
 
 def resolve(name: str) -> Path:
     """Return the path that a config names."""
-    if name.startswith("{spider}"):
-        return spider_folder() / name.removeprefix("{spider}").lstrip("/")
-    if name.startswith("{build}"):
-        return build_root() / name.removeprefix("{build}").lstrip("/")
+    begins = re.match(r"\{(\w+)\}/?", name)
+    if begins and begins[1] in FOLDERS:
+        return dataset_folder(begins[1]) / name[begins.end() :]
+    if begins and begins[1] == "build":
+        return build_root() / name[begins.end() :]
     return repository_root() / name

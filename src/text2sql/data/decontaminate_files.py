@@ -9,11 +9,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from text2sql.data.config import DataConfig, resolve
+from text2sql.data.config import DataConfig
+from text2sql.data.databases import ensure_databases
 from text2sql.data.decontaminate import Decontaminator
 from text2sql.data.prepare import SchemaTexts, evaluation_rows
 from text2sql.data.rows import Reject, Row, read_rows
-from text2sql.data.sample import ensure_sample_databases
 from text2sql.errors import UserError
 from text2sql.files import atomic_open
 
@@ -35,8 +35,7 @@ def decontaminate_files(
     Raises:
         UserError: a file is missing or broken.
     """
-    if config.database_form == "sql":
-        ensure_sample_databases(resolve(config.database))
+    ensure_databases(config)
     questions = evaluation_rows(config)
     judge = Decontaminator(config.decontamination, questions, SchemaTexts(config).names)
     rejects: list[Reject] = []

@@ -18,11 +18,12 @@ from tqdm import tqdm
 
 from text2sql.artifacts import GOLD, GOLD_FILE, QUESTIONS
 from text2sql.data.config import DataConfig, resolve
+from text2sql.data.databases import ensure_databases
 from text2sql.data.decontaminate import Decontaminator
 from text2sql.data.rows import Reject, Row, read_rows
-from text2sql.data.sample import ensure_sample_databases
 from text2sql.data.sharing import Sharing
 from text2sql.data.snapshot import read_schemas
+from text2sql.data.spider2 import METRIC, spider2_rows, write_instances
 from text2sql.data.writers import write_dataset_info, write_rows
 from text2sql.errors import UserError
 from text2sql.files import LENIENT, sha256_file, sha256_text, write_json, write_jsonl
@@ -35,13 +36,19 @@ from text2sql.sql.statement import one_line
 SPOOL = "rows.spool.partial"
 
 
-def prepare(config: DataConfig, output: Path, limit: int | None = None) -> dict[str, Any]:
+def prepare(
+    config: DataConfig,
+    output: Path,
+    limit: int | None = None,
+    schemas: SchemaTexts | None = None,
+) -> dict[str, Any]:
     """Write the training files and evaluation questions that a config describes.
 
     Args:
         config: what to read and how.
         output: folder to fill; the caller makes it appear as a whole.
         limit: at most so many training rows and evaluation questions.
+        schemas: gives schemas as prompt text; by default whole or pruned ones without more.
 
     Returns:
         The summary that is also written as ``summary.json``: counts and hashes.
@@ -51,9 +58,8 @@ def prepare(config: DataConfig, output: Path, limit: int | None = None) -> dict[
     """
     output.mkdir(parents=True, exist_ok=True)
     config.require_sources()
-    if config.database_form == "sql":
-        ensure_sample_databases(resolve(config.database))
-    schemas = SchemaTexts(config)
+    ensure_databases(config)
+    schemas = schemas or SchemaTexts(config)
     with (output / "rejects.jsonl").open("w", encoding="utf-8", errors=LENIENT) as stream:
         rejects = RejectFile(stream, config.max_rejects)
         questions = evaluation_rows(config)
@@ -80,6 +86,8 @@ def prepare(config: DataConfig, output: Path, limit: int | None = None) -> dict[
             sha256_file(output / "train.json") + sha256_file(output / QUESTIONS)
         ),
     }
+    if config.metric == METRIC:
+        summary |= write_instances(config, output, limit)
     write_json(output / "summary.json", summary)
     return summary
 
@@ -156,6 +164,8 @@ def evaluation_rows(config: DataConfig) -> list[Row]:
     Raises:
         UserError: a row is bad, or its level is none of the data set's.
     """
+    if config.metric == METRIC:
+        return spider2_rows(config)
     rows = []
     path, fields = resolve(config.evaluation), config.fields or {}
     for row in read_rows(path, config.fields, parse_sql=False):

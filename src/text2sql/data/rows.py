@@ -22,6 +22,7 @@ from text2sql.files import HALF
 ALPACA = {"question": "input", "schema": "instruction", "sql": "output"}
 ALPACA_HINT = ": input holds nothing; put the schema into instruction and the question into input"
 SHAPES: tuple[dict[str, str], ...] = (
+    {"question": "SpiderSynQuestion", "sql": "query", "db_id": "db_id"},  # Spider-Syn
     {"question": "question", "sql": "query", "db_id": "db_id"},  # Spider
     {"question": "sql_prompt", "schema": "sql_context", "sql": "sql"},  # gretel
     {"question": "prompt", "schema": "context", "sql": "answer"},  # fahmiaziz/text2sql-dataset

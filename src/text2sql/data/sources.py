@@ -12,6 +12,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from text2sql.data.config import FOLDERS, dataset_folder
 from text2sql.data.download import download
 from text2sql.data.spider import Part
 from text2sql.errors import UserError
@@ -19,6 +20,25 @@ from text2sql.files import atomic_directory, read_json, sha256_file, write_json
 from text2sql.paths import build_root, repository_root
 
 RECORD = "checksums.json"
+# What each data set's folder has to hold, with the data set's config that does not work without it.
+NEEDED = {
+    "bird": {
+        "train/train.json": "bird_train, bird_dev, bird_mini_dev",
+        "train/train_databases": "bird_train, bird_dev, bird_mini_dev",
+        "dev/dev.json": "bird_dev",
+        "dev/dev_databases": "bird_dev",
+        "minidev/MINIDEV/mini_dev_sqlite.json": "bird_mini_dev",
+        "minidev/MINIDEV/dev_databases": "bird_mini_dev",
+    },
+    "spider_syn": {"Spider-Syn/dev.json": "spider_syn"},
+    "spider_dk": {"Spider-DK.json": "spider_dk", "database": "spider_dk"},
+    "spider_realistic": {"spider-realistic.json": "spider_realistic"},
+    "spider2_lite": {
+        "spider2-lite.jsonl": "spider2_lite",
+        "evaluation_suite/gold": "spider2_lite",
+        "resource/databases/spider2-localdb": "spider2_lite",
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -113,8 +133,19 @@ def _unpack(archive: Path, target: Path) -> Path:
     return target
 
 
+def _of_folder(name: str, needed: dict[str, str]) -> Part:
+    """Return the state of a data set whose folder a variable of the environment names."""
+    folder = dataset_folder(name)
+    lost = {path: use for path, use in needed.items() if not (folder / path).exists()}
+    state = "complete"
+    if lost:
+        there = "missing" if len(lost) == len(needed) else f"missing: {', '.join(lost)}"
+        state = f"{there} ({FOLDERS[name]})"
+    return Part(name, state, ", ".join(dict.fromkeys(", ".join(lost.values()).split(", "))))
+
+
 def check_others() -> list[Part]:
-    """Return the state of the sample set and of the 126k set, as `check_spider` does Spider's."""
+    """Return the state of all data sets but Spider, as `check_spider` does Spider's."""
     sample = repository_root() / "data" / "sample"
     lost = [n for n in ("train.json", "dev.json", "tables.json") if not (sample / n).is_file()]
     parts = [
@@ -124,6 +155,7 @@ def check_others() -> list[Part]:
             "the quick start and every command on 'sample'" if lost else "",
         )
     ]
+    parts += [_of_folder(name, needed) for name, needed in NEEDED.items()]
     path = downloads() / SOURCES["text2sql_126k"].file
     use = "training on the 126k set (text2sql dataset download text2sql_126k)"
     if not path.is_file():

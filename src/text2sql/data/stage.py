@@ -7,6 +7,7 @@ from typing import Any
 from text2sql.config import check_config, read_yaml
 from text2sql.data.config import DataConfig
 from text2sql.data.prepare import prepare
+from text2sql.data.values import ValueTexts
 from text2sql.paths import config_path
 from text2sql.run import Run
 from text2sql.stage import Graph, Job, Stage, StageKind
@@ -14,7 +15,9 @@ from text2sql.stage import Graph, Job, Stage, StageKind
 
 def run(job: Job) -> dict[str, Any]:
     """Fill the job's output folder; return the summary (see `prepare`)."""
-    summary = prepare(config_of(job.stage), job.output, job.config.get("limit"))
+    config = config_of(job.stage)
+    schemas = ValueTexts(config) if config.values else None
+    summary = prepare(config, job.output, job.config.get("limit"), schemas)
     shared = summary["shared_schema"]
     job.progress.note(
         f"{summary['train_rows']} training rows about {shared['schemas']} schemas: a recipe with"
@@ -42,11 +45,11 @@ def _stage(graph: Graph, key: str) -> Stage:
     return Stage(
         "data",
         "data",
-        config.model_dump(mode="json") | {"limit": graph.run.limit},
+        config.of_data() | {"limit": graph.run.limit},
         graph.run.folder / "data",
         sources=tuple(config.source_files()),
         # Those made from .sql files come into being in this stage.
-        databases=() if config.database_form == "sql" else (config.databases(),),
+        databases=() if config.database_form == "sql" else tuple(config.database_folders()),
         seed=config.seed,
     )
 

@@ -68,6 +68,9 @@ def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Run:
     workers = hardware.affordable_workers(machine.workers, machine.worker_memory_gb)
     if workers < machine.workers:
         click.echo(f"little memory: {workers} stages at a time instead of {machine.workers}")
+    borrowed = graph.borrowed(stages)
+    if graph.lender is not None and borrowed:
+        Scheduler(graph.lender.run, workers).run(borrowed)
     Scheduler(run, workers).run(stages)
     return run
 

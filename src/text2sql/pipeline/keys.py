@@ -14,7 +14,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from text2sql.data.config import spider_hint
+from text2sql.data.config import source_hint
 from text2sql.errors import UserError
 from text2sql.files import sha256_text, sha256_tree
 from text2sql.records import canonical_hash, read_manifest
@@ -47,7 +47,7 @@ def stage_key(stage: Stage) -> str | None:
     for source in stage.sources:
         if not source.exists():
             raise UserError(
-                f"{source}: not found; stage '{stage.name}' reads it{spider_hint(source)}"
+                f"{source}: not found; stage '{stage.name}' reads it{source_hint(source)}"
             )
     sources = {source.name: sha256_tree(source) for source in stage.sources}
     databases = [_stamps(folder, "*/*.sqlite*") for folder in stage.databases]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 
+from text2sql.data.stage import data_config
+from text2sql.errors import UserError
 from text2sql.run import Run
 from text2sql.stage import Graph, StageKind
 
@@ -30,6 +33,17 @@ MODULES = (
 )
 
 
+# Their stages make models; a data set that varies another's questions takes them from that one.
+MODEL_MODULES = frozenset(
+    (
+        "text2sql.convert.model",
+        "text2sql.train.stage",
+        "text2sql.convert.megatron",
+        "text2sql.convert.merge",
+    )
+)
+
+
 @cache
 def stage_kinds() -> dict[str, StageKind]:
     """Return all kinds of stages by name."""
@@ -44,6 +58,25 @@ def commands() -> dict[str, list[StageKind]]:
     return found
 
 
+def model_kinds() -> list[str]:
+    """Return the names of the kinds whose stages make models."""
+    modules = (module for module in MODULES if module in MODEL_MODULES)
+    return [kind.name for module in modules for kind in import_module(module).KINDS]
+
+
 def build_graph(run: Run) -> Graph:
-    """Return the graph of a run over all kinds of stages."""
-    return Graph(run, stage_kinds().values())
+    """Return the graph of a run over all kinds of stages.
+
+    Raises:
+        UserError: a config is missing or wrong, or `models_of` of the data set names one that has
+            the models of a further one.
+    """
+    kinds, base = stage_kinds().values(), data_config(run).models_of
+    if base is None:
+        return Graph(run, kinds)
+    of_base = replace(run, dataset=base)
+    if data_config(of_base).models_of:
+        raise UserError(
+            f"models_of: '{base}' has no models of its own; name the one it takes them of"
+        )
+    return Graph(run, kinds, Graph(of_base, kinds), model_kinds())

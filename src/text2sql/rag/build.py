@@ -197,7 +197,7 @@ def _stage(graph: Graph, name: str) -> Stage:
         "knowledge-base",
         {
             "knowledge_base": load_knowledge_base_config(name).model_dump(mode="json"),
-            "data": data.model_dump(mode="json"),
+            "data": data.of_data(),
             "collection": re.sub(r"\W", "_", f"{base}_{run.dataset_label}"),
             "limit": run.limit,
         },

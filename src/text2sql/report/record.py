@@ -19,7 +19,11 @@ from text2sql.stage import Stage, upstream
 LEVELS = (*hardness.LEVELS, "all")  # Spider's; a record has those of its data set
 JOINT = "joint_all"
 LEDGER = "ledger.jsonl"  # a line for each run that ended in a table, good or bad; never edited
-METRICS = {"bird_set": "BIRD execution accuracy", "strict": "strict execution accuracy"}
+METRICS = {
+    "bird_set": "BIRD execution accuracy",
+    "strict": "strict execution accuracy",
+    "spider2": "Spider 2.0 execution accuracy",
+}
 
 
 def build_record(table: Stage) -> dict[str, Any]:

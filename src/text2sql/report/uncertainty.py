@@ -21,6 +21,10 @@ MEASURED: dict[str, Callable[[dict[str, Any]], str]] = {
 }
 
 
+# BIRD's other metrics, shown of data sets that are judged by them.
+BIRD_MEASURED = {"Soft-F1 %": "soft_f1", "R-VES": "r_ves"}
+
+
 def standard_error(share: float, questions: int) -> float:
     """Return the standard error of a share of so many independent questions (binomial)."""
     return sqrt(share * (1 - share) / questions) if questions else 0.0
@@ -109,6 +113,7 @@ def evidence_table(record: dict[str, Any]) -> Table:
     with_retrieval = any(row.get("without_examples") for row in rows)
     header = ["Model", "All ± SE", "vs first", "p"]
     header += ["vs no examples", "p"] if with_retrieval else []
+    metrics = {h: m for h, m in BIRD_MEASURED.items() if m in rows[0]["further_metrics"]}
     cells = []
     for row in rows:
         own = answered[row["name"]]
@@ -120,10 +125,11 @@ def evidence_table(record: dict[str, Any]) -> Table:
                 row["label"],
                 f"{100 * share:.1f} ± {100 * error:.1f}",
                 *(cell for base in against for cell in _change(row, answered, base)),
+                *(f"{100 * row['further_metrics'][metric]:.1f}" for metric in metrics.values()),
                 *(cell(row) for cell in MEASURED.values()),
             ]
         )
-    return Table([*header, *MEASURED], cells)
+    return Table([*header, *metrics, *MEASURED], cells)
 
 
 def _change(row: dict[str, Any], answered: dict[str, list[int]], base: str | None) -> list[str]:

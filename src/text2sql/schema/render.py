@@ -118,6 +118,7 @@ def _prose(schema: Schema) -> str:
     return " ".join(sentences)
 
 
+WITH_VALUES = ("ddl-values", "m-schema")  # styles that show example values beside types
 STYLES: dict[str, Callable[[Schema], str]] = {
     "ddl": _ddl,
     "ddl-values": _ddl_values,

@@ -130,6 +130,11 @@ def _distinct(values: Iterable[Value], limit: int) -> tuple[Value, ...]:
     return tuple(found)
 
 
+def looks_personal(name: str, values: list[str]) -> bool:
+    """Return whether a column looks by its name or its values like personal data."""
+    return _is_personal(name, list(values))
+
+
 def _is_personal(name: str, values: list[Value]) -> bool:
     if PERSONAL_NAME.search(name):
         return True

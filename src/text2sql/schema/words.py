@@ -20,6 +20,13 @@ CYRILLIC_ENDING = re.compile(
     "(?:ами|ями|ого|его|ому|ему|ыми|ими|ых|их|ой|ей|ом|ем|ам|ям|ах|ях|ов|ев|ый|ий|ая|яя|ое|ее|ые|ие"
     "|[аяыиіїуюеєоьй])$"
 )
+# Words without which a question asks the same; any other word may change what is asked.
+_EMPTY_WORDS = (
+    "a an all and are be been can did do does each for from give had has have i in is it list me of"
+    " on our please return show tell that the their them there these this to us was we were what"
+    " which who whose with you"
+)
+EMPTY_WORDS = frozenset(_EMPTY_WORDS.split())
 SHORTEST_STEM = 3
 VERSION = 1  # part of the fingerprint of stores that keep words; raise it when words change
 

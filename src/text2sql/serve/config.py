@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from text2sql.config import StrictModel, one_of
 from text2sql.schema import STYLES
 from text2sql.schema.deny import DenyList
+from text2sql.schema.render import WITH_VALUES
 
 TOKEN_VARIABLE = "TEXT2SQL_TOKEN"  # the name of a variable, not a secret
 MIN_TOKEN_CHARACTERS = 16
@@ -45,7 +46,9 @@ class ServeConfig(StrictModel):
     caller, or of each address where no token is asked for. `audit` is a file to which a line is
     added for each question and query. Of earlier questions of a conversation the model sees the
     latest that fit into `history_tokens`; `terms` is a YAML file of business terms, `accepted` the
-    file that takes in accepted and corrected answers.
+    file that takes in accepted and corrected answers. With
+    `values_index`, the file that ``text2sql database index-values`` wrote, the prompt shows up to
+    `values` values of the database that the question seems to mean, beside their types.
     """
 
     host: str = "127.0.0.1"
@@ -61,6 +64,8 @@ class ServeConfig(StrictModel):
     history_tokens: int = Field(default=512, ge=0)
     terms: str | None = None
     accepted: str | None = None
+    values_index: str | None = None
+    values: int = Field(default=8, ge=1, le=50)
     personal_data: bool = False
     max_question_characters: int = Field(default=2000, ge=1)
     max_schema_characters: int = Field(default=100_000, ge=1)
@@ -75,6 +80,13 @@ class ServeConfig(StrictModel):
     max_rows: int = Field(default=1000, ge=1, le=100_000)
     schema_seconds: float = Field(default=60.0, ge=0)
     shutdown_seconds: int = Field(default=30, ge=1)
+
+    @model_validator(mode="after")
+    def _values_can_be_shown(self) -> Self:
+        if self.values_index and self.schema_style not in WITH_VALUES:
+            known = " or ".join(WITH_VALUES)
+            raise ValueError(f"values_index: values are shown by schema_style {known} only")
+        return self
 
     @field_validator("denied")
     @classmethod

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 # What the web framework itself refuses, in one word for programs.
@@ -32,7 +32,11 @@ class Ask(BaseModel):
     db_schema: str | None = Field(
         default=None, description="CREATE TABLE statements or M-Schema; any text will do"
     )
-    evidence: str = Field(default="", description="what helps to read the question, as in BIRD")
+    evidence: str = Field(
+        default="",
+        validation_alias=AliasChoices("evidence", "hint"),
+        description="what helps to read the question, as in BIRD; also taken as `hint`",
+    )
     execute: bool = Field(default=False, description="run the SQL on the configured database")
     max_rows: int | None = Field(default=None, ge=1)
     history: list[SolvedQuestion] = Field(

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from test_suite_sql_eval.errors import FORBIDDEN, TIMEOUT
@@ -17,6 +18,7 @@ from text2sql.prompt import Example, render_messages
 from text2sql.question import Question
 from text2sql.schema import Schema, render_schema
 from text2sql.schema.text import parse_schema
+from text2sql.schema.value_search import ValueIndex, with_values
 from text2sql.serve.accepted import AcceptedPairs
 from text2sql.serve.access import Access, Asker
 from text2sql.serve.audit import AuditLog
@@ -77,6 +79,8 @@ class Service:
         runner = database if database and database.executes else None
         self.finder = finder
         self._terms, self.accepted = Terms(config.terms), AcceptedPairs(config.accepted)
+        index = config.values_index
+        self._values = ValueIndex(Path(index)) if index and database else None
         self._batcher = Batcher(
             engine, infer, asking, runner, waiting, self.metrics, finder, config.history_tokens
         )
@@ -96,6 +100,8 @@ class Service:
         self._batcher.stop(self.config.shutdown_seconds)
         if self.finder:
             self.finder.close()
+        if self._values:
+            self._values.close()
 
     def schema_for(self, asker: Asker) -> Schema:
         """Return the database's schema; raise Refusal when there is none, or none for the asker."""
@@ -244,6 +250,9 @@ class Service:
                 raise Refusal(422, "no_schema", message)
             schema = self.schema_for(asker)
             self.access.require(asker, schema.db_id, ask.execute)
+            if self._values:
+                asked = f"{ask.question} {ask.evidence}"
+                schema = with_values(schema, self._values.search(asked, self.config.values))
             text = render_schema(schema, self._asking.style)
             return _Target(text, schema, self.database, [])
         parsed = parse_schema(ask.db_schema)

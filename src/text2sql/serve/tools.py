@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from text2sql.serve.access import Asker
 from text2sql.serve.messages import MAX_TURNS, Ask, Refusal, SolvedQuestion
@@ -35,7 +35,9 @@ class Question(BaseModel):
 
     question: str = Field(description="one question in plain words about the database's data")
     evidence: str = Field(
-        default="", description="what helps to read the question, such as what a term means"
+        default="",
+        validation_alias=AliasChoices("evidence", "hint"),
+        description="what helps to read the question, such as what a term means",
     )
     history: list[SolvedQuestion] = Field(
         default=[],
