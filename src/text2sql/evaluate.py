@@ -96,7 +96,7 @@ def _quantized(graph: Graph, kind: str) -> Stage:
 def _judged(graph: Graph, kind: str, key: str, predictions: Stage, folder: str) -> Stage:
     evaluation = graph.run.profile.evaluation
     databases = [data_config(graph.run).databases()]
-    settings = {"jobs": graph.run.profile.machine.evaluation_jobs, "databases": str(databases[0])}
+    settings = {"jobs": graph.run.machine.evaluation_jobs, "databases": str(databases[0])}
     if evaluation.test_suite:
         databases.append(repository_root() / evaluation.test_suite)
         settings["test_suite"] = str(databases[-1])

@@ -15,6 +15,10 @@ from pydantic import Field
 from text2sql.config import StrictModel
 from text2sql.errors import UserError
 
+# Of the memory that a card is sold with, what it reports at least: an A10 of 24 GB says 22.5 GiB,
+# for error correction and the driver keep some.
+USABLE = 0.93
+
 
 class Environments(StrictModel):
     """Where stages run: an environment ``x`` is the folder ``.venv-x``.
@@ -50,6 +54,19 @@ class MachineConfig(StrictModel):
 
 
 @cache
+def driver() -> tuple[str, str]:
+    """Version of the NVIDIA driver, and why there is none where there is none."""
+    if shutil.which("nvidia-smi") is None:
+        return "", "nvidia-smi is not there"
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    result = subprocess.run(query, capture_output=True, text=True, check=False)
+    lines = (result.stdout + result.stderr).strip().splitlines() or ["it says nothing"]
+    if result.returncode != 0:
+        return "", f"nvidia-smi fails: {lines[0].strip()}"
+    return lines[0].strip(), ""
+
+
+@cache
 def visible_gpus() -> tuple[tuple[str, float], ...]:
     """Name and memory (GiB) of every GPU that nvidia-smi shows and CUDA_VISIBLE_DEVICES allows."""
     if shutil.which("nvidia-smi") is None:
@@ -71,7 +88,7 @@ def require(needed: MachineConfig, profile: str) -> None:
     if not needed.gpus:
         return
     found = visible_gpus()
-    good = [gpu for gpu in found if gpu[1] >= needed.gpu_memory_gb * 0.95]  # drivers keep some
+    good = [gpu for gpu in found if gpu[1] >= needed.gpu_memory_gb * USABLE]
     if len(good) >= needed.gpus:
         return
     shown = ", ".join(f"{name} {memory:.0f} GB" for name, memory in found) or "none"

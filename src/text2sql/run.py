@@ -11,6 +11,7 @@ from typing import Any, Literal
 from text2sql.config import overrides_label, require_file
 from text2sql.errors import UserError
 from text2sql.files import sha256_text
+from text2sql.hardware import MachineConfig
 from text2sql.models.gguf_types import F16
 from text2sql.paths import build_root, config_name, config_path
 from text2sql.profile import Profile, RowConfig, load_profile
@@ -52,6 +53,11 @@ class Run:
                 raise UserError(
                     f"no optional row '{name}' in profile {self.profile.name}; there are: {there}"
                 )
+
+    @property
+    def machine(self) -> MachineConfig:
+        """The machine that the stages are to run on."""
+        return self.profile.machine
 
     @property
     def folder(self) -> Path:
@@ -132,7 +138,7 @@ class Run:
 
         None stands for work that is done in the environment of the command itself.
         """
-        machine = self.profile.machine
+        machine = self.machine
         environment = getattr(machine.environments, kind) if kind else None
         settings = {"threads": machine.threads, "device": machine.device}
         return settings | ({"environment": environment} if environment else {})

@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 from text2sql.cli.options import run_options
+from text2sql.errors import UserError
 from text2sql.pipeline.command import run_command, select_run, trainings
+from text2sql.pipeline.doctor import describe, examine, waiting
 from text2sql.pipeline.multinode import train_with_node_0
 from text2sql.pipeline.plan import describe_plan
 from text2sql.pipeline.registry import commands
@@ -34,6 +36,25 @@ def plan(stages: tuple[str, ...], **options: Any) -> None:
     launch line.
     """
     click.echo(describe_plan(select_run(**options), list(stages) or [LAST_STAGE]))
+
+
+@click.command()
+@click.argument("stages", nargs=-1)
+@run_options
+def doctor(stages: tuple[str, ...], **options: Any) -> None:
+    """Check what `reproduce`, or bringing STAGES up to date, needs of this machine; run nothing.
+
+    Environments, GPUs, memory, disk, data, models, compilers: a table, in which each failure has
+    the command that mends it. Stages that are up to date need nothing.
+    """
+    graph = select_run(**options)
+    to_run = waiting(graph.select(list(stages) or [LAST_STAGE]))
+    checks = examine(graph, to_run)
+    click.echo(describe(checks))
+    failed = sum(check.failed for check in checks)
+    if failed:
+        raise UserError(f"{failed} of {len(checks)} checks failed; the table says what to do")
+    click.echo(f"all {len(checks)} checks are good; {len(to_run)} stages are to run")
 
 
 class _StageCommands(click.Group):

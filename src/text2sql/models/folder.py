@@ -69,6 +69,13 @@ def require_all_parts(folder: Path) -> None:
         raise UserError(f"{folder}: weights are missing: {', '.join(missing)}; copy them as well")
 
 
+def require_whole_model(folder: Path) -> None:
+    """Raise UserError unless a folder holds a model of which nothing is missing or cut short."""
+    require_model(folder)
+    require_all_parts(folder)
+    tensor_shapes(folder)
+
+
 def embedding_rows(config: dict[str, Any], shapes: dict[str, list[int]]) -> int | None:
     """Return how many tokens a model has an embedding for, None where nothing tells.
 

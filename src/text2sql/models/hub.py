@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
+
+from text2sql.errors import UserError
+from text2sql.models.folder import require_whole_model
 
 TIMEOUT_SECONDS = 10.0
 
@@ -25,3 +29,19 @@ def hub_config(hub_id: str, revision: str | None) -> dict[str, Any] | None:
             return dict(json.load(reply))
     except (OSError, ValueError):  # no network, no such model or revision, no name of a model
         return None
+
+
+def cached_on_disk(hub_id: str, revision: str | None) -> bool:
+    """Whether a model with its weights is in the hub's cache on this machine."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = snapshot_download(hub_id, revision=revision, local_files_only=True)
+    except (LocalEntryNotFoundError, HFValidationError):
+        return False
+    try:
+        require_whole_model(Path(folder))
+    except UserError:
+        return False
+    return True

@@ -9,6 +9,7 @@ import click
 
 from text2sql import hardware
 from text2sql.errors import UserError
+from text2sql.pipeline.doctor import require_ready
 from text2sql.pipeline.registry import build_graph, commands
 from text2sql.pipeline.scheduler import Scheduler
 from text2sql.profile import load_profile
@@ -63,8 +64,8 @@ def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Run:
     """
     graph = select_run(**options)
     run, stages = graph.run, graph.select(wanted)
-    machine = run.profile.machine
-    hardware.require(machine, run.profile.name)
+    require_ready(graph, stages)
+    machine = run.machine
     workers = hardware.affordable_workers(machine.workers, machine.worker_memory_gb)
     if workers < machine.workers:
         click.echo(f"little memory: {workers} stages at a time instead of {machine.workers}")

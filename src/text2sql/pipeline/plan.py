@@ -25,7 +25,7 @@ def describe_plan(graph: Graph, wanted: list[str]) -> str:
     run = graph.run
     lines = [
         f"{run.profile.title}: profile {run.profile.name}, dataset {run.dataset_label}",
-        f"machine: {_machine(run.profile.machine)}",
+        f"machine: {_machine(run.machine)}",
         "",
     ]
     for number, stage in enumerate(graph.select(wanted), start=1):

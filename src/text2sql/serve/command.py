@@ -123,7 +123,7 @@ def load_service(
     model = model or _profile_model(run, graph, decoding.engine)
     name = decoding.server.model if decoding.server else model.resolve().name
     template = load_template(profile.model.template, model)
-    loaded = load_engine(model, decoding, template.stop_words, profile.machine.device)
+    loaded = load_engine(model, decoding, template.stop_words, graph.run.machine.device)
     asking = Asking(template, data.system, serving.schema_style)
     return Service(loaded, decoding, asking, name, serving, database, finder)
 
@@ -241,5 +241,5 @@ def _example_finder(name: str, run: dict[str, Any]) -> ExampleFinder:
         )
     bring_up_to_date([stage.name], **run)
     questions = stage.inputs["data"].output / QUESTIONS
-    device = graph.run.profile.machine.device
+    device = graph.run.machine.device
     return ExampleFinder(config, stage.config, stage.output, questions, device)

@@ -72,7 +72,7 @@ def dry_run(
     nodes = this_node()
     lengths, source = _lengths(stage, rows)
     schedule = plan_schedule(recipe, lengths, nodes.count)
-    model = _architecture(stage, profile)
+    model = architecture_of(stage, profile)
     machine = _machine(profile, gpu)
     memory = estimate_memory(recipe, model, schedule.micro_batch_tokens, nodes.count)
     lines = [
@@ -94,6 +94,24 @@ def dry_run(
         lines.append(f"warning:    {cut}")
     lines += _fit_lines(recipe, model, lengths, machine, nodes.count)
     return "\n".join(lines)
+
+
+def fit(stage: Stage, profile: Profile, gpu: str | None = None) -> str:
+    """Return in a line whether a training fits the memory of a device.
+
+    Args:
+        stage: of kind ``train-...``.
+        profile: the profile it belongs to.
+        gpu: see `dry_run`.
+
+    Raises:
+        UserError: it does not, or its processes cannot be split; the message names a change.
+    """
+    recipe, nodes = recipe_of(stage.config), this_node().count
+    lengths, _ = _lengths(stage, None)
+    model = architecture_of(stage, profile)
+    (line,) = _fit_lines(recipe, model, lengths, _machine(profile, gpu), nodes)
+    return " ".join(line.split())
 
 
 def changes(recipe: Recipe) -> Iterator[dict[str, Any]]:
@@ -182,7 +200,16 @@ def _lengths(stage: Stage, rows: int | None) -> tuple[Lengths, str]:
     )
 
 
-def _architecture(stage: Stage, profile: Profile) -> Architecture:
+def architecture_of(stage: Stage, profile: Profile) -> Architecture:
+    """Return the sizes of the model that a stage reads.
+
+    Args:
+        stage: one with the base model among its inputs.
+        profile: the profile it belongs to.
+
+    Raises:
+        UserError: the model is not known, neither here, nor in the profile, nor on the hub.
+    """
     folders = (stage.inputs["model"].output, local_model(profile.model.path_or_hub_id))
     configs = [folder / "config.json" for folder in folders if folder]
     there = [path for path in configs if path.is_file()]
