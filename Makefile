@@ -30,7 +30,7 @@ SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge setup-test test test-all test-elsewhere \
 	test-slow test-megatron test-pages test-services check data-report decontaminate quantize serve \
-	mcp serve-openai test-suite create-data eval-private reproduce doctor plan publish reproduce-published \
+	mcp serve-openai test-suite create-data eval-private reproduce doctor download plan publish reproduce-published \
 	results clean $(STAGES)
 
 help: ## list the targets
@@ -144,6 +144,9 @@ test-suite: setup ## distilled variants: DATABASE=file or folder, GOLD=file (or 
 
 doctor: setup ## check that this machine has what a run needs, and say what mends the rest
 	@$(RUN) doctor $(OPTIONS)
+
+download: setup ## get the data sets and models that a profile needs; run it again to go on
+	@$(RUN) download $(OPTIONS)
 
 plan: setup ## print stages, inputs, outputs and launch lines of a run; run nothing
 	@$(RUN) plan $(OPTIONS)

@@ -10,6 +10,7 @@ from text2sql.cli.options import run_options
 from text2sql.errors import UserError
 from text2sql.pipeline.command import run_command, select_run, trainings
 from text2sql.pipeline.doctor import describe, examine, waiting
+from text2sql.pipeline.downloads import download_all
 from text2sql.pipeline.multinode import train_with_node_0
 from text2sql.pipeline.plan import describe_plan
 from text2sql.pipeline.registry import commands
@@ -55,6 +56,17 @@ def doctor(stages: tuple[str, ...], **options: Any) -> None:
     if failed:
         raise UserError(f"{failed} of {len(checks)} checks failed; the table says what to do")
     click.echo(f"all {len(checks)} checks are good; {len(to_run)} stages are to run")
+
+
+@click.command()
+@run_options
+def download(**options: Any) -> None:
+    """Get the data sets and models that a profile needs; run it again to go on.
+
+    Data sets, the base model, and where rows retrieve examples the embedding model and reranker.
+    Sizes are printed first; each is checked, and appears whole or not at all.
+    """
+    download_all(**options)
 
 
 class _StageCommands(click.Group):

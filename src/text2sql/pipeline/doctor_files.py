@@ -53,32 +53,32 @@ def check_models(run: Run, stages: Sequence[Stage]) -> Iterator[Facts]:
             yield "base model", state, "set model.path_or_hub_id in the profile"
         else:
             yield _on_hub("base model", model.path_or_hub_id, model.revision, "path_or_hub_id")
-    seen = set()
-    for what, config in _retrieval_models(stages):
-        name, packaged_in = str(config.model), getattr(config, "packaged", None)
-        if name in seen or packaged_in:
-            continue
-        seen.add(name)
+    for what, name, revision in retrieval_models(stages):
         if Path(name).is_dir():
             yield what, f"folder {name}", ""
-        elif cached_on_disk(name, config.revision):
+        elif cached_on_disk(name, revision):
             yield what, f"{name}, downloaded", ""
         else:
             key = "rerank.model" if what == "reranker" else "embedding.model"
-            yield _on_hub(what, name, config.revision, key)
+            yield _on_hub(what, name, revision, key)
 
 
-def _retrieval_models(
-    stages: Sequence[Stage],
-) -> Iterator[tuple[str, EmbeddingConfig | RerankConfig]]:
+def retrieval_models(stages: Sequence[Stage]) -> list[tuple[str, str, str | None]]:
+    """Return the models that retrieval reads and no package ships: what it is, name, revision."""
+    models: dict[str, tuple[str, str, str | None]] = {}
     for stage in stages:
         if stage.kind == "knowledge-base":
             values = stage.config["knowledge_base"]["embedding"]
-            yield "embedding model", EmbeddingConfig.model_validate(values)
+            embedding = EmbeddingConfig.model_validate(values)
+            if not embedding.packaged:
+                name = embedding.model
+                models.setdefault(name, ("embedding model", name, embedding.revision))
         if stage.kind == "retrieve" and (values := stage.config["retrieval"].get("rerank")):
             reranker = RerankConfig.model_validate(values)
             if reranker.model:
-                yield "reranker", reranker
+                name = reranker.model
+                models.setdefault(name, ("reranker", name, reranker.revision))
+    return list(models.values())
 
 
 def _on_hub(what: str, name: str, revision: str | None, key: str) -> Facts:
