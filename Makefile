@@ -4,6 +4,7 @@
 PROFILE ?= qwen2.5-coder-0.5b
 # DATASET=sample|spider|... (default: the profile's), LIMIT=n for a quick look,
 # RECIPE=name of a configs/train/*.yaml for the train targets, ROW=a row for infer and eval,
+# MACHINE=name of a configs/machines/*.yaml (default: the profile's, with the GPUs that are here),
 # SPIDER_DIR=folder of Spider 1.0. ROWS=optional rows of the profile, with commas, or all.
 # With the train targets: SET="key=value ..." replaces keys of the recipe, DRY_RUN=1
 # (GPU=rtx-4090 ASSUME_ROWS=n) only describes; NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT train
@@ -18,6 +19,7 @@ PYTHON := .venv/bin/python
 RUN := .venv/bin/text2sql
 OPTIONS := --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET)) \
 	$(if $(LIMIT),--limit $(LIMIT)) $(if $(RECIPE),--recipe $(RECIPE)) \
+	$(if $(MACHINE),--machine $(MACHINE)) \
 	$(if $(ROW),--row $(ROW)) $(if $(ROWS),--rows $(ROWS)) $(foreach pair,$(SET),--set $(pair))
 TRAIN_OPTIONS := $(if $(DRY_RUN),--dry-run) $(if $(GPU),--gpu $(GPU)) \
 	$(if $(ASSUME_ROWS),--assume-rows $(ASSUME_ROWS))

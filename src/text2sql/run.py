@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -32,6 +33,9 @@ class Run:
         source: name or path the profile was loaded by; by default its own name.
         overrides: LLaMA-Factory keys that replace those of `recipe`.
         optional: names of the profile's optional rows wanted; ``all`` is every one.
+        machine_name: name or path of the machine asked for in place of the profile's.
+        hardware: keys of the `MachineConfig` to run on; by default the profile's machine.
+        layouts: by a training's name the keys of its recipe that this machine changes.
     """
 
     profile: Profile
@@ -41,8 +45,15 @@ class Run:
     source: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
     optional: Sequence[str] = ()
+    machine_name: str | None = None
+    hardware: dict[str, Any] | None = None
+    layouts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.hardware is not None:
+            machine = MachineConfig.model_validate(self.hardware)
+            profile = self.profile.model_copy(update={"machine": machine})
+            object.__setattr__(self, "profile", profile)
         require_file(config_path("data", self.dataset))
         if self.recipe:
             require_file(config_path("train", self.recipe))
@@ -140,7 +151,10 @@ class Run:
         """
         machine = self.machine
         environment = getattr(machine.environments, kind) if kind else None
-        settings = {"threads": machine.threads, "device": machine.device}
+        settings: dict[str, Any] = {"threads": machine.threads, "device": machine.device}
+        if machine.variables:
+            given = {k: os.environ.get(k, value) for k, value in machine.variables.items()}
+            settings["variables"] = given
         return settings | ({"environment": environment} if environment else {})
 
     def choices(self) -> dict[str, Any]:
