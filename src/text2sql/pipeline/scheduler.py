@@ -202,8 +202,11 @@ def stage_python(stage: Stage) -> Path:
         UserError: that environment has not been set up.
     """
     environment = stage.settings.get("environment")
-    if environment is None:
-        return Path(sys.executable)
+    return Path(sys.executable) if environment is None else environment_python(environment)
+
+
+def environment_python(environment: str) -> Path:
+    """Return the interpreter of an environment; raise UserError where it has not been set up."""
     python = repository_root() / f".venv-{environment}" / "bin" / "python"
     if not python.is_file():
         raise UserError(f"{python}: no such environment; run: make setup-gpu")
