@@ -11,11 +11,9 @@ from text2sql.errors import UserError
 from text2sql.pipeline.command import run_command, select_run, trainings
 from text2sql.pipeline.doctor import describe, examine, waiting
 from text2sql.pipeline.downloads import download_all
-from text2sql.pipeline.multinode import train_with_node_0
 from text2sql.pipeline.plan import describe_plan
 from text2sql.pipeline.registry import commands
 from text2sql.train.dry_run import dry_run as describe_training
-from text2sql.train.nodes import this_node
 
 LAST_STAGE = "figures"  # of what `reproduce` runs
 
@@ -113,9 +111,6 @@ def _train_command(name: str, text: str) -> click.Command:
                 if training.kind == name:
                     profile = graph.run.profile
                     click.echo(describe_training(training, profile, gpu, assume_rows))
-        elif this_node().rank > 0:
-            (meant,) = trainings(name, graph)
-            train_with_node_0(graph[meant])
         else:
             run_command(name, **options)
 

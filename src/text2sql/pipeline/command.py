@@ -14,6 +14,7 @@ from text2sql.errors import UserError
 from text2sql.hardware import MachineConfig
 from text2sql.paths import config_path
 from text2sql.pipeline.doctor import require_ready
+from text2sql.pipeline.multinode import join_trainings
 from text2sql.pipeline.registry import build_graph, commands
 from text2sql.pipeline.scheduler import Scheduler
 from text2sql.profile import load_profile
@@ -131,6 +132,8 @@ def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Run:
 def run_command(name: str, **options: Any) -> None:
     """Do what the command of a kind of stage does, and print what the kind shows at its end.
 
+    On another node than the first, the trainings among what it runs are joined, no more.
+
     Args:
         name: of the command.
         options: see `select_run`.
@@ -145,6 +148,10 @@ def run_command(name: str, **options: Any) -> None:
         if name not in ("infer", "eval"):
             raise UserError("--row goes with infer and eval; a table has all rows of its profile")
         wanted = [f"{kind}:{options['row']}" for kind in wanted]
+    if this_node().rank > 0:
+        graph = select_run(**options)
+        join_trainings(graph, graph.select(wanted))
+        return
     run = bring_up_to_date(wanted, **options)
     for kind in kinds:
         if kind.show:

@@ -235,8 +235,9 @@ def _settings(graph: Graph, recipe: Recipe) -> dict[str, Any]:
 
 def _entry(recipe: Recipe) -> tuple[str, ...]:
     """Where the code begins that decides what a training gives, besides LLaMA-Factory's."""
-    ours = recipe.launch.backend == "megatron" or recipe.shared_schema
-    return ("text2sql.train.entry",) if ours else ()
+    if recipe.launch.backend == "megatron":
+        return ("text2sql.train.megatron_entry",)
+    return ("text2sql.train.entry",) if recipe.shared_schema else ()
 
 
 def _by(method: str) -> Callable[[Graph], list[str]]:
