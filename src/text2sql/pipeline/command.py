@@ -89,7 +89,8 @@ def on_machine(run: Run, machine: str | None) -> Run:
 
 def _layouts(run: Run, machine: MachineConfig) -> dict[str, dict[str, Any]]:
     """Return by each training's name the keys that a machine changes."""
-    nodes, found = this_node().count, {}
+    nodes = this_node().count
+    changed: dict[str, dict[str, Any]] = {}
     recipes = {}
     for row in run.rows:
         if row.recipe:
@@ -101,8 +102,8 @@ def _layouts(run: Run, machine: MachineConfig) -> dict[str, dict[str, Any]]:
         size = model_sizes(run.profile) if machine.gpus else None
         keys = layout(recipe, machine.gpus, machine.gpu_memory_gb, nodes, size)
         if keys:
-            found[name] = keys
-    return found
+            changed[name] = keys
+    return changed
 
 
 def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Run:

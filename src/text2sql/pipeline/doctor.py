@@ -65,14 +65,14 @@ def examine(graph: Graph, stages: Sequence[Stage], thorough: bool = True) -> lis
         thorough: whether to look at what takes seconds to work out although no GPU is paid for.
     """
     run = graph.run
-    found = [*_machine(run, stages), *_environments(stages)]
+    checks = [*_machine(run, stages), *_environments(stages)]
     sources = [check_sources(config_of(stage)) for stage in stages if stage.kind == "data"]
     models = check_models(run, stages)
-    found += [Check(*facts) for facts in (*sources, *models)]
-    found += _trainings(run, stages)
+    checks += [Check(*facts) for facts in (*sources, *models)]
+    checks += _trainings(run, stages)
     if thorough or any(map(runs_on_gpu, stages)):
-        found += [Check(*check_memory(run, stages)), Check(*check_disk(run, stages))]
-    return [*found, *_network(stages)]
+        checks += [Check(*check_memory(run, stages)), Check(*check_disk(run, stages))]
+    return [*checks, *_network(stages)]
 
 
 def waiting(stages: Iterable[Stage]) -> list[Stage]:
