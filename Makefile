@@ -4,6 +4,7 @@
 PROFILE ?= qwen2.5-coder-0.5b
 # DATASET=sample|spider|... (default: the profile's), LIMIT=n for a quick look,
 # RECIPE=name of a configs/train/*.yaml for the train targets, ROW=a row for infer and eval,
+# MACHINE=name of a configs/machines/*.yaml (default: the profile's, with the GPUs that are here),
 # SPIDER_DIR=folder of Spider 1.0. ROWS=optional rows of the profile, with commas, or all.
 # With the train targets: SET="key=value ..." replaces keys of the recipe, DRY_RUN=1
 # (GPU=rtx-4090 ASSUME_ROWS=n) only describes; NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT train
@@ -18,6 +19,7 @@ PYTHON := .venv/bin/python
 RUN := .venv/bin/text2sql
 OPTIONS := --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET)) \
 	$(if $(LIMIT),--limit $(LIMIT)) $(if $(RECIPE),--recipe $(RECIPE)) \
+	$(if $(MACHINE),--machine $(MACHINE)) \
 	$(if $(ROW),--row $(ROW)) $(if $(ROWS),--rows $(ROWS)) $(foreach pair,$(SET),--set $(pair))
 TRAIN_OPTIONS := $(if $(DRY_RUN),--dry-run) $(if $(GPU),--gpu $(GPU)) \
 	$(if $(ASSUME_ROWS),--assume-rows $(ASSUME_ROWS))
@@ -30,7 +32,7 @@ SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge setup-test test test-all test-elsewhere \
 	test-slow test-megatron test-pages test-services check check-golds data-report decontaminate quantize serve \
-	mcp serve-openai test-suite create-data index-values eval-private reproduce plan publish robustness reproduce-published \
+	mcp serve-openai test-suite create-data index-values eval-private reproduce doctor download plan publish robustness reproduce-published \
 	results clean $(STAGES)
 
 help: ## list the targets
@@ -148,6 +150,12 @@ reproduce: setup ## the whole chain of a profile: data to results table and char
 test-suite: setup ## distilled variants: DATABASE=file or folder, GOLD=file (or none), SUITES=output
 	@$(PYTHON) -m test_suite_sql_eval.distill --db "$(DATABASE)" --output "$(SUITES)" \
 		$(if $(GOLD),--gold "$(GOLD)") $(SUITE_OPTIONS)
+
+doctor: setup ## check that this machine has what a run needs, and say what mends the rest
+	@$(RUN) doctor $(OPTIONS)
+
+download: setup ## get the data sets and models that a profile needs; run it again to go on
+	@$(RUN) download $(OPTIONS)
 
 plan: setup ## print stages, inputs, outputs and launch lines of a run; run nothing
 	@$(RUN) plan $(OPTIONS)

@@ -4,7 +4,7 @@
 #   scripts/setup.sh [cpu|gpu-train|gpu-vllm]      .venv, .venv-train, .venv-vllm
 #
 # pip's own settings (pip.conf, PIP_* variables) decide where packages come from.
-# PYTHON=/path/to/python3.11 chooses the interpreter. A second run does nothing.
+# PYTHON=/path/to/python chooses the interpreter, 3.11 or 3.12. A second run does nothing.
 set -euo pipefail
 
 fail() {
@@ -39,21 +39,32 @@ fi
 command -v git >/dev/null || fail "git is missing; install it: sudo apt-get install -y git"
 command -v flock >/dev/null || fail "flock is missing; install it: sudo apt-get install -y util-linux"
 
+# The locks hold for these versions: some packages have no wheels for others.
+supported='import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))'
 python=${PYTHON:-}
 if [ -z "$python" ]; then
-    for candidate in python3.11 python3; do
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+    for candidate in python3.11 python3.12 python3; do
+        if "$candidate" -c "$supported" 2>/dev/null; then
             python=$candidate
             break
         fi
     done
 fi
-[ -n "$python" ] || fail \
-    "Python 3.11 is missing; install it: sudo apt-get install -y python3.11 python3.11-venv"
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
-    fail "$python is not Python 3.11 or newer; set PYTHON to one that is"
+packages="python3 python3-venv python3-dev" # Debian 12: 3.11, Ubuntu 24.04: 3.12
+[ -n "$python" ] || fail "Python 3.11 or 3.12 is missing; install it: sudo apt-get install -y $packages"
+"$python" -c "$supported" 2>/dev/null ||
+    fail "$python is not Python 3.11 or 3.12; set PYTHON to one that is"
+version=$("$python" -c 'import sys; print("{}.{}".format(*sys.version_info))')
 "$python" -c 'import venv, ensurepip' 2>/dev/null ||
-    fail "Python's venv module is missing; install it: sudo apt-get install -y python3.11-venv"
+    fail "Python's venv module is missing; install it: sudo apt-get install -y python$version-venv"
+# Triton compiles a piece of C when a GPU environment is first used; without them it fails then.
+if [ "$profile" != cpu ]; then
+    include=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
+    if [ ! -f "$include/Python.h" ] || ! command -v gcc >/dev/null; then
+        printf 'setup: gcc or Python.h is missing, which GPUs need: sudo apt-get install -y gcc python%s-dev\n' \
+            "$version" >&2
+    fi
+fi
 
 # pip inherits the lock: where only this script is killed, a second run waits until the pip that it
 # left behind has ended, instead of writing into the same environment beside it.
@@ -69,9 +80,8 @@ fi
 
 started=$SECONDS
 rm -f "$venv"/.setup-*
-# A folder whose pip does not run, or whose Python is not 3.11+, is half made: make it anew.
-if [ -d "$venv" ] && ! "$venv/bin/python" -c \
-    'import sys, pip._internal.cli.main; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+# A folder whose pip does not run, or whose Python is another, is half made: make it anew.
+if [ -d "$venv" ] && ! "$venv/bin/python" -c "import pip._internal.cli.main; $supported" 2>/dev/null; then
     printf 'setup: %s is broken or half made; making it anew\n' "$venv"
     rm -rf "$venv"
 fi

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Add Megatron training to an environment: megatron-core, and MCoreAdapter from ROLL's repository.
+# Add Megatron training to an environment: megatron-core, MCoreAdapter from ROLL's repository, and
+# for GPUs Transformer Engine, whose part for torch is compiled here (no CUDA toolkit needed).
 #
 #   scripts/setup_megatron.sh https://github.com/alibaba/ROLL [.venv-train]   a git URL: commit below
 #   scripts/setup_megatron.sh ../ROLL [.venv-train]                           a folder: as it is
@@ -9,6 +10,9 @@ set -euo pipefail
 
 commit=8eb27cc2dc34c4d1310b169d9b86d339004d811a
 megatron=megatron-core==0.16.1 # the newest for Python 3.11
+engine=2.11.0                   # megatron-core 0.16 wants 2.9 or later, before 2.12
+# Headers of the CUDA that torch is built with, which no package of torch's brings along.
+headers=(nvidia-cuda-crt==13.0.88 nvidia-cuda-cccl==13.0.85)
 
 fail() {
     printf 'setup-megatron: %s\n' "$1" >&2
@@ -68,9 +72,42 @@ cp -r "$folder/." "$copy/mcore_adapter"
 "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --quiet \
     --no-build-isolation --force-reinstall "$copy/mcore_adapter" ||
     fail "pip could not install $folder (see above)"
+
+pip_install() {
+    "$venv/bin/python" -m pip install --disable-pip-version-check --quiet "$@"
+}
+
+# .venv is for CPUs, whose Megatron tests do without.
+cuda=
+[ "$venv" = .venv ] || cuda=$("$venv/bin/python" -c 'import torch; print(torch.version.cuda or "")')
+have=$("$venv/bin/python" -m pip list --disable-pip-version-check --format freeze |
+    sed -n 's/^transformer[-_]engine[-_]torch==//p')
+if [ -n "$cuda" ] && [ "$have" != "$engine" ]; then
+    command -v g++ >/dev/null ||
+        fail "no C++ compiler; install one: sudo apt-get install -y g++ python3-dev"
+    [ "${cuda%%.*}" = 13 ] ||
+        fail "torch in $venv is built for CUDA $cuda, the headers here are of 13; run: make setup-gpu"
+    printf 'setup-megatron: compiling Transformer Engine %s for torch, which takes minutes\n' "$engine"
+    # The pins of the lock stay; without a toolkit the headers of NVIDIA's packages are found by these.
+    pip_install --constraint requirements/gpu-train.txt "${headers[@]}" ninja ||
+        fail "pip could not install the CUDA headers (see above)"
+    site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
+    includes=$(find "$site/nvidia" -maxdepth 3 -type d \
+        \( -name include -o -path '*/include/cccl' \) | paste -sd :)
+    CPLUS_INCLUDE_PATH=$includes${CPLUS_INCLUDE_PATH:+:$CPLUS_INCLUDE_PATH} \
+        NVTE_FRAMEWORK=pytorch NVTE_BUILD_USE_NVIDIA_WHEELS=1 MAX_JOBS=${MAX_JOBS:-2} \
+        pip_install --constraint requirements/gpu-train.txt --no-build-isolation \
+        "transformer-engine[pytorch,core-cu13]==$engine" ||
+        fail "Transformer Engine could not be built (see above); with a CUDA toolkit set CUDA_HOME to it"
+fi
 "$venv/bin/python" - <<'PYTHON' || fail "the installed mcore_adapter is not usable (see above)"
 from text2sql.train.megatron_setup import require_mcore_adapter
 
 require_mcore_adapter()
 PYTHON
-printf 'setup-megatron: MCoreAdapter and %s are in %s\n' "$megatron" "$venv"
+if [ -n "$cuda" ]; then
+    "$venv/bin/python" -c 'import transformer_engine.pytorch' ||
+        fail "Transformer Engine does not load (see above); without an NVIDIA driver it may not"
+fi
+printf 'setup-megatron: MCoreAdapter and %s are in %s%s\n' "$megatron" "$venv" \
+    "${cuda:+, with Transformer Engine $engine}"

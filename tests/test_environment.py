@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -60,3 +63,33 @@ def test_packages_that_ours_declare_are_locked() -> None:
         for line in project["dependencies"]:
             name = normal(re.split("[=<>~ ;]", line)[0])
             assert name in locked or name == "test-suite-sql-eval", name
+
+
+# What the processes of stages and the doctor's probe import, whatever the stage.
+LOADED = """
+import json, sys
+import text2sql.pipeline.probe, text2sql.pipeline.run_stage
+from importlib.metadata import packages_distributions
+from text2sql.pipeline.registry import stage_kinds
+stage_kinds()
+owners = packages_distributions()
+tops = {name.partition(".")[0] for name in sys.modules}
+print(json.dumps(sorted({owner for top in tops for owner in owners.get(top, ())})))
+"""
+OURS = {"text2sql", "test-suite-sql-eval"}
+
+
+@pytest.fixture(scope="module")
+def loaded() -> set[str]:
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    # sqlglot takes mypy's extensions where they are there, and does without.
+    return {normal(name) for name in json.loads(done.stdout.splitlines()[-1])} - {"mypy-extensions"}
+
+
+@pytest.mark.parametrize("name", ["gpu-train", "gpu-vllm"])
+def test_gpu_environments_hold_what_every_stage_imports(name: str, loaded: set[str]) -> None:
+    locked = set(pinned(REQUIREMENTS / f"{name}.txt"))
+    beside = REQUIREMENTS / f"{name}-nodeps.txt"
+    locked |= set(pinned(beside)) if beside.is_file() else set()
+    assert loaded - locked - OURS == set()

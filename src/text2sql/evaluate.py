@@ -193,7 +193,7 @@ def _judged(graph: Graph, kind: str, key: str, predictions: Stage, folder: str) 
     by_bird = data.metric == BIRD_METRIC
     decided = {BIRD: by_bird, GOLD_ERRORS: data.gold_errors == "wrong"}
     own = {key: True for key, holds in decided.items() if holds}
-    settings = {"jobs": graph.run.profile.machine.evaluation_jobs, "databases": str(databases[0])}
+    settings = {"jobs": graph.run.machine.evaluation_jobs, "databases": str(databases[0])}
     sources: tuple[Path, ...] = ()
     if data.metric == SPIDER2:
         own[SPIDER2] = True

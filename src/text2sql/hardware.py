@@ -15,6 +15,11 @@ from pydantic import Field
 from text2sql.config import StrictModel
 from text2sql.errors import UserError
 
+# Of the memory that a card is sold with, what it reports at least: an A10 of 24 GB says 22.5 GiB,
+# for error correction and the driver keep some.
+USABLE = 0.93
+PEER_TO_PEER = "NCCL_P2P_DISABLE"
+
 
 class Environments(StrictModel):
     """Where stages run: an environment ``x`` is the folder ``.venv-x``.
@@ -32,7 +37,8 @@ class MachineConfig(StrictModel):
 
     It has `gpus` CUDA GPUs of `gpu_memory_gb` (GiB) each, or none. `workers` stages run side by
     side, each on `threads` cores; fewer where there is less than `worker_memory_gb` (GiB) for each.
-    `evaluation_jobs` queries are judged at a time.
+    `evaluation_jobs` queries are judged at a time. `variables` are set where stages run, unless the
+    user has set them.
     """
 
     gpus: int = Field(default=0, ge=0)
@@ -42,11 +48,25 @@ class MachineConfig(StrictModel):
     threads: int = Field(default=1, ge=1)
     evaluation_jobs: int = Field(default=2, ge=1)
     environments: Environments = Environments()
+    variables: dict[str, str] = {}
 
     @property
     def device(self) -> str:
         """Where models run, in torch's words: ``cuda`` on machines with GPUs, else ``cpu``."""
         return "cuda" if self.gpus else "cpu"
+
+
+@cache
+def driver() -> tuple[str, str]:
+    """Version of the NVIDIA driver, and why there is none where there is none."""
+    if shutil.which("nvidia-smi") is None:
+        return "", "nvidia-smi is not there"
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    result = subprocess.run(query, capture_output=True, text=True, check=False)
+    lines = (result.stdout + result.stderr).strip().splitlines() or ["it says nothing"]
+    if result.returncode != 0:
+        return "", f"nvidia-smi fails: {lines[0].strip()}"
+    return lines[0].strip(), ""
 
 
 @cache
@@ -66,12 +86,47 @@ def visible_gpus() -> tuple[tuple[str, float], ...]:
     return gpus[: len([part for part in allowed.split(",") if part.strip() not in ("", "-1")])]
 
 
+def machine_here(needed: MachineConfig) -> MachineConfig:
+    """Return the machine that a profile asks for with the cards that are here.
+
+    There may be more or fewer, of no less memory. Where no card is good enough, it is returned
+    unchanged: `require` then refuses it, and plans are made for it.
+    """
+    good = [gpu for gpu in visible_gpus() if gpu[1] >= needed.gpu_memory_gb * USABLE]
+    if not needed.gpus or not good:
+        return needed
+    # GeForce cards since the RTX 40 have no peer-to-peer, and some drivers say they had.
+    without = any("GeForce" in name for name, _ in good)
+    kept = {k: v for k, v in needed.variables.items() if k != PEER_TO_PEER}
+    return needed.model_copy(
+        update={
+            "gpus": len(good),
+            "gpu_memory_gb": needed.gpu_memory_gb
+            if len(good) == needed.gpus
+            else round(min(memory for _, memory in good), 1),
+            "variables": kept | ({PEER_TO_PEER: "1"} if without and len(good) > 1 else {}),
+        }
+    )
+
+
+def gpu_names() -> list[str]:
+    """Return the names by which CUDA_VISIBLE_DEVICES allows each visible card."""
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = allowed.split(",") if allowed else map(str, range(len(visible_gpus())))
+    return [name.strip() for name in names]
+
+
+def first_gpu() -> str:
+    """Return the name by which CUDA_VISIBLE_DEVICES allows the first card alone."""
+    return (gpu_names() or ["0"])[0]
+
+
 def require(needed: MachineConfig, profile: str) -> None:
     """Raise UserError, saying what is missing, when this machine lacks what a profile needs."""
     if not needed.gpus:
         return
     found = visible_gpus()
-    good = [gpu for gpu in found if gpu[1] >= needed.gpu_memory_gb * 0.95]  # drivers keep some
+    good = [gpu for gpu in found if gpu[1] >= needed.gpu_memory_gb * USABLE]
     if len(good) >= needed.gpus:
         return
     shown = ", ".join(f"{name} {memory:.0f} GB" for name, memory in found) or "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -11,6 +12,7 @@ from typing import Any, Literal
 from text2sql.config import overrides_label, require_file
 from text2sql.errors import UserError
 from text2sql.files import sha256_text
+from text2sql.hardware import MachineConfig
 from text2sql.models.gguf_types import F16
 from text2sql.paths import build_root, config_name, config_path
 from text2sql.profile import Profile, RowConfig, load_profile
@@ -31,6 +33,9 @@ class Run:
         source: name or path the profile was loaded by; by default its own name.
         overrides: LLaMA-Factory keys that replace those of `recipe`.
         optional: names of the profile's optional rows wanted; ``all`` is every one.
+        machine_name: name or path of the machine asked for in place of the profile's.
+        hardware: keys of the `MachineConfig` to run on; by default the profile's machine.
+        layouts: by a training's name the keys of its recipe that this machine changes.
     """
 
     profile: Profile
@@ -40,8 +45,15 @@ class Run:
     source: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
     optional: Sequence[str] = ()
+    machine_name: str | None = None
+    hardware: dict[str, Any] | None = None
+    layouts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.hardware is not None:
+            machine = MachineConfig.model_validate(self.hardware)
+            profile = self.profile.model_copy(update={"machine": machine})
+            object.__setattr__(self, "profile", profile)
         require_file(config_path("data", self.dataset))
         if self.recipe:
             require_file(config_path("train", self.recipe))
@@ -52,6 +64,11 @@ class Run:
                 raise UserError(
                     f"no optional row '{name}' in profile {self.profile.name}; there are: {there}"
                 )
+
+    @property
+    def machine(self) -> MachineConfig:
+        """The machine that the stages are to run on."""
+        return self.profile.machine
 
     @property
     def folder(self) -> Path:
@@ -132,9 +149,12 @@ class Run:
 
         None stands for work that is done in the environment of the command itself.
         """
-        machine = self.profile.machine
+        machine = self.machine
         environment = getattr(machine.environments, kind) if kind else None
-        settings = {"threads": machine.threads, "device": machine.device}
+        settings: dict[str, Any] = {"threads": machine.threads, "device": machine.device}
+        if machine.variables:
+            given = {k: os.environ.get(k, value) for k, value in machine.variables.items()}
+            settings["variables"] = given
         return settings | ({"environment": environment} if environment else {})
 
     def choices(self) -> dict[str, Any]:

@@ -111,9 +111,8 @@ def test_gpu_profile_can_be_planned_without_gpus(repository: Path) -> None:
         "full",
     ):
         assert f"infer:{row} " in result.stdout
-    assert "USE_MCA=1 torchrun --standalone --nproc_per_node=4 -m text2sql.train.entry" in (
-        result.stdout
-    )
+    launcher = "USE_MCA=1 torchrun --standalone --nproc_per_node=4 -m text2sql.train.megatron_entry"
+    assert launcher in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -95,15 +96,63 @@ def test_a_folder_without_weights_is_said(folder: Path, build_folder: Path) -> N
         run_stage(model_stage(str(folder)))
 
 
+def hub(monkeypatch: pytest.MonkeyPatch, *names: str) -> list[str]:
+    """Let the hub's library leave these files, as it does; return what it is asked for."""
+    asked: list[str] = []
+
+    def give(name: str, local_dir: Path, **_: Any) -> str:
+        asked.append(name)
+        for file in names:
+            if file.endswith(".safetensors"):
+                save_file({"weight": np.zeros(8)}, local_dir / file)
+            else:
+                (local_dir / file).write_text("{}")
+        (local_dir / ".cache" / "huggingface").mkdir(parents=True)
+        return str(local_dir)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", give)
+    monkeypatch.setattr("text2sql.convert.model.hub_bytes", lambda *_: 5 * 10**9)
+    return asked
+
+
 def test_anything_else_is_a_name_on_the_hub(
     build_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(
-        "huggingface_hub.snapshot_download", lambda name, **_: asked.append(name) or ""
-    )
-    run_stage(model_stage("organisation/model"))
+    asked = hub(monkeypatch, "config.json", "tokenizer.json", "model.safetensors")
+    stage = model_stage("organisation/model")
+    run_stage(stage)
     assert asked == ["organisation/model"]
+    assert not (stage.output / ".cache").exists()
+    assert "5.0 GB on the hub" in (stage.output / "notes.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        ((), "no config.json"),  # what the library leaves where the hub is not reached
+        (("config.json", "tokenizer.json"), r"no \*.safetensors"),
+        (("config.json", "model.safetensors"), "no tokenizer"),
+    ],
+)
+def test_a_model_that_did_not_come_whole_is_not_published(
+    build_folder: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], missing: str
+) -> None:
+    hub(monkeypatch, *names)
+    with pytest.raises(UserError, match=rf"'organisation/model' did not come whole \({missing}"):
+        run_stage(model_stage("organisation/model"))
+
+
+def test_half_of_the_weights_are_not_published(
+    build_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = model_stage("organisation/model")
+    first, second = (f"model-0000{part}-of-00002.safetensors" for part in (1, 2))
+    stage.output.mkdir(parents=True)
+    index = {"weight_map": {"a": first, "b": second}}
+    (stage.output / "model.safetensors.index.json").write_text(json.dumps(index))
+    hub(monkeypatch, "config.json", "tokenizer.json", first)
+    with pytest.raises(UserError, match=f"weights are missing: {second}"):
+        run_stage(stage)
 
 
 def test_weights_that_are_cut_short(folder: Path, build_folder: Path) -> None:

@@ -183,7 +183,10 @@ def test_the_hub_comes_first_where_it_answers(
         asked.append(path.name)
 
     monkeypatch.setattr("text2sql.convert.model.hub_config", lambda *_: {} if reachable else None)
-    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name, **_: asked.append(name))
+    monkeypatch.setattr("text2sql.convert.model.hub_bytes", lambda *_: None)
+    monkeypatch.setattr(
+        "text2sql.convert.model.download_model", lambda name, *_: asked.append(name)
+    )
     monkeypatch.setattr("text2sql.convert.model.convert", convert)
     details, _ = run_model_stage(model)
     expected = "HuggingFaceTB/SmolLM2-135M-Instruct" if reachable else "weights.gguf"

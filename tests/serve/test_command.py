@@ -159,3 +159,25 @@ def test_secrets_are_taken_out_of_logs() -> None:
     line = formatter.format(record)
     assert "ss at" not in line and "%22ss" not in line
     assert json.loads(line)["reason"] == json.loads(line)["event"]
+
+
+def test_vllm_is_served_from_its_own_environment(
+    repository: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    """`.venv` never has vLLM; the command goes on, with its options, where it is."""
+    checkout = tmp_path / "checkout"
+    python = checkout / ".venv-vllm" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "vLLM: $@"\n')
+    python.chmod(0o755)
+    for name in ("configs", "data", "src"):
+        (checkout / name).symlink_to(repository / name)
+    options = ["--model", str(tiny_model), "--engine", "vllm", "--port", str(free_port())]
+    variables = environment(repository, TEXT2SQL_ROOT=str(checkout))
+    done = subprocess.run([*COMMAND, *options], env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"vLLM: -m text2sql serve {' '.join(options)}"
+    python.unlink()
+    done = subprocess.run([*COMMAND, *options], env=variables, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "no such environment; run: make setup-gpu" in done.stderr

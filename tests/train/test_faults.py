@@ -180,7 +180,7 @@ def test_what_megatron_needs_of_transformer_engine(
 
     keys = load_recipe("qwen3-1.7b_full-megatron-tp2_4gpu").llamafactory
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install .*transformer-engine\[pytorch\]"):
+    with pytest.raises(UserError, match=r"needs Transformer Engine; run: make setup-megatron"):
         megatron_setup.require_transformer_engine(keys)
     megatron_setup.require_transformer_engine({"transformer_impl": "local"})
     with pytest.raises(UserError, match="SET=use_distributed_optimizer=false"):
@@ -357,3 +357,18 @@ def test_a_disk_that_fills_up_in_training_is_one_line_and_the_run_goes_on(
     assert "Traceback" not in first["error"]
     assert second["status"] == 0, second
     assert f"going on from checkpoint-{first['checkpoints'][-1]}" in second["log"]
+
+
+@pytest.mark.parametrize(("there", "taken"), [("2.11.0", True), ("2.9", True), ("2.12.0", False)])
+def test_versions_of_transformer_engine(
+    there: str, taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from text2sql.train import megatron_setup
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setattr(megatron_setup, "version", lambda name: there)
+    if taken:
+        megatron_setup.require_transformer_engine({})
+        return
+    with pytest.raises(UserError, match=f"Transformer Engine {there} is installed"):
+        megatron_setup.require_transformer_engine({})

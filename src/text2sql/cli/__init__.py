@@ -19,6 +19,8 @@ from text2sql.errors import UserError
 COMMANDS = {
     "reproduce": ("Run the whole chain of a profile: data to results table.", "run"),
     "plan": ("Print what that would run; run nothing.", "run"),
+    "doctor": ("Check that this machine has what that needs; run nothing.", "run"),
+    "download": ("Get the data sets and models that a profile needs.", "run"),
     "stage": ("Bring stages of one kind up to date, with all they need.", "run"),
     "dataset": ("Check, download, decontaminate, describe, translate.", "dataset"),
     "database": ("Training data from a private database; judge answers on it.", "database"),

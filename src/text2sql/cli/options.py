@@ -31,6 +31,9 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="KEY=VALUE",
             help="Replace a LLaMA-Factory key of --recipe; gives a row of its own.",
         ),
+        click.option(
+            "--machine", help="Name or YAML file; default: the profile's, with the GPUs here."
+        ),
         click.option("--row", help="With infer and eval: only this row of the table."),
         click.option("--rows", help="Optional rows of the profile: names with commas, or all."),
     ]

@@ -7,12 +7,13 @@ from typing import Any
 import click
 
 from text2sql.cli.options import run_options
+from text2sql.errors import UserError
 from text2sql.pipeline.command import run_command, select_run, trainings
-from text2sql.pipeline.multinode import train_with_node_0
+from text2sql.pipeline.doctor import describe, examine, waiting
+from text2sql.pipeline.downloads import download_all
 from text2sql.pipeline.plan import describe_plan
 from text2sql.pipeline.registry import commands
 from text2sql.train.dry_run import dry_run as describe_training
-from text2sql.train.nodes import this_node
 
 LAST_STAGE = "figures"  # of what `reproduce` runs
 
@@ -34,6 +35,36 @@ def plan(stages: tuple[str, ...], **options: Any) -> None:
     launch line.
     """
     click.echo(describe_plan(select_run(**options), list(stages) or [LAST_STAGE]))
+
+
+@click.command()
+@click.argument("stages", nargs=-1)
+@run_options
+def doctor(stages: tuple[str, ...], **options: Any) -> None:
+    """Check what `reproduce`, or bringing STAGES up to date, needs of this machine; run nothing.
+
+    Environments, GPUs, memory, disk, data, models, compilers: a table, in which each failure has
+    the command that mends it. Stages that are up to date need nothing.
+    """
+    graph = select_run(**options)
+    to_run = waiting(graph.select(list(stages) or [LAST_STAGE]))
+    checks = examine(graph, to_run)
+    click.echo(describe(checks))
+    failed = sum(check.failed for check in checks)
+    if failed:
+        raise UserError(f"{failed} of {len(checks)} checks failed; the table says what to do")
+    click.echo(f"all {len(checks)} checks are good; {len(to_run)} stages are to run")
+
+
+@click.command()
+@run_options
+def download(**options: Any) -> None:
+    """Get the data sets and models that a profile needs; run it again to go on.
+
+    Data sets, the base model, and where rows retrieve examples the embedding model and reranker.
+    Sizes are printed first; each is checked, and appears whole or not at all.
+    """
+    download_all(**options)
 
 
 class _StageCommands(click.Group):
@@ -80,9 +111,6 @@ def _train_command(name: str, text: str) -> click.Command:
                 if training.kind == name:
                     profile = graph.run.profile
                     click.echo(describe_training(training, profile, gpu, assume_rows))
-        elif this_node().rank > 0:
-            (meant,) = trainings(name, graph)
-            train_with_node_0(graph[meant])
         else:
             run_command(name, **options)
 

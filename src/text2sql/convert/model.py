@@ -8,7 +8,7 @@ from typing import Any
 from text2sql.convert.gguf_to_hf import convert
 from text2sql.errors import UserError
 from text2sql.models.folder import require_model, tensor_shapes
-from text2sql.models.hub import hub_config
+from text2sql.models.hub import download_model, hub_bytes, hub_config
 from text2sql.models.packaged import PackagedModel, fetch
 from text2sql.paths import build_root, local_model
 from text2sql.records import UNHASHED
@@ -70,28 +70,11 @@ def _link(path: Path, link: Path) -> None:
 
 
 def _download(job: Job) -> dict[str, Any]:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
-
     name, revision = job.config["path_or_hub_id"], job.config["revision"]
-    try:
-        snapshot_download(
-            name,
-            revision=revision,
-            local_dir=job.output,
-            allow_patterns=["*.json", "*.safetensors", "*.txt", "*.jinja", "tokenizer*"],
-        )
-    except (RepositoryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"model '{name}' cannot be downloaded ({reason}); check the name and the network,"
-            " set HF_ENDPOINT for a mirror, or put a local folder in the profile's"
-            " model.path_or_hub_id"
-        ) from None
+    size = hub_bytes(name, revision)
+    if size:
+        job.progress.note(f"{name}: {size / 1e9:.1f} GB on the hub")
+    download_model(name, revision, job.output)
     return {"source": name, "revision": revision}
 
 

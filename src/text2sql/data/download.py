@@ -55,6 +55,16 @@ def download(url: str, path: Path, sha256: str | None = None) -> str:
     return found
 
 
+def size_of(url: str) -> int | None:
+    """Return the bytes of a file at an address; None where the server does not say."""
+    try:
+        reply = httpx.head(url, timeout=TIMEOUT, follow_redirects=True)
+        reply.raise_for_status()
+        return int(reply.headers["Content-Length"])
+    except (httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError):
+        return None
+
+
 def _fetch(url: str, partial: Path) -> None:
     have = partial.stat().st_size if partial.is_file() else 0
     # Compressed transfer would make byte offsets and lengths those of another file.

@@ -18,6 +18,8 @@ EMBEDDINGS = (
     *("embed_tokens.weight", "wte.weight", "word_embeddings.weight"),
     *("tok_embeddings.weight", "embed_in.weight"),
 )
+# Files of which a model has one or more, for its words.
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 OVERHEAD_BYTES = 600_000_000  # Python with torch, and the activations of a small batch
 
 
@@ -67,6 +69,15 @@ def require_all_parts(folder: Path) -> None:
     missing = sorted(name for name in parts if not (folder / name).is_file())
     if missing:
         raise UserError(f"{folder}: weights are missing: {', '.join(missing)}; copy them as well")
+
+
+def require_whole_model(folder: Path) -> None:
+    """Raise UserError unless a folder holds a model of which nothing is missing or cut short."""
+    require_model(folder)
+    require_all_parts(folder)
+    tensor_shapes(folder)
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        raise UserError(f"{folder}: no tokenizer; copy it as well")
 
 
 def embedding_rows(config: dict[str, Any], shapes: dict[str, list[int]]) -> int | None:

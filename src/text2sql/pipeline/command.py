@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from text2sql import hardware
+from text2sql.config import load_config
 from text2sql.errors import UserError
+from text2sql.hardware import MachineConfig
+from text2sql.paths import config_path
+from text2sql.pipeline.doctor import require_ready
+from text2sql.pipeline.multinode import join_trainings
 from text2sql.pipeline.registry import build_graph, commands
 from text2sql.pipeline.scheduler import Scheduler
 from text2sql.profile import load_profile
 from text2sql.run import ALL_ROWS, Run
 from text2sql.stage import Graph
-from text2sql.train.recipe import parse_overrides
+from text2sql.train.dry_run import model_sizes
+from text2sql.train.layout import describe, fits_as_written, layout
+from text2sql.train.nodes import this_node
+from text2sql.train.recipe import load_recipe, parse_overrides, recipe_of
 
 
 def select_run(
@@ -25,6 +34,7 @@ def select_run(
     row: str | None = None,
     rows: str | None = None,
     assignments: tuple[str, ...] = (),
+    machine: str | None = None,
 ) -> Graph:
     """Return the graph of the run that a command's options mean.
 
@@ -36,6 +46,7 @@ def select_run(
         row: a row of the table, which may be an optional one.
         rows: names of optional rows, with commas, or ``all``.
         assignments: ``key=value`` texts that replace keys of `recipe`.
+        machine: name or YAML file of a machine; by default the profile's, with the cards here.
 
     Raises:
         UserError: an option is wrong, or a config.
@@ -48,7 +59,51 @@ def select_run(
     if row in [one.name for one in loaded.optional_rows]:
         optional.append(str(row))
     dataset = dataset or loaded.dataset
-    return build_graph(Run(loaded, dataset, limit, recipe, profile, overrides, tuple(optional)))
+    run = Run(loaded, dataset, limit, recipe, profile, overrides, tuple(optional))
+    return build_graph(on_machine(run, machine))
+
+
+def on_machine(run: Run, machine: str | None) -> Run:
+    """Return a run with its trainings laid out for a machine.
+
+    Args:
+        run: one that names no machine yet.
+        machine: see `select_run`.
+
+    Raises:
+        UserError: the machine's config is wrong, or a recipe.
+    """
+    if machine:
+        there = load_config(config_path("machines", machine), MachineConfig)
+    else:
+        there = hardware.machine_here(run.profile.machine)
+    if there == run.profile.machine:
+        return run if there.gpus == 0 else replace(run, layouts=_layouts(run, there))
+    return replace(
+        run,
+        machine_name=machine,
+        hardware=there.model_dump(mode="json"),
+        layouts=_layouts(run, there),
+    )
+
+
+def _layouts(run: Run, machine: MachineConfig) -> dict[str, dict[str, Any]]:
+    """Return by each training's name the keys that a machine changes."""
+    nodes = this_node().count
+    changed: dict[str, dict[str, Any]] = {}
+    recipes = {}
+    for row in run.rows:
+        if row.recipe:
+            name, overrides = run.training(row)
+            recipes[name] = load_recipe(row.recipe, overrides)
+    for name, recipe in recipes.items():
+        if machine.gpus and fits_as_written(recipe, machine.gpus, nodes):
+            continue
+        size = model_sizes(run.profile) if machine.gpus else None
+        keys = layout(recipe, machine.gpus, machine.gpu_memory_gb, nodes, size)
+        if keys:
+            changed[name] = keys
+    return changed
 
 
 def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Run:
@@ -63,8 +118,11 @@ def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Run:
     """
     graph = select_run(**options)
     run, stages = graph.run, graph.select(wanted)
-    machine = run.profile.machine
-    hardware.require(machine, run.profile.name)
+    for stage in stages:
+        if stage.name.partition(":")[2] in run.layouts and stage.kind.startswith("train-"):
+            click.echo(f"{stage.name}: {describe(recipe_of(stage.config), this_node().count)}")
+    require_ready(graph, stages)
+    machine = run.machine
     workers = hardware.affordable_workers(machine.workers, machine.worker_memory_gb)
     if workers < machine.workers:
         click.echo(f"little memory: {workers} stages at a time instead of {machine.workers}")
@@ -77,6 +135,8 @@ def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Run:
 
 def run_command(name: str, **options: Any) -> None:
     """Do what the command of a kind of stage does, and print what the kind shows at its end.
+
+    On another node than the first, the trainings among what it runs are joined, no more.
 
     Args:
         name: of the command.
@@ -92,6 +152,10 @@ def run_command(name: str, **options: Any) -> None:
         if name not in ("infer", "eval"):
             raise UserError("--row goes with infer and eval; a table has all rows of its profile")
         wanted = [f"{kind}:{options['row']}" for kind in wanted]
+    if this_node().rank > 0:
+        graph = select_run(**options)
+        join_trainings(graph, graph.select(wanted))
+        return
     run = bring_up_to_date(wanted, **options)
     for kind in kinds:
         if kind.show:

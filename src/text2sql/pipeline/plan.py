@@ -13,6 +13,9 @@ from text2sql.pipeline.keys import is_current
 from text2sql.run import Run
 from text2sql.stage import Graph, Stage
 from text2sql.train.launch import launch_line as training_line
+from text2sql.train.layout import describe
+from text2sql.train.nodes import this_node
+from text2sql.train.recipe import recipe_of
 
 
 def describe_plan(graph: Graph, wanted: list[str]) -> str:
@@ -22,10 +25,10 @@ def describe_plan(graph: Graph, wanted: list[str]) -> str:
         graph: of the run.
         wanted: names of stages, or kinds.
     """
-    run = graph.run
+    run, nodes = graph.run, this_node()
     lines = [
         f"{run.profile.title}: profile {run.profile.name}, dataset {run.dataset_label}",
-        f"machine: {_machine(run.profile.machine)}",
+        f"machine: {_machine(run.machine)}",
         "",
     ]
     for number, stage in enumerate(graph.select(wanted), start=1):
@@ -37,7 +40,9 @@ def describe_plan(graph: Graph, wanted: list[str]) -> str:
         lines.append(f"      {'writes:':<16}{shown(stage.output)}")
         lines.append(f"      {'launch:':<16}{launch_line(graph, stage)}")
         if stage.kind.startswith("train-"):
-            lines.append(f"      {'which starts:':<16}{training_line(stage)}")
+            recipe = recipe_of(stage.config)
+            lines.append(f"      {'layout:':<16}{describe(recipe, nodes.count)}")
+            lines.append(f"      {'which starts:':<16}{training_line(stage, nodes)}")
     return "\n".join(lines)
 
 
@@ -62,6 +67,8 @@ def run_options(run: Run) -> list[str]:
         options += ["--recipe", run.recipe]
     for key, value in run.overrides.items():
         options += ["--set", f"{key}={value}"]
+    if run.machine_name:
+        options += ["--machine", run.machine_name]
     if run.optional:
         options += ["--rows", ",".join(run.optional)]
     return options

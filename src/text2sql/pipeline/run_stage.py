@@ -20,6 +20,10 @@ from text2sql.progress import Progress
 from text2sql.records import begin_attempt, git_state, read_manifest, write_manifest
 from text2sql.run import load_run
 from text2sql.stage import Job, Stage
+from text2sql.train.nodes import this_node
+from text2sql.train.stage import join
+
+JOIN = "--join"  # behind these arguments: another node than the first, which only trains along
 
 
 def run_stage(stage: Stage) -> None:
@@ -49,11 +53,20 @@ def run_stage(stage: Stage) -> None:
     publish(stage)
 
 
+def join_stage(stage: Stage) -> None:
+    """Take this machine's part in a training that node 0 runs; publish nothing."""
+    folder = partial_folder(stage)
+    inputs = {name: needed.output for name, needed in stage.inputs.items()}
+    join(Job(stage, inputs, folder, Progress(folder)), this_node().rank)
+
+
 def main() -> int:
     """Entry point; prints a user's mistake as one line and exits with 2."""
-    name, choices = sys.argv[1], json.loads(sys.argv[2])
+    name, choices, work = sys.argv[1], json.loads(sys.argv[2]), run_stage
+    if JOIN in sys.argv[3:]:
+        work = join_stage
     try:
-        run_stage(build_graph(load_run(**choices))[name])
+        work(build_graph(load_run(**choices))[name])
     except UserError as error:
         return _refuse(str(error))
     except OSError as error:

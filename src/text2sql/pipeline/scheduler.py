@@ -178,7 +178,7 @@ class Scheduler:
 
 
 def stage_environment(stage: Stage) -> dict[str, str]:
-    """Environment of a stage's process: thread limits, tools of this Python first on the PATH."""
+    """Environment of a stage's process: thread limits, its Python's tools first, its settings'."""
     threads = str(stage.settings.get("threads", 1))
     return os.environ | {
         "OMP_NUM_THREADS": threads,
@@ -191,6 +191,7 @@ def stage_environment(stage: Stage) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",
         "PATH": f"{stage_python(stage).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        **stage.settings.get("variables", {}),
     }
 
 
@@ -201,8 +202,11 @@ def stage_python(stage: Stage) -> Path:
         UserError: that environment has not been set up.
     """
     environment = stage.settings.get("environment")
-    if environment is None:
-        return Path(sys.executable)
+    return Path(sys.executable) if environment is None else environment_python(environment)
+
+
+def environment_python(environment: str) -> Path:
+    """Return the interpreter of an environment; raise UserError where it has not been set up."""
     python = repository_root() / f".venv-{environment}" / "bin" / "python"
     if not python.is_file():
         raise UserError(f"{python}: no such environment; run: make setup-gpu")

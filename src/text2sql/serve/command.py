@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,9 @@ from text2sql.infer.config import InferConfig, load_infer_config
 from text2sql.infer.load import load_engine
 from text2sql.infer.openai_server import require_free
 from text2sql.models.gguf_types import DEFAULT_TYPE
-from text2sql.paths import config_name
+from text2sql.paths import config_name, shown
 from text2sql.pipeline.command import bring_up_to_date, select_run
+from text2sql.pipeline.scheduler import environment_python
 from text2sql.profile import Profile
 from text2sql.prompt import load_template
 from text2sql.rag.config import load_retrieval_config
@@ -40,6 +43,7 @@ from text2sql.train.stage import model_of
 MAX_CONNECTIONS = 1000
 # Longer than clients keep an idle connection (httpx: 5), or they would ask on one just closed.
 KEEP_ALIVE_SECONDS = 30
+VLLM_ENVIRONMENT = "vllm"  # where profiles for CPUs name none
 
 
 def serve_profile(run: dict[str, Any], **options: Any) -> None:
@@ -117,15 +121,32 @@ def load_service(
     if listens:
         require_free(serving.host, serving.port)
     decoding = infer_config(profile, engine, infer, server_url, server_model)
+    if decoding.engine == "vllm":
+        if find_spec("vllm") is None:
+            model = model or _profile_model(run, graph, decoding.engine)
+            _go_on_in(profile.machine.environments.infer or VLLM_ENVIRONMENT)
+        # People who ask one at a time are served by one copy.
+        decoding = decoding.model_copy(update={"data_parallel_size": 1})
     # First what fails fast; loading a model, or even training it, takes its time.
     database = LiveDatabase(serving) if serving.db_url else None
     finder = _example_finder(serving.retrieval, run) if serving.retrieval else None
     model = model or _profile_model(run, graph, decoding.engine)
     name = decoding.server.model if decoding.server else model.resolve().name
     template = load_template(profile.model.template, model)
-    loaded = load_engine(model, decoding, template.stop_words, profile.machine.device)
+    loaded = load_engine(model, decoding, template.stop_words, graph.run.machine.device)
     asking = Asking(template, data.system, serving.schema_style)
     return Service(loaded, decoding, asking, name, serving, database, finder)
+
+
+def _go_on_in(environment: str) -> None:
+    """Go on as the same command in the environment that has vLLM, since this one has not.
+
+    Raises:
+        UserError: that environment is not there.
+    """
+    python = environment_python(environment)
+    click.echo(f"text2sql: going on in {shown(python.parents[1])}, which has vLLM", err=True)
+    os.execv(python, [str(python), "-m", "text2sql", *sys.argv[1:]])
 
 
 def serve(service: Service) -> None:
@@ -241,5 +262,5 @@ def _example_finder(name: str, run: dict[str, Any]) -> ExampleFinder:
         )
     bring_up_to_date([stage.name], **run)
     questions = stage.inputs["data"].output / QUESTIONS
-    device = graph.run.profile.machine.device
+    device = graph.run.machine.device
     return ExampleFinder(config, stage.config, stage.output, questions, device)

@@ -59,15 +59,20 @@ def check_before_training(job: Job, recipe: Recipe) -> list[str]:
     return [f"warning: {warning}"] if warning else []
 
 
-def check_packages(recipe: Recipe) -> None:
-    """Raise UserError when a recipe reports to a program that is not installed."""
+def recipe_trackers(recipe: Recipe) -> list[str]:
+    """Return the programs that a recipe reports to, as Python imports them."""
     keys = recipe.llamafactory
     reported = keys.get("report_to") or []
     trackers = {reported} if isinstance(reported, str) else set(reported)
     if keys.get("use_swanlab"):
         trackers.add("swanlab")
-    for tracker in TRACKERS:
-        if tracker in trackers and importlib.util.find_spec(tracker) is None:
+    return [tracker for tracker in TRACKERS if tracker in trackers]
+
+
+def check_packages(recipe: Recipe) -> None:
+    """Raise UserError when a recipe reports to a program that is not installed."""
+    for tracker in recipe_trackers(recipe):
+        if importlib.util.find_spec(tracker) is None:
             raise UserError(
                 f"the recipe reports to {tracker}, which is not installed; run: pip install"
                 f" {tracker} (in the training environment), or set report_to=none"
@@ -107,16 +112,25 @@ def check_template(template: str, model: Path) -> None:
 
 def check_disk(recipe: Recipe, model: Path, output: Path) -> None:
     """Raise UserError when the checkpoints that a recipe keeps cannot fit on the disk."""
-    keys = recipe.llamafactory
     try:
-        trained = trained_parameters(
-            recipe, Architecture.from_config(read_json(model / "config.json"))
+        needed = sum(
+            checkpoint_bytes(recipe, Architecture.from_config(read_json(model / "config.json")))
         )
     except UserError:
         return  # a family of models, or names of layers, without an estimate
-    kept = 0 if keys.get("save_strategy") == "no" else int(keys.get("save_total_limit") or 3) + 1
     fix = "make room, set TEXT2SQL_BUILD to another disk, or SET=save_total_limit=1"
-    require_disk(trained * (CHECKPOINT_BYTES * kept + 4), output, "the checkpoints", fix)
+    require_disk(needed, output, "the checkpoints", fix)
+
+
+def checkpoint_bytes(recipe: Recipe, model: Architecture) -> tuple[int, int]:
+    """Return the bytes of a training's result, and of the checkpoints it keeps while it runs.
+
+    Raises:
+        UserError: a wrong ``lora_target``.
+    """
+    keys, trained = recipe.llamafactory, trained_parameters(recipe, model)
+    kept = 0 if keys.get("save_strategy") == "no" else int(keys.get("save_total_limit") or 3) + 1
+    return 4 * trained, CHECKPOINT_BYTES * kept * trained
 
 
 def _vocabulary(model: Path) -> set[str] | None:

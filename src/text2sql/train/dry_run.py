@@ -5,15 +5,14 @@ It refuses a recipe that cannot fit, and names a change with which it would.
 
 from __future__ import annotations
 
-import time
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import cache
 from textwrap import indent
 from typing import Any
 
 import yaml
 
-from text2sql import hardware
 from text2sql.errors import UserError
 from text2sql.files import GIB, read_json
 from text2sql.models.hub import hub_config
@@ -22,29 +21,17 @@ from text2sql.profile import Profile
 from text2sql.records import read_manifest
 from text2sql.stage import Stage
 from text2sql.train.architecture import Architecture
+from text2sql.train.device import Machine, machine_for
 from text2sql.train.launch import launch_line
 from text2sql.train.lengths import Lengths, count_cut, measure_lengths
 from text2sql.train.memory import Memory, estimate_memory, trained_parameters
-from text2sql.train.nodes import this_node
+from text2sql.train.nodes import Nodes, this_node
 from text2sql.train.recipe import Recipe, overrides_label, recipe_of
-from text2sql.train.schedule import GPUS, UTILIZATION, Schedule, plan_schedule, replicas
+from text2sql.train.schedule import Schedule, plan_schedule, replicas
 
 ASSUMED_ROWS = 10_000
 ASSUMED_PROMPT, ASSUMED_ANSWER = 280, 40  # tokens; about what the public sets have
 NO_SHORTER_THAN_ANY_CUTOFF = 1_000_000
-CPU_PROBE_SECONDS = 0.3
-# Of the speed of one large matrix product, what training on a CPU reaches; see docs/training.md.
-CPU_UTILIZATION = (0.3, 0.9)
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What a recipe is to run on: devices of one kind."""
-
-    name: str
-    memory: float  # bytes of one device
-    peak: float  # floating-point operations a second of one device
-    utilization: tuple[float, float]
 
 
 def dry_run(
@@ -69,11 +56,11 @@ def dry_run(
         UserError: the recipe cannot run so: it does not fit, or its processes cannot be split.
     """
     recipe = recipe_of(stage.config)
-    nodes = this_node()
+    nodes = this_node() if recipe.launch.backend != "single" else Nodes()
     lengths, source = _lengths(stage, rows)
     schedule = plan_schedule(recipe, lengths, nodes.count)
-    model = _architecture(stage, profile)
-    machine = _machine(profile, gpu)
+    model = architecture_of(stage, profile)
+    machine = machine_for(profile.machine, gpu)
     memory = estimate_memory(recipe, model, schedule.micro_batch_tokens, nodes.count)
     lines = [
         f"{stage.name}: dry run, nothing is started",
@@ -92,13 +79,39 @@ def dry_run(
     cut = count_cut(lengths, recipe.cutoff).describe(recipe.cutoff)
     if cut and "ssumed" not in source:
         lines.append(f"warning:    {cut}")
-    lines += _fit_lines(recipe, model, lengths, machine, nodes.count)
+    lines += _fit_lines(recipe, model, lengths, machine, nodes.count, profile.machine.gpus)
     return "\n".join(lines)
 
 
-def changes(recipe: Recipe) -> Iterator[dict[str, Any]]:
-    """Yield overrides by which a recipe needs less memory; first what changes its result least."""
+def fit(stage: Stage, profile: Profile, gpu: str | None = None) -> str:
+    """Return in a line whether a training fits the memory of a device.
+
+    Args:
+        stage: of kind ``train-...``.
+        profile: the profile it belongs to.
+        gpu: see `dry_run`.
+
+    Raises:
+        UserError: it does not, or its processes cannot be split; the message names a change.
+    """
+    recipe = recipe_of(stage.config)
+    nodes = this_node().count if recipe.launch.backend != "single" else 1
+    lengths, _ = _lengths(stage, None)
+    model = architecture_of(stage, profile)
+    machine, gpus = machine_for(profile.machine, gpu), profile.machine.gpus
+    (line,) = _fit_lines(recipe, model, lengths, machine, nodes, gpus)
+    return " ".join(line.split())
+
+
+def changes(recipe: Recipe, gpus: int) -> Iterator[dict[str, Any]]:
+    """Yield overrides by which a recipe needs less memory; first what changes its result least.
+
+    Args:
+        recipe: the recipe.
+        gpus: how many of each machine it may use.
+    """
     keys, batch, accumulation = recipe.llamafactory, recipe.batch, recipe.accumulation
+    liger = bool(keys.get("enable_liger_kernel"))
     smaller: list[dict[str, Any]] = [{}]
     while batch % 2 == 0:
         batch, accumulation = batch // 2, accumulation * 2
@@ -108,17 +121,22 @@ def changes(recipe: Recipe) -> Iterator[dict[str, Any]]:
     ways: list[dict[str, Any]] = [{}]
     if keys.get("disable_gradient_checkpointing"):
         ways.append({"disable_gradient_checkpointing": False})
-    if recipe.method == "full" and not str(keys.get("optim", "")).endswith("8bit"):
+    megatron = recipe.launch.backend == "megatron"  # which reads no optim
+    if recipe.method == "full" and not (megatron or str(keys.get("optim", "")).endswith("8bit")):
         ways += [way | {"optim": "adamw_8bit"} for way in list(ways)]
-    if recipe.zero_stage == 2 and recipe.tensor_parallel == 1:
+    if recipe.zero_stage == 2 and recipe.tensor_parallel == 1 and not liger:
         ways.append({"deepspeed": "configs/deepspeed/zero3.json"})
-    if recipe.launch.backend != "single":
+    if not (megatron or liger or recipe.zero_stage == 3 or recipe.tensor_parallel > 1):
+        ways += [
+            way | {"enable_liger_kernel": True} for way in list(ways) if "deepspeed" not in way
+        ]
+    if recipe.launch.backend != "single" and recipe.launch.processes * 2 <= gpus:
         ways += [way | {"processes": recipe.launch.processes * 2} for way in list(ways)]
     yield from (way | change for way in ways for change in smaller if way or change)
 
 
 def _fit_lines(
-    recipe: Recipe, model: Architecture, lengths: Lengths, machine: Machine, nodes: int
+    recipe: Recipe, model: Architecture, lengths: Lengths, machine: Machine, nodes: int, gpus: int
 ) -> list[str]:
     """Say whether it fits; raise UserError where it does not even with rows of usual length."""
 
@@ -132,7 +150,7 @@ def _fit_lines(
     most, usual = needs(recipe)
     if most.total <= machine.memory:
         return [f"fits:       yes, {(machine.memory - most.total) / GIB:.1f} GiB left"]
-    tried = [(change, needs(recipe.changed(change))) for change in changes(recipe)]
+    tried = [(change, needs(recipe.changed(change))) for change in changes(recipe, gpus)]
     fitting = [
         (change, memory[kind])
         for kind in (0, 1)  # rather one with which the longest rows fit as well
@@ -155,6 +173,12 @@ def _fit_lines(
 
 
 def _other_method(recipe: Recipe) -> str:
+    if recipe.method == "full" and recipe.launch.backend == "megatron":
+        return (
+            "Megatron keeps its optimizer in float32: take a recipe for DeepSpeed with optim"
+            " adamw_8bit (of this model with 'full-zero2' in its name, if there is one), or more or"
+            " larger GPUs"
+        )
     if recipe.method == "full":
         return "train LoRA adapters instead (make train-lora), or use more or larger GPUs"
     if recipe.method == "lora":
@@ -182,14 +206,20 @@ def _lengths(stage: Stage, rows: int | None) -> tuple[Lengths, str]:
     )
 
 
-def _architecture(stage: Stage, profile: Profile) -> Architecture:
-    folders = (stage.inputs["model"].output, local_model(profile.model.path_or_hub_id))
-    configs = [folder / "config.json" for folder in folders if folder]
-    there = [path for path in configs if path.is_file()]
-    if there:
-        return Architecture.from_config(read_json(there[0]))
-    if profile.model.architecture:
-        return Architecture.from_config(profile.model.architecture)
+def architecture_of(stage: Stage, profile: Profile) -> Architecture:
+    """Return the sizes of the model that a stage reads.
+
+    Args:
+        stage: one with the base model among its inputs.
+        profile: the profile it belongs to.
+
+    Raises:
+        UserError: the model is not known, neither here, nor in the profile, nor on the hub.
+    """
+    path = stage.inputs["model"].output / "config.json"
+    known = Architecture.from_config(read_json(path)) if path.is_file() else model_sizes(profile)
+    if known:
+        return known
     from_hub = hub_config(profile.model.path_or_hub_id, profile.model.revision)
     if from_hub:
         return Architecture.from_config(from_hub)
@@ -199,43 +229,20 @@ def _architecture(stage: Stage, profile: Profile) -> Architecture:
     )
 
 
-def _machine(profile: Profile, gpu: str | None) -> Machine:
-    if gpu is not None and gpu not in GPUS:
-        raise UserError(f"no GPU '{gpu}' in our table; there are: {', '.join(GPUS)}")
-    if gpu is None and profile.machine.device == "cpu":
-        memory = hardware.memory_gb() * GIB
-        return Machine("CPU", memory, _cpu_speed(profile.machine.threads), CPU_UTILIZATION)
-    if gpu is None:
-        gpu = _gpu_here()
-    if gpu is None:
-        large = [name for name in GPUS if GPUS[name][1] >= profile.machine.gpu_memory_gb]
-        gpu = min(large, key=lambda name: GPUS[name][1], default="h200")
-    peak, memory_gib = GPUS[gpu]
-    return Machine(gpu, memory_gib * GIB, peak * 1e12, UTILIZATION)
-
-
-def _gpu_here() -> str | None:
-    """The key in `GPUS` of the first GPU of this machine."""
-    for name, memory in hardware.visible_gpus()[:1]:
-        plain = name.lower().replace(" ", "-")
-        fitting = [key for key in GPUS if key.split("-")[-1 if "rtx" in key else 0] in plain]
-        return min(fitting, key=lambda key: abs(GPUS[key][1] - memory), default=None)
+def model_sizes(profile: Profile) -> Architecture | None:
+    """Return the sizes of a profile's model, as far as files here tell them."""
+    folder = local_model(profile.model.path_or_hub_id)
+    if folder and (folder / "config.json").is_file():
+        return Architecture.from_config(read_json(folder / "config.json"))
+    if profile.model.architecture:
+        return _sizes(json.dumps(profile.model.architecture))
     return None
 
 
-def _cpu_speed(threads: int) -> float:
-    """Measure one matrix product here, in floating-point operations a second."""
-    import torch
-
-    torch.set_num_threads(threads)
-    size = 768
-    a, b = (torch.randn(size, size, dtype=torch.bfloat16) for _ in range(2))
-    a @ b
-    started, products = time.perf_counter(), 0
-    while (spent := time.perf_counter() - started) < CPU_PROBE_SECONDS:
-        a @ b
-        products += 1
-    return products * 2 * size**3 / spent
+@cache
+def _sizes(architecture: str) -> Architecture:
+    """Return the sizes in a config's JSON; transformers takes a while to work them out."""
+    return Architecture.from_config(json.loads(architecture))
 
 
 def _batch_lines(recipe: Recipe, schedule: Schedule, nodes: int) -> list[str]:
@@ -261,6 +268,8 @@ def _time_line(
         recompute=recipe.launch.backend != "megatron"
         and not keys.get("disable_gradient_checkpointing", False),
     )
+    if machine.peak is None:
+        return f"not known: no data sheet of {machine.name} in our table; give GPU="
     # Tensor-parallel processes share the work of a token, so every device counts.
     devices = recipe.launch.processes * nodes
     ideal = schedule.tokens * per_token / (machine.peak * devices)

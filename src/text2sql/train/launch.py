@@ -19,8 +19,10 @@ def launch_line(stage: Stage, nodes: Nodes | None = None) -> str:
         nodes: the machines that train together; by default this one.
     """
     recipe, nodes = recipe_of(stage.config), nodes or Nodes()
+    if recipe.launch.backend == "single":
+        nodes = Nodes()  # which node 0 trains alone
     arguments = shown(stage.output / ARGUMENTS)
-    variables = recipe.environment()
+    variables = stage.settings.get("variables", {}) | recipe.environment()
     program = training_program(recipe, nodes, on_cpu=False)
     if program is None:
         variables |= nodes.variables()

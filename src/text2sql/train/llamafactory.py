@@ -79,10 +79,11 @@ def run_llamafactory(
 def training_program(recipe: Recipe, nodes: Nodes, on_cpu: bool) -> list[str] | None:
     """Return the program to start in place of LLaMA-Factory's launcher; None where that will do.
 
-    It is `text2sql.train.entry`: for Megatron, DeepSpeed on CPUs and shared schemas, by torchrun
-    where there are several processes.
+    It is `text2sql.train.megatron_entry` for Megatron and `text2sql.train.entry` for DeepSpeed on
+    CPUs and shared schemas, by torchrun where there are several processes.
     """
-    backend, entry = recipe.launch.backend, ["-m", "text2sql.train.entry"]
+    backend = recipe.launch.backend
+    entry = ["-m", f"text2sql.train.{'megatron_entry' if backend == 'megatron' else 'entry'}"]
     if backend == "single":
         return [sys.executable, *entry] if recipe.shared_schema else None
     if backend == "deepspeed" and not on_cpu and not recipe.shared_schema:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from text2sql.errors import UserError
 
 # What ROLL's package has and we use; the package on PyPI has none of it.
 NEEDED = ("trainer/trainer.py", "training_args.py", "models/converter/post_converter.py")
+ENGINE = ((2, 9), (2, 12))  # versions of Transformer Engine: from, and before
 HOW = (
     "run: make setup-megatron MCORE_ADAPTER=<git URL or folder of ROLL>"
     " (never: pip install mcore-adapter, which is another project on PyPI)"
@@ -45,12 +46,23 @@ def require_transformer_engine(keys: Mapping[str, Any]) -> None:
     Args:
         keys: the recipe's LLaMA-Factory keys; ``transformer_impl: local`` does without.
     """
-    if keys.get("transformer_impl") == "local" or importlib.util.find_spec("transformer_engine"):
+    if keys.get("transformer_impl") == "local":
         return
-    raise UserError(
-        "Megatron on GPUs needs Transformer Engine, which no lock of ours holds; run in the"
-        " training environment: pip install --no-build-isolation 'transformer-engine[pytorch]'"
-    )
+    if importlib.util.find_spec("transformer_engine") is None:
+        raise UserError(f"Megatron on GPUs needs Transformer Engine; {HOW}")
+    try:
+        there = version("transformer-engine")
+    except PackageNotFoundError:
+        return  # built from a checkout, whose version nobody tells
+    if not ENGINE[0] <= _numbers(there) < ENGINE[1]:
+        raise UserError(
+            f"Transformer Engine {there} is installed, and megatron-core 0.16 wants 2.9 or later,"
+            f" before 2.12; {HOW}"
+        )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
 
 
 def check_resume(keys: Mapping[str, Any], checkpoint: Path) -> None:

@@ -6,6 +6,7 @@ elsewhere what LLaMA-Factory and Megatron keep: see docs/training.md, "Memory".
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, astuple, dataclass
 
 from text2sql.files import GIB
@@ -70,7 +71,7 @@ def estimate_memory(recipe: Recipe, model: Architecture, tokens: int, nodes: int
     else:
         weights, states = _lora(recipe, model, processes)
     split = recipe.tensor_parallel
-    logits = tokens * model.vocabulary * BYTES_PER_LOGIT
+    logits = _logits(recipe, model, tokens)
     return Memory(
         weights=weights,
         gradients_and_optimizer=states,
@@ -79,6 +80,21 @@ def estimate_memory(recipe: Recipe, model: Architecture, tokens: int, nodes: int
         logits=logits / split if recipe.launch.backend == "megatron" else logits,
         buckets=_buckets(recipe, model),
     )
+
+
+def _logits(recipe: Recipe, model: Architecture, tokens: int) -> float:
+    """Logits of all tokens; with liger's fused loss those of a piece of them at a time.
+
+    A piece has so many tokens that its logits take about what the hidden states of all take,
+    rounded up to a power of two. Liger keeps the gradients of the hidden states and, where they are
+    trained, of the output layer's weights.
+    """
+    if not recipe.llamafactory.get("enable_liger_kernel"):
+        return float(tokens * model.vocabulary * BYTES_PER_LOGIT)
+    pieces = math.ceil(model.vocabulary / model.hidden)
+    piece = 2 ** math.ceil(math.log2(max(1, math.ceil(tokens / pieces))))
+    weights = model.vocabulary * model.hidden if recipe.method == "full" else 0
+    return 2.0 * (piece * model.vocabulary + tokens * model.hidden + weights)
 
 
 def _full(recipe: Recipe, model: Architecture, processes: int) -> tuple[float, float]:

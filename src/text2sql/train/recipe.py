@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from text2sql.config import StrictModel, check_config, load_config, overrides_label
 from text2sql.errors import UserError
@@ -30,6 +30,10 @@ STAGE_KEYS = frozenset(
 
 
 LAUNCH_KEYS = frozenset({"processes", "backend"})  # of `Launch`, that overrides may name
+BATCH_KEYS = LAUNCH_KEYS | {  # those that say how a batch is split over devices
+    *("per_device_train_batch_size", "gradient_accumulation_steps", "deepspeed"),
+    *("tensor_model_parallel_size", "pipeline_model_parallel_size"),
+}
 OWN_KEYS = frozenset({"shared_schema"})  # of `Recipe`, that overrides may name
 SHARED_SCHEMA_VARIABLE = "TEXT2SQL_SHARED_SCHEMA"  # tells `text2sql.train.entry` of that key
 # What shared schemas cannot go with, as they take the place of LLaMA-Factory's packed rows.
@@ -48,12 +52,22 @@ class Recipe(StrictModel):
     """One training run; `llamafactory` holds LLaMA-Factory's own keys, passed on unchanged.
 
     With `shared_schema`, rows about one schema become one sequence: `train/shared_schema.py`.
+    `effective_batch` is the rows of a step over all processes; a recipe that says it is trained on
+    any number of GPUs (`train/layout.py`).
     """
 
     method: Literal["lora", "qlora", "full"]
     launch: Launch = Launch()
     shared_schema: bool = False
+    effective_batch: int | None = Field(default=None, ge=1)
     llamafactory: dict[str, Any]
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_set(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = serialize(self)
+        if self.effective_batch is None:  # trainings without one keep the key that they had
+            del values["effective_batch"]
+        return values
 
     @model_validator(mode="after")
     def _keys_agree(self) -> Self:
@@ -71,7 +85,19 @@ class Recipe(StrictModel):
             raise ValueError("backend 'deepspeed' needs 'llamafactory.deepspeed: <config file>'")
         if self.shared_schema:
             self._check_shared_schema()
+        if self.llamafactory.get("enable_liger_kernel"):
+            self._check_liger()
         return self
+
+    def _check_liger(self) -> None:
+        """Its fused loss reads the output layer's weights without asking who holds them."""
+        if self.launch.backend == "megatron":
+            raise ValueError("enable_liger_kernel has no effect under Megatron; remove it")
+        if self.zero_stage == 3 or self.tensor_parallel > 1:
+            raise ValueError(
+                "enable_liger_kernel needs whole weights on every GPU; train without DeepSpeed or"
+                " with configs/deepspeed/zero2.json"
+            )
 
     def _check_shared_schema(self) -> None:
         keys = self.llamafactory
@@ -114,6 +140,16 @@ class Recipe(StrictModel):
         Raises:
             UserError: a value that does not go with the others.
         """
+        values = self._replaced(overrides)
+        if not BATCH_KEYS.isdisjoint(overrides):
+            values.pop("effective_batch", None)  # whoever says how it is split says what it is
+        return check_config(values, Recipe, source=f"{source} with {overrides_label(overrides)}")
+
+    def laid_out(self, overrides: Mapping[str, Any]) -> Recipe:
+        """Return this recipe with its batch split in another way; see `text2sql.train.layout`."""
+        return check_config(self._replaced(overrides), Recipe, source="recipe for this machine")
+
+    def _replaced(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         values = self.model_dump(mode="json")
         for key, value in overrides.items():
             section = values if key in OWN_KEYS else values[_section(key)]
@@ -121,7 +157,7 @@ class Recipe(StrictModel):
                 section.pop(key, None)
             else:
                 section[key] = value
-        return check_config(values, Recipe, source=f"{source} with {overrides_label(overrides)}")
+        return values
 
     @property
     def zero_stage(self) -> int:
@@ -188,6 +224,13 @@ def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe
     """
     path = config_path("train", name)
     recipe = load_config(path, Recipe)
+    copies = recipe.launch.processes / (recipe.tensor_parallel * recipe.pipeline_parallel)
+    total = recipe.batch * recipe.accumulation * copies
+    if recipe.effective_batch not in (None, total):
+        raise UserError(
+            f"{path}: effective_batch {recipe.effective_batch} is not {recipe.batch} a device x"
+            f" {recipe.accumulation} steps accumulated x {copies:g} replicas"
+        )
     if not overrides:
         return recipe
     return recipe.changed(overrides, source=str(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from text2sql.errors import UserError
@@ -13,12 +14,30 @@ from text2sql.train.recipe import Recipe
 GPUS: dict[str, tuple[float, float]] = {
     "rtx-4090": (165, 24),
     "rtx-3090": (71, 24),
+    "rtx-5090": (209, 32),
+    "rtx-a6000": (155, 48),
     "a10": (125, 24),
+    "l4": (121, 24),
     "l40s": (362, 48),
     "a100-40gb": (312, 40),
     "a100-80gb": (312, 80),
     "h100": (989, 80),
     "h200": (989, 141),
+}
+# What nvidia-smi calls them: the maker's name before its form, memory and cooling. A name that goes
+# on otherwise (RTX 4090 D, A10G, H100 NVL, Laptop GPU) is another card.
+_NAMES = {
+    "rtx-4090": r"GeForce RTX 4090",
+    "rtx-3090": r"GeForce RTX 3090",
+    "rtx-5090": r"GeForce RTX 5090",
+    "rtx-a6000": r"RTX A6000",
+    "a10": r"A10",
+    "l4": r"L4",
+    "l40s": r"L40S",
+    "a100-40gb": r"A100-(SXM4|PCIE)-40GB",
+    "a100-80gb": r"A100(-SXM4-80GB|[- ]80GB PCIe)",
+    "h100": r"H100( 80GB HBM3)?",
+    "h200": r"H200",
 }
 # Share of that peak that training reaches: the slow end is small models and cards without
 # peer-to-peer, the fast end large micro-batches on one data-centre GPU.
@@ -37,6 +56,12 @@ class Schedule:
     steps: int
     tokens: int  # trained on, over all epochs, padding not counted
     mean_length: float  # of a sequence
+
+
+def gpu_key(name: str) -> str | None:
+    """Return the key in `GPUS` of a card by the name nvidia-smi gives it; None for any other."""
+    plain = name.removeprefix("NVIDIA ").strip()
+    return next((key for key, known in _NAMES.items() if re.fullmatch(known, plain)), None)
 
 
 def replicas(recipe: Recipe, nodes: int = 1) -> int:

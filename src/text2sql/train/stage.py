@@ -12,13 +12,14 @@ from typing import Any
 
 from text2sql.artifacts import TRAINER_LOG
 from text2sql.files import read_jsonl
+from text2sql.hardware import first_gpu
 from text2sql.profile import RowConfig
 from text2sql.progress import Progress
 from text2sql.stage import Graph, Job, Stage, StageKind
 from text2sql.train.checks import check_before_training
 from text2sql.train.llamafactory import ARGUMENTS, run_llamafactory, training_program
 from text2sql.train.megatron_setup import check_resume
-from text2sql.train.nodes import this_node
+from text2sql.train.nodes import Nodes, this_node
 from text2sql.train.recipe import Recipe, load_recipe, recipe_of
 
 ALL_ROWS = 10**9
@@ -68,7 +69,7 @@ def _launch(
     job: Job, recipe: Recipe, checkpoint: Path | None, arguments_name: str, watch: bool
 ) -> None:
     on_cpu = job.settings["device"] == "cpu"
-    nodes = this_node()
+    nodes = this_node() if recipe.launch.backend != "single" else Nodes()
     run_llamafactory(
         "train",
         training_arguments(job, recipe, checkpoint),
@@ -181,7 +182,9 @@ def trainings(graph: Graph) -> dict[str, Recipe]:
     for row in graph.run.rows:
         if row.recipe:
             name, overrides = graph.run.training(row)
-            found[name] = load_recipe(row.recipe, overrides)
+            recipe = load_recipe(row.recipe, overrides)
+            change = graph.run.layouts.get(name)
+            found[name] = recipe.laid_out(change) if change else recipe
     return found
 
 
@@ -213,15 +216,28 @@ def _stage(graph: Graph, name: str) -> Stage:
         inputs={"model": graph.stage("model"), "data": graph.stage("data")},
         sources=recipe.source_files(),
         code=_entry(recipe),
-        settings=graph.run.settings("train"),
+        settings=_settings(graph, recipe),
         seed=recipe.seed,
     )
 
 
+def _settings(graph: Graph, recipe: Recipe) -> dict[str, Any]:
+    """Return what a training runs with; one of a single process sees a single card.
+
+    LLaMA-Factory's launcher starts a process for every card it sees.
+    """
+    settings = graph.run.settings("train")
+    if recipe.launch.backend == "single" and settings["device"] == "cuda":
+        one = {"CUDA_VISIBLE_DEVICES": first_gpu()}
+        settings["variables"] = settings.get("variables", {}) | one
+    return settings
+
+
 def _entry(recipe: Recipe) -> tuple[str, ...]:
     """Where the code begins that decides what a training gives, besides LLaMA-Factory's."""
-    ours = recipe.launch.backend == "megatron" or recipe.shared_schema
-    return ("text2sql.train.entry",) if ours else ()
+    if recipe.launch.backend == "megatron":
+        return ("text2sql.train.megatron_entry",)
+    return ("text2sql.train.entry",) if recipe.shared_schema else ()
 
 
 def _by(method: str) -> Callable[[Graph], list[str]]:
