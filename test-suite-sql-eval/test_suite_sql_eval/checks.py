@@ -7,7 +7,7 @@ import os
 from .databases import variants
 from .errors import InputError, QueryError
 from .inputs import Question
-from .sandbox import Session, unreadable_tables
+from .sandbox import unreadable_tables
 
 _LFS_POINTER = b"version https://git-lfs"
 _SQLITE_HEADER = b"SQLite format 3\0"
@@ -54,14 +54,10 @@ def _examine(path: str) -> list[str]:
         raise InputError(f"{path} is a Git LFS pointer, not the database; run git lfs pull")
     if start and not start.startswith(_SQLITE_HEADER):
         raise InputError(f"{path} is not a SQLite database, or it is encrypted")
-    session = Session()
     try:
-        connection = session.connection(path)
-        return [f"{path}: table {reason}" for reason in unreadable_tables(connection)]
+        return [f"{path}: table {reason}" for reason in unreadable_tables(path)]
     except QueryError as error:
         raise InputError(error.message) from error
-    finally:
-        session.close()
 
 
 def check_tables(questions: list[Question], tables: str | None, etype: str) -> list[str]:

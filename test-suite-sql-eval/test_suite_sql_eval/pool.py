@@ -7,6 +7,7 @@ back to the queue.
 
 from __future__ import annotations
 
+import marshal
 import mmap
 import os
 import select
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     Task = tuple[int, Any]
 
-#: A batch must fit into a pipe, so that sending one never blocks.
-_MAX_BATCH_CHARS = 16_000
+#: Bytes of a batch; it must fit into a pipe, so that sending one never blocks.
+_MAX_BATCH = 48_000
 
 
 class Failure:
@@ -239,8 +240,8 @@ def _cut(batch: list[Task]) -> Iterator[list[Task]]:
     part: list[Task] = []
     size = 0
     for task in batch:
-        weight = len(repr(task))
-        if part and size + weight > _MAX_BATCH_CHARS:
+        weight = len(marshal.dumps(task))
+        if part and size + weight > _MAX_BATCH:
             yield part
             part, size = [], 0
         part.append(task)

@@ -1,9 +1,9 @@
 """The worker process: it runs handlers, and the kernel kills it when one does not come back.
 
 Why a process and not a thread or a signal handler: while SQLite executes one long instruction no
-Python code runs, so nothing inside the process can stop it.  Each task therefore starts an alarm
-whose default action is to kill the process; it works even if the parent is gone.  The parent sees
-the closed pipe, gives the task the verdict "timeout" and starts another worker.
+Python code runs, so nothing inside the process can stop it.  A handler therefore starts an alarm
+for each task, whose default action is to kill the process; it works even if the parent is gone.
+The parent sees the closed pipe, gives the task the verdict "timeout" and starts another worker.
 
 Limits set here: memory (address space), size of one temporary file, no core dumps.
 Messages are length-prefixed ``marshal`` frames: lists of (index, task) in and of (index, result)
@@ -143,20 +143,26 @@ def serve(
 def _handle(
     batch: list[tuple[int, Any]], write_fd: int, handler: Handler, running: mmap | None
 ) -> None:
+    begin = getattr(handler, "begin", None)
+    if begin is not None:
+        begin([task for _, task in batch])
     results: list[tuple[int, Any]] = []
     sent = time.monotonic()
     for index, task in batch:
         if running is not None:
             running[:INDEX_SIZE] = index.to_bytes(INDEX_SIZE, "little")
-        try:
-            results.append((index, handler(task)))
-        finally:
-            set_alarm(0)
-            set_alarm(0, processor=True)
+        results.append((index, handler(task)))
         if running is None or time.monotonic() - sent > _MAX_WAIT:
-            write_frame(write_fd, results)
+            _send(write_fd, results)
             results = []
             sent = time.monotonic()
+    _send(write_fd, results)
+
+
+def _send(write_fd: int, results: list[tuple[int, Any]]) -> None:
+    """Write results to the pipe; no alarm goes off while that waits for the parent."""
+    set_alarm(0)
+    set_alarm(0, processor=True)
     if results:
         write_frame(write_fd, results)
 
