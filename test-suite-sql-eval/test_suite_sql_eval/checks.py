@@ -33,7 +33,7 @@ class Databases:
     def _add(self, question: Question, db_dir: str) -> None:
         try:
             paths = variants(db_dir, question.db_id)
-            remarks = [remark for path in paths for remark in _examine(path)]
+            remarks = [remark for path in paths for remark in examine(path)]
         except (InputError, OSError) as error:
             self.files[question.db_id] = []
             self.faults[question.db_id] = f"{question.gold_place}: {error}"
@@ -42,7 +42,7 @@ class Databases:
         self.remarks += remarks
 
 
-def _examine(path: str) -> list[str]:
+def examine(path: str) -> list[str]:
     """Open a database file and return which of its tables cannot be read.
 
     Raises:

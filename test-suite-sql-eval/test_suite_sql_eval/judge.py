@@ -89,19 +89,30 @@ class GoldError(Exception):
 
 
 class Gold:
-    """A gold result on one database."""
+    """A gold result on one database, and the tables it was read from (none if it was kept)."""
 
-    __slots__ = ("rows", "width")
+    __slots__ = ("rows", "width", "tables", "used_tables")
 
-    def __init__(self, rows: Rows, width: int) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        width: int,
+        tables: frozenset[str] = frozenset(),
+        used_tables: frozenset[str] = frozenset(),
+    ) -> None:
         self.rows = rows
         self.width = width
+        self.tables = tables
+        self.used_tables = used_tables
 
 
 class Verdict:
-    """Execution verdict: right or wrong, why, and the witness: where the results differ."""
+    """Execution verdict: right or wrong, why, and the witness: where the results differ.
 
-    __slots__ = ("right", "kind", "message", "witness")
+    ``fits`` says of a wrong result that it has rows, and no more than the gold query's.
+    """
+
+    __slots__ = ("right", "kind", "message", "witness", "fits")
 
     def __init__(
         self,
@@ -114,6 +125,7 @@ class Verdict:
         self.kind = kind
         self.message = message
         self.witness = witness
+        self.fits = False
 
 
 def _prepared_gold(sql: str, keep_distinct: bool) -> tuple[str, str, bool]:
@@ -179,17 +191,35 @@ class ExecutionJudge:
         return Gold(*found) if found else None
 
     def _execute_gold(self, path: str, sql: str) -> Gold:
-        left = self._session.left()
+        session = self._session
+        left = session.left()
         self.begin()
+        before, used_before = set(session.tables), set(session.used_tables)
+        session.tables.clear()
+        session.used_tables.clear()
         try:
-            rows, names, _ = self._session.run(path, sql)
+            rows, names, _ = session.run(path, sql)
         except QueryError as error:
             raise GoldError(f"{error.message} (on {path})") from error
         self._set_limits(*left)
-        found = Gold(rows, len(rows[0]) if rows else len(names))
+        tables, used = frozenset(session.tables), frozenset(session.used_tables)
+        session.tables.clear()
+        session.used_tables.clear()
+        session.tables |= before
+        session.used_tables |= used_before
+        found = Gold(rows, len(rows[0]) if rows else len(names), tables, used)
         if self._cache and not self._session.varies:
             self._cache.put(path, "rows", sql, (rows, found.width), len(rows) * found.width)
         return found
+
+    def golds(self, paths: list[str], gold_sql: str, keep_distinct: bool) -> list[Gold]:
+        """Return the gold results on some databases.
+
+        Raises:
+            GoldError: the gold query failed.
+        """
+        _, gold, _ = self._prepare_gold(gold_sql, keep_distinct)
+        return [self.gold(path, gold) for path in paths]
 
     def judge(self, paths: list[str], gold_sql: str, pred_sql: str, keep_distinct: bool) -> Verdict:
         """Return the verdict of the official evaluator on one question.
@@ -248,6 +278,8 @@ class ExecutionJudge:
         for path in paths:
             gold = self.gold(path, gold_text)
             if alike:
+                self._session.tables |= gold.tables
+                self._session.used_tables |= gold.used_tables
                 continue
             height = len(gold.rows)
             width = gold.width if height else None
@@ -263,6 +295,7 @@ class ExecutionJudge:
             except MemoryError as error:
                 return Verdict(False, errors.MEMORY, errors.classify(error).message)
             verdict = _explain(gold, rows, names, complete, order_matters)
+            verdict.fits = complete and 0 < len(rows) <= height
             if first:
                 from .witness import witness
 

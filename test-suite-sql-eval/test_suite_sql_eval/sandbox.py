@@ -68,11 +68,12 @@ _CHANCE = ("random", "randomblob", "changes", "total_changes", "last_insert_rowi
 _VARYING_FUNCTIONS = frozenset((*_CLOCK, *_NOW, *_CHANCE))
 
 
-def _authorizer(functions: set[str]) -> Callable[..., int]:
-    """Return an authorizer that lets a statement read, and puts what it calls in ``functions``.
+def _authorizer(functions: set[str], tables: set[str], used_tables: set[str]) -> Callable[..., int]:
+    """Return an authorizer that lets a statement read, and notes what it calls and reads.
 
     SQLite asks it for every column that a statement reads, so it looks nothing up.
     """
+    read = sqlite3.SQLITE_READ
     reading = frozenset((sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE))
     allowed = sqlite3.SQLITE_OK
 
@@ -80,6 +81,10 @@ def _authorizer(functions: set[str]) -> Callable[..., int]:
         action: int, first: str | None, second: str | None, _db: str | None, _trigger: str | None
     ) -> int:
         if action in reading:
+            if action == read and first:
+                tables.add(first)
+                if second:  # none where rows are only counted
+                    used_tables.add(first)
             return allowed
         if action == sqlite3.SQLITE_FUNCTION:
             name = (second or "").lower()
@@ -208,13 +213,19 @@ class Session:
     Args:
         clock: gives the seconds that count: ``time.monotonic``, or ``time.process_time`` for
             limits that do not depend on what else the machine does.
+
+    Attributes:
+        tables: the tables that statements read, until the caller empties it.
+        used_tables: those of them of which they read a column.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._open: OrderedDict[str, sqlite3.Connection] = OrderedDict()
         self._with_table_functions: set[sqlite3.Connection] = set()
         self._functions: set[str] = set()
-        self._authorize = _authorizer(self._functions)
+        self.tables: set[str] = set()
+        self.used_tables: set[str] = set()
+        self._authorize = _authorizer(self._functions, self.tables, self.used_tables)
         self._clock = clock
         self._deadline = self._steps = float("inf")
         self._next_look = 0.0
