@@ -14,12 +14,20 @@ if TYPE_CHECKING:
 
     from .api import Report, evaluate
     from .errors import InputError
+    from .live import Judge, Outcome
     from .settings import Settings
 
 __version__ = "1.1.0"
-__all__ = ["InputError", "Report", "Settings", "__version__", "evaluate"]
+__all__ = ["InputError", "Judge", "Outcome", "Report", "Settings", "__version__", "evaluate"]
 
-_HOMES = {"evaluate": "api", "Report": "api", "Settings": "settings", "InputError": "errors"}
+_HOMES = {
+    "evaluate": "api",
+    "Report": "api",
+    "Judge": "live",
+    "Outcome": "live",
+    "Settings": "settings",
+    "InputError": "errors",
+}
 
 
 def __getattr__(name: str) -> "Any":

@@ -28,8 +28,8 @@ class Report:
     Attributes:
         scores: scores by level and turn, as in the official tables.
         verdicts: one dictionary a question, in file order: index, turn, db_id, hardness, exec,
-            exact, gold, pred, error, error_message, witness, seconds (and strict, bird_set,
-            executes, keep_distinct_ex).
+            keep_distinct_ex, exact, gold, pred, error, error_message, witness, seconds (and strict,
+            bird_set, executes).
         settings: the settings used.
         metrics: further scores by name.
         warnings: things a reader of the scores should know.
@@ -64,6 +64,11 @@ class Report:
         kinds = [verdict["error"] for verdict in self.verdicts]
         names = (errors.TIMEOUT, errors.MEMORY, errors.CRASH)
         return {name: kinds.count(name) for name in names if name in kinds}
+
+    @property
+    def changed_by_distinct(self) -> list[int]:
+        """The questions, by index, whose verdict is another with ``keep_distinct``."""
+        return [v["index"] for v in self.verdicts if v["keep_distinct_ex"] != v["exec"]]
 
     def text(self) -> str:
         """Return the official tables."""
@@ -170,6 +175,7 @@ def _verdict(
         "db_id": question.db_id,
         "hardness": answer.get("hardness"),
         "exec": answer.get("exec", 0) if settings.etype != "match" else None,
+        "keep_distinct_ex": None,
         "exact": answer.get("exact", 0) if settings.etype != "exec" else None,
         "gold": question.gold,
         "pred": question.pred,
@@ -180,6 +186,8 @@ def _verdict(
     }
     if settings.etype != "exec":
         out["partial"] = answer.get("partial")
+    if settings.etype != "match":
+        out["keep_distinct_ex"] = answer.get("keep_distinct_ex", out["exec"])
     if settings.extra and settings.etype != "match":  # a killed worker tells none of them
         out.update(dict.fromkeys(("strict", "bird_set", "executes", "keep_distinct_ex"), 0))
     out.update(answer.get("extra", {}))

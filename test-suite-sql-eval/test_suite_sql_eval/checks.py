@@ -7,7 +7,7 @@ import os
 from .databases import variants
 from .errors import InputError, QueryError
 from .inputs import Question
-from .sandbox import Session, unreadable_tables
+from .sandbox import unreadable_tables
 
 _LFS_POINTER = b"version https://git-lfs"
 _SQLITE_HEADER = b"SQLite format 3\0"
@@ -33,7 +33,7 @@ class Databases:
     def _add(self, question: Question, db_dir: str) -> None:
         try:
             paths = variants(db_dir, question.db_id)
-            remarks = [remark for path in paths for remark in _examine(path)]
+            remarks = [remark for path in paths for remark in examine(path)]
         except (InputError, OSError) as error:
             self.files[question.db_id] = []
             self.faults[question.db_id] = f"{question.gold_place}: {error}"
@@ -42,7 +42,7 @@ class Databases:
         self.remarks += remarks
 
 
-def _examine(path: str) -> list[str]:
+def examine(path: str) -> list[str]:
     """Open a database file and return which of its tables cannot be read.
 
     Raises:
@@ -54,14 +54,10 @@ def _examine(path: str) -> list[str]:
         raise InputError(f"{path} is a Git LFS pointer, not the database; run git lfs pull")
     if start and not start.startswith(_SQLITE_HEADER):
         raise InputError(f"{path} is not a SQLite database, or it is encrypted")
-    session = Session()
     try:
-        connection = session.connection(path)
-        return [f"{path}: table {reason}" for reason in unreadable_tables(connection)]
+        return [f"{path}: table {reason}" for reason in unreadable_tables(path)]
     except QueryError as error:
         raise InputError(error.message) from error
-    finally:
-        session.close()
 
 
 def check_tables(questions: list[Question], tables: str | None, etype: str) -> list[str]:

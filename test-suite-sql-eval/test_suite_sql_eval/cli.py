@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 CRASHED = 3
 
 
+#: Questions that a note names.
+_NAMED = 20
 #: Added to the name of the verdicts' file while there are more to come.
 UNFINISHED = ".partial"
 
@@ -260,10 +262,18 @@ def _print_more(report: Report) -> None:
                 print(f"{name:28} {value:.3f}")
         for kind, count in report.metrics["errors"].items():
             print(f"error {kind:22} {count}")
-        changed = [v for v in report.verdicts if v["keep_distinct_ex"] != v["exec"]]
-        for verdict in changed:
-            now = "right" if verdict["exec"] else "wrong"
-            print(f"question {verdict['index'] + 1}: {now}, but not with --keep_distinct")
+        for index in report.changed_by_distinct:
+            now = "right" if report.verdicts[index]["exec"] else "wrong"
+            print(f"question {index + 1}: {now}, but not with --keep_distinct")
+    elif report.changed_by_distinct:
+        changed = report.changed_by_distinct
+        named = ", ".join(str(index + 1) for index in changed[:_NAMED])
+        more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
+        print(
+            f"note: {len(changed)} verdicts would be others with --keep_distinct, of the questions"
+            f" {named}{more}; keep_distinct_ex in --verdicts says which",
+            file=sys.stderr,
+        )
 
 
 def run(args: Arguments) -> int:

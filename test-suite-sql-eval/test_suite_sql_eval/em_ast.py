@@ -210,7 +210,7 @@ def is_aligned(sql: ParsedSql) -> bool:
 
 def nested_queries(sql: ParsedSql) -> Iterator[ParsedSql]:
     """Yields the sub-queries of the conditions and the operand of the set operation."""
-    for condition in sql.conditions:
+    for condition in filter(None, sql.conditions):
         for comparison in comparisons(condition):
             yield from comparison.subqueries
     yield from filter(None, sql.set_operands)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from . import worker
 from .gold_cache import GoldCache
-from .judge import ExecutionJudge, GoldError, fill_value_word, prepare
+from .judge import ExecutionJudge, GoldError, fill_value_word, may_differ
 from .sandbox import Session
 
 TYPE_CHECKING = False  # importing typing takes milliseconds
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .matching import MatchJudge
+
+
+#: What stands behind a question that is judged by the rule of --keep_distinct alone.
+KEEPING_DISTINCT = ("keep_distinct",)
+#: Parts of other questions.
+_PLAIN = 3
 
 
 class _Handler:
@@ -25,16 +31,12 @@ class _Handler:
         keys = config["content_keys"]
         self._cache = GoldCache(config["gold_cache"], keys) if config["gold_cache"] else None
         self._session = Session(time.process_time)
-        self._execution = self._judge(config["keep_distinct"])
-        self._keeping_distinct = self._judge(True)
+        limits = (config["timeout"], config["max_steps"])
+        self._execution = ExecutionJudge(self._session, limits, config["plug_value"], self._cache)
         self._want_exec = config["etype"] in ("all", "exec")
         self._want_match = config["etype"] in ("all", "match")
         self._loaded: MatchJudge | None = None
-
-    def _judge(self, keep_distinct: bool) -> ExecutionJudge:
-        limits = (self._config["timeout"], self._config["max_steps"])
-        plug_value = self._config["plug_value"]
-        return ExecutionJudge(self._session, limits, plug_value, keep_distinct, self._cache)
+        self._levels: dict[tuple[str, str], dict[str, Any]] = {}
 
     def _extra(
         self, paths: list[str], gold: str, written: str, pred: str, right: bool
@@ -46,8 +48,8 @@ class _Handler:
         from .extra_metrics import extra_metrics
 
         out = extra_metrics(self._execution, self._session, paths, gold, written)
-        if any(prepare(sql, True) != prepare(sql, False) for sql in (gold, pred)):
-            right = self._keeping_distinct.judge(paths, gold, pred).right
+        if may_differ(gold, pred):
+            right = self._execution.judge(paths, gold, pred, True).right
         return {**out, "keep_distinct_ex": int(right)}
 
     def _match(self) -> MatchJudge:
@@ -71,20 +73,31 @@ class _Handler:
             self._cache.put(schema_path, "hardness", gold_sql, found["hardness"])
         return found
 
-    def __call__(self, task: tuple[str, str, str]) -> dict[str, Any]:
+    def begin(self, tasks: list[tuple[str, ...]]) -> None:
+        """Parse the gold queries of a batch in one go, each once for all its predictions."""
+        if self._config["hardness"] and len(tasks[0]) == _PLAIN:
+            worker.set_alarm(self._config["timeout"] + worker.GRACE, processor=True)
+            self._levels = {
+                (db_id, gold): self._hardness(self._config["databases"][db_id][0], db_id, gold)
+                for db_id, gold in dict.fromkeys((task[0], task[1]) for task in tasks)
+            }
+
+    def __call__(self, task: tuple[str, ...]) -> dict[str, Any]:
+        """Judge (database id, gold query, prediction), or only by --keep_distinct's rule."""
+        if len(task) > _PLAIN:
+            return self._keep_distinct(*task[:_PLAIN])
         db_id, gold_sql, raw_pred = task
         schema_path, paths = self._config["databases"][db_id]
         start = time.process_time()
-        worker.set_alarm(self._config["timeout"] + worker.GRACE, processor=True)
         pred_sql = fill_value_word(raw_pred, gold_sql)
-        out: dict[str, Any] = {}
-        if self._config["hardness"]:
-            out.update(self._hardness(schema_path, db_id, gold_sql))
+        out: dict[str, Any] = dict(self._levels.get((db_id, gold_sql), ()))
         if self._want_match:
+            worker.set_alarm(self._config["timeout"] + worker.GRACE, processor=True)
             out.update(self._match().exact(schema_path, db_id, gold_sql, pred_sql))
         if self._want_exec:
             try:
-                verdict = self._execution.judge(paths, gold_sql, pred_sql)
+                keep = self._config["keep_distinct"]
+                verdict = self._execution.judge(paths, gold_sql, pred_sql, keep)
                 out["exec"] = int(verdict.right)
                 out["kind"], out["message"] = verdict.kind, verdict.message
                 out["witness"] = verdict.witness
@@ -95,10 +108,26 @@ class _Handler:
         out["seconds"] = time.process_time() - start
         return out
 
+    def _keep_distinct(self, db_id: str, gold_sql: str, raw_pred: str) -> dict[str, Any]:
+        _, paths = self._config["databases"][db_id]
+        pred_sql = fill_value_word(raw_pred, gold_sql)
+        try:
+            return {"exec": int(self._execution.judge(paths, gold_sql, pred_sql, True).right)}
+        except GoldError:
+            return {"exec": 0}
+
     def close(self) -> None:
         """Keep the gold results for the next run."""
         if self._cache is not None:
             self._cache.save()
+
+
+def preload(config: dict[str, Any]) -> None:
+    """Import what every worker will need, once, before they are forked."""
+    if config["etype"] != "exec" or (config["hardness"] and not config["gold_cache"]):
+        from . import matching  # noqa: F401
+    if config["plug_value"]:
+        from . import plug_value  # noqa: F401
 
 
 def make_handler(config: dict[str, Any]) -> Callable[[Any], Any]:

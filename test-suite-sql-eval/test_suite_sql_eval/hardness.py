@@ -50,9 +50,9 @@ def _count_clauses(sql: ParsedSql) -> int:
     """Counts WHERE, GROUP BY, ORDER BY, LIMIT, the joins, and every OR and LIKE."""
     count = bool(sql.where) + bool(sql.group_by) + (sql.order_by is not None) + sql.limit
     count += max(len(sql.tables) - 1, 0)
-    for condition in sql.conditions:
-        count += sum(1 for item in connectors(condition) if item == "or")
-        count += sum(1 for item in comparisons(condition) if item.operator == "like")
+    for condition in filter(None, sql.conditions):
+        count += list(connectors(condition)).count("or")
+        count += [item.operator for item in comparisons(condition)].count("like")
     return count
 
 
@@ -71,15 +71,13 @@ def _count_aggregates(sql: ParsedSql) -> int:
     Its test for "has an aggregate" also holds for a negated comparison and, in HAVING, for every
     AND and OR; published levels depend on it.
     """
-    ordered = sql.order_by.keys if sql.order_by else ()
-    return (
-        sum(item.aggregate != NO_OPERATION for item in sql.select)
-        + _count_flagged(sql.where[::2])
-        + sum(unit.aggregate != NO_OPERATION for unit in sql.group_by)
-        + sum(unit.aggregate != NO_OPERATION for key in ordered for unit in key.columns)
-        + _count_flagged(sql.having)
-    )
+    names = [item.aggregate for item in sql.select]
+    names += [unit.aggregate for unit in sql.group_by]
+    if sql.order_by:
+        names += [unit.aggregate for key in sql.order_by.keys for unit in key.columns]
+    plain = names.count(NO_OPERATION)
+    return len(names) - plain + _count_flagged(sql.where[::2]) + _count_flagged(sql.having)
 
 
 def _count_flagged(items: Condition) -> int:
-    return sum(item.negated if isinstance(item, Comparison) else True for item in items)
+    return sum([item.negated if isinstance(item, Comparison) else True for item in items])

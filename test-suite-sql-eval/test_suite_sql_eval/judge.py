@@ -2,14 +2,15 @@
 
 The steps and their order are those of the official evaluator (arXiv 2010.02840): join split
 operators, remove DISTINCT, execute gold and prediction on every database of the folder, compare.
-What makes it fast: a gold query runs once per database, a prediction with the gold query's text is
-not run at all, and no more rows of a prediction are fetched than the gold query has.
+What makes it fast: a gold query runs once per database, a prediction that is the gold query but
+for case and blanks is not run at all, and of the others no more rows are fetched than are needed.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from functools import lru_cache
 
 from . import errors, lexer, worker
 from .compare import difference, equivalent
@@ -44,6 +45,14 @@ def fill_value_word(pred: str, gold: str) -> str:
     return pred if "json_" in gold.lower() else pred.replace("value", "1")
 
 
+def may_differ(gold: str, pred: str) -> bool:
+    """Whether the verdict on a prediction can be another with --keep_distinct."""
+    both = (gold, pred)
+    if not any("distinct" in sql.lower() or ";" in sql.rstrip()[:-1] for sql in both):
+        return False
+    return any(prepare(sql, True) != prepare(sql, False) for sql in both)
+
+
 def fix_year(sql: str) -> str:
     """Replace MySQL's current year by 2020, the year Spider's answers were made for."""
     if "curdate" not in sql.lower():
@@ -53,24 +62,57 @@ def fix_year(sql: str) -> str:
     return re.sub(r"(?i)YEAR\s*\(\s*CURDATE\s*\(\s*\)\s*\)\s*", "2020", sql)
 
 
+#: What a text must not hold to be compared by its words: comments, other quotes, and blanks that
+#: are none to SQLite.
+_NOT_WORDS = ("--", "/*", "#", "`", "[", *"\0\x0b\x1c\x1d\x1e\x1f")
+
+
+def spelled_alike(one: str, other: str) -> bool:
+    """Whether two queries are the same but for case and blanks outside quotes.
+
+    It may say no where they are, never yes where they are not.
+    """
+    if one == other:
+        return True
+    one, other = one.strip().removesuffix(";"), other.strip().removesuffix(";")
+    if one.lower().split() != other.lower().split():
+        return False
+    for quote, another in ("'\"", "\"'"):
+        if quote in one and (another in one or one.split(quote)[1::2] != other.split(quote)[1::2]):
+            return False
+    both = one + other
+    return both.isascii() and not any(mark in both for mark in _NOT_WORDS)
+
+
 class GoldError(Exception):
     """The gold query itself failed."""
 
 
 class Gold:
-    """A gold result on one database."""
+    """A gold result on one database, and the tables it was read from (none if it was kept)."""
 
-    __slots__ = ("rows", "width")
+    __slots__ = ("rows", "width", "tables", "used_tables")
 
-    def __init__(self, rows: Rows, width: int) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        width: int,
+        tables: frozenset[str] = frozenset(),
+        used_tables: frozenset[str] = frozenset(),
+    ) -> None:
         self.rows = rows
         self.width = width
+        self.tables = tables
+        self.used_tables = used_tables
 
 
 class Verdict:
-    """Execution verdict: right or wrong, why, and the witness: where the results differ."""
+    """Execution verdict: right or wrong, why, and the witness: where the results differ.
 
-    __slots__ = ("right", "kind", "message", "witness")
+    ``fits`` says of a wrong result that it has rows, and no more than the gold query's.
+    """
+
+    __slots__ = ("right", "kind", "message", "witness", "fits")
 
     def __init__(
         self,
@@ -83,6 +125,13 @@ class Verdict:
         self.kind = kind
         self.message = message
         self.witness = witness
+        self.fits = False
+
+
+def _prepared_gold(sql: str, keep_distinct: bool) -> tuple[str, str, bool]:
+    """Return a gold query without DISTINCT, as it is executed, and whether its order counts."""
+    text = prepare(sql, keep_distinct)
+    return text, fix_year(text), "order by" in text.lower()
 
 
 class ExecutionJudge:
@@ -93,7 +142,6 @@ class ExecutionJudge:
         limits: seconds of processor time and steps of SQLite for a gold query, and again for
             everything a prediction needs.
         plug_value: also try the gold query's values in the prediction.
-        keep_distinct: leave DISTINCT in both queries.
         cache: gold results kept between runs, or None.
     """
 
@@ -102,14 +150,13 @@ class ExecutionJudge:
         session: Session,
         limits: tuple[float, float],
         plug_value: bool,
-        keep_distinct: bool,
         cache: GoldCache | None = None,
     ) -> None:
         self._cache = cache
         self._session = session
         self._limits = limits
         self._plug_value = plug_value
-        self._keep_distinct = keep_distinct
+        self._prepare_gold = lru_cache(maxsize=256)(_prepared_gold)
         self._golds: OrderedDict[tuple[str, str], Gold] = OrderedDict()
         self._cells = 0
 
@@ -144,35 +191,56 @@ class ExecutionJudge:
         return Gold(*found) if found else None
 
     def _execute_gold(self, path: str, sql: str) -> Gold:
-        left = self._session.left()
+        session = self._session
+        left = session.left()
         self.begin()
+        before, used_before = set(session.tables), set(session.used_tables)
+        session.tables.clear()
+        session.used_tables.clear()
         try:
-            rows, names, _ = self._session.run(path, sql)
+            rows, names, _ = session.run(path, sql)
         except QueryError as error:
             raise GoldError(f"{error.message} (on {path})") from error
         self._set_limits(*left)
-        found = Gold(rows, len(rows[0]) if rows else len(names))
+        tables, used = frozenset(session.tables), frozenset(session.used_tables)
+        session.tables.clear()
+        session.used_tables.clear()
+        session.tables |= before
+        session.used_tables |= used_before
+        found = Gold(rows, len(rows[0]) if rows else len(names), tables, used)
         if self._cache and not self._session.varies:
             self._cache.put(path, "rows", sql, (rows, found.width), len(rows) * found.width)
         return found
 
-    def judge(self, paths: list[str], gold_sql: str, pred_sql: str) -> Verdict:
+    def golds(self, paths: list[str], gold_sql: str, keep_distinct: bool) -> list[Gold]:
+        """Return the gold results on some databases.
+
+        Raises:
+            GoldError: the gold query failed.
+        """
+        _, gold, _ = self._prepare_gold(gold_sql, keep_distinct)
+        return [self.gold(path, gold) for path in paths]
+
+    def judge(self, paths: list[str], gold_sql: str, pred_sql: str, keep_distinct: bool) -> Verdict:
         """Return the verdict of the official evaluator on one question.
+
+        Args:
+            paths: the database files of the question.
+            gold_sql: the gold query.
+            pred_sql: the prediction.
+            keep_distinct: leave DISTINCT in both queries.
 
         Raises:
             GoldError: the gold query failed.
         """
         if not pred_sql.strip():
             return Verdict(False, errors.SYNTAX, "the prediction is empty")
-        gold_text = prepare(gold_sql, self._keep_distinct)
-        pred_text = prepare(pred_sql, self._keep_distinct)
-        order_matters = "order by" in gold_text.lower()
+        gold_text, gold, order_matters = self._prepare_gold(gold_sql, keep_distinct)
+        pred_text = prepare(pred_sql, keep_distinct)
         self.begin()
         first: Verdict | None = None
         for tried, candidate in enumerate(self._candidates(gold_text, pred_text)):
-            verdict = self._on_all(
-                paths, fix_year(gold_text), fix_year(candidate), order_matters, first is None
-            )
+            verdict = self._on_all(paths, gold, fix_year(candidate), order_matters, first is None)
             if verdict.right:
                 return verdict
             first = first or verdict
@@ -206,18 +274,18 @@ class ExecutionJudge:
         self, paths: list[str], gold_text: str, pred_text: str, order_matters: bool, first: bool
     ) -> Verdict:
         """Compare on each database; only the first candidate's verdict is shown with a witness."""
+        alike = spelled_alike(pred_text, gold_text)
         for path in paths:
             gold = self.gold(path, gold_text)
-            if pred_text == gold_text:
+            if alike:
+                self._session.tables |= gold.tables
+                self._session.used_tables |= gold.used_tables
                 continue
             height = len(gold.rows)
-
-            def accept(width: int, wanted: int = gold.width, empty: bool = not height) -> bool:
-                return empty or width == wanted
-
+            width = gold.width if height else None
             try:
                 # One row more than the gold query's: where there are too many, one is a witness.
-                rows, names, complete = self._session.run(path, pred_text, height + 1, accept)
+                rows, names, complete = self._session.run(path, pred_text, height + 1, width)
                 if complete and equivalent(
                     gold.rows, rows, order_matters, self._session.check_limits
                 ):
@@ -227,6 +295,7 @@ class ExecutionJudge:
             except MemoryError as error:
                 return Verdict(False, errors.MEMORY, errors.classify(error).message)
             verdict = _explain(gold, rows, names, complete, order_matters)
+            verdict.fits = complete and 0 < len(rows) <= height
             if first:
                 from .witness import witness
 

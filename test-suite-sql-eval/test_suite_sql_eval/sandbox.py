@@ -68,14 +68,24 @@ _CHANCE = ("random", "randomblob", "changes", "total_changes", "last_insert_rowi
 _VARYING_FUNCTIONS = frozenset((*_CLOCK, *_NOW, *_CHANCE))
 
 
-def _authorizer(functions: set[str]) -> Callable[..., int]:
-    """Return an authorizer that lets a statement read, and puts what it calls in ``functions``."""
+def _authorizer(functions: set[str], tables: set[str], used_tables: set[str]) -> Callable[..., int]:
+    """Return an authorizer that lets a statement read, and notes what it calls and reads.
+
+    SQLite asks it for every column that a statement reads, so it looks nothing up.
+    """
+    read = sqlite3.SQLITE_READ
+    reading = frozenset((sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE))
+    allowed = sqlite3.SQLITE_OK
 
     def authorize(
         action: int, first: str | None, second: str | None, _db: str | None, _trigger: str | None
     ) -> int:
-        if action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE):
-            return sqlite3.SQLITE_OK
+        if action in reading:
+            if action == read and first:
+                tables.add(first)
+                if second:  # none where rows are only counted
+                    used_tables.add(first)
+            return allowed
         if action == sqlite3.SQLITE_FUNCTION:
             name = (second or "").lower()
             functions.add(name)
@@ -107,9 +117,15 @@ def _construct(connection: sqlite3.Connection, names: Iterable[str]) -> list[str
     return failed
 
 
-def unreadable_tables(connection: sqlite3.Connection) -> list[str]:
-    """Return name and reason of each virtual table that cannot be read."""
-    return _construct(connection, _virtual_tables(connection, "main"))
+def unreadable_tables(path: str) -> list[str]:
+    """Open a SQLite file and return name and reason of each virtual table that cannot be read.
+
+    Raises:
+        QueryError: the file does not exist, cannot be opened or is not a database.
+    """
+    connection, unreadable = _open(path, "main", lambda _: None)
+    connection.close()
+    return unreadable
 
 
 def _virtual_tables(connection: sqlite3.Connection, database: str) -> list[str]:
@@ -146,6 +162,15 @@ def open_readonly(
     Raises:
         QueryError: the file does not exist, cannot be opened or is not a database.
     """
+    connection, _ = _open(path, database, prepare)
+    connection.set_authorizer(authorize)
+    return connection
+
+
+def _open(
+    path: str, database: str, prepare: Callable[[sqlite3.Connection], object]
+) -> tuple[sqlite3.Connection, list[str]]:
+    """Open a file for reading, construct its virtual tables and return those that cannot be."""
     if not os.path.isfile(path):
         raise QueryError(DATABASE, f"no database file {path}")
     try:
@@ -164,11 +189,9 @@ def open_readonly(
             connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
             connection.setlimit(sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0)
         connection.execute("PRAGMA query_only=ON")
-        _construct(connection, _virtual_tables(connection, database))
-        connection.set_authorizer(authorize)
+        return connection, _construct(connection, _virtual_tables(connection, database))
     except sqlite3.Error as error:
         raise QueryError(DATABASE, f"cannot open {path}: {error}") from error
-    return connection
 
 
 def _temporary_bytes() -> int:
@@ -190,13 +213,19 @@ class Session:
     Args:
         clock: gives the seconds that count: ``time.monotonic``, or ``time.process_time`` for
             limits that do not depend on what else the machine does.
+
+    Attributes:
+        tables: the tables that statements read, until the caller empties it.
+        used_tables: those of them of which they read a column.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._open: OrderedDict[str, sqlite3.Connection] = OrderedDict()
         self._with_table_functions: set[sqlite3.Connection] = set()
         self._functions: set[str] = set()
-        self._authorize = _authorizer(self._functions)
+        self.tables: set[str] = set()
+        self.used_tables: set[str] = set()
+        self._authorize = _authorizer(self._functions, self.tables, self.used_tables)
         self._clock = clock
         self._deadline = self._steps = float("inf")
         self._next_look = 0.0
@@ -254,7 +283,7 @@ class Session:
         path: str,
         sql: str,
         max_rows: int | None = None,
-        accept_width: Callable[[int], bool] | None = None,
+        width: int | None = None,
     ) -> tuple[list[tuple[Any, ...]], list[str], bool]:
         """Execute one statement.
 
@@ -262,8 +291,7 @@ class Session:
             path: the SQLite file.
             sql: the statement.
             max_rows: fetch no more than this many rows.
-            accept_width: asked with the number of columns before any row is fetched; no rows are
-                fetched if it says no.
+            width: fetch rows only if they have this many columns.
 
         Returns:
             The rows, the column names, and whether the rows are complete.
@@ -279,7 +307,7 @@ class Session:
         try:
             while True:
                 try:
-                    return self._fetch(connection, sql, max_rows, accept_width)
+                    return self._fetch(connection, sql, max_rows, width)
                 except sqlite3.OperationalError as error:
                     if not self._remedy(connection, str(error)):
                         raise
@@ -318,12 +346,12 @@ class Session:
         connection: sqlite3.Connection,
         sql: str,
         max_rows: int | None,
-        accept_width: Callable[[int], bool] | None,
+        width: int | None,
     ) -> tuple[list[tuple[Any, ...]], list[str], bool]:
         cursor = connection.execute(sql)
         try:
             names = [column[0] for column in cursor.description or ()]
-            if accept_width is not None and names and not accept_width(len(names)):
+            if width is not None and names and len(names) != width:
                 return [], names, False
             if max_rows is None:
                 return cursor.fetchall(), names, True

@@ -1,9 +1,9 @@
 """The worker process: it runs handlers, and the kernel kills it when one does not come back.
 
 Why a process and not a thread or a signal handler: while SQLite executes one long instruction no
-Python code runs, so nothing inside the process can stop it.  Each task therefore starts an alarm
-whose default action is to kill the process; it works even if the parent is gone.  The parent sees
-the closed pipe, gives the task the verdict "timeout" and starts another worker.
+Python code runs, so nothing inside the process can stop it.  A handler therefore starts an alarm
+for each task, whose default action is to kill the process; it works even if the parent is gone.
+The parent sees the closed pipe, gives the task the verdict "timeout" and starts another worker.
 
 Limits set here: memory (address space), size of one temporary file, no core dumps.
 Messages are length-prefixed ``marshal`` frames: lists of (index, task) in and of (index, result)
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import importlib
 import marshal
+import mmap
 import os
 import resource
 import sqlite3
@@ -29,7 +30,6 @@ except ImportError:
 
 TYPE_CHECKING = False  # importing typing takes milliseconds
 if TYPE_CHECKING:
-    from mmap import mmap
     from typing import Any
 
     Handler = Callable[[Any], Any]
@@ -44,6 +44,8 @@ GRACE = 1.0
 _HEADER_SIZE = 4
 #: Bytes of a task's index in the memory shared with the parent.
 INDEX_SIZE = 8
+#: What stands there while the worker is at no task.
+IDLE = b"\xff" * INDEX_SIZE
 #: Results wait no longer than this (seconds) for others to be sent with.
 _MAX_WAIT = 0.02
 _MAX_TEMP_FILE = 2 << 30
@@ -112,7 +114,7 @@ def load(module: str) -> Callable[[dict[str, Any]], Handler]:
 
 
 def serve(
-    read_fd: int, write_fd: int, module: str, config: dict[str, Any], running: mmap | None = None
+    read_fd: int, write_fd: int, module: str, config: dict[str, Any], running: mmap.mmap
 ) -> None:
     """Handle batches from ``read_fd`` until it is closed.
 
@@ -121,8 +123,7 @@ def serve(
         write_fd: pipe for results.
         module: one whose ``make_handler`` makes the handler from a config.
         config: settings for the handler; ``max_memory`` (bytes) is read here.
-        running: shared memory for the index of the running task; without it every result is sent
-            at once.
+        running: shared memory for the index of the running task.
     """
     for alarm in ALARMS:
         signal.signal(alarm, signal.SIG_DFL)
@@ -141,28 +142,38 @@ def serve(
 
 
 def _handle(
-    batch: list[tuple[int, Any]], write_fd: int, handler: Handler, running: mmap | None
+    batch: list[tuple[int, Any]], write_fd: int, handler: Handler, running: mmap.mmap
 ) -> None:
+    running[:] = batch[0][0].to_bytes(INDEX_SIZE, "little")
+    begin = getattr(handler, "begin", None)
+    if begin is not None:
+        begin([task for _, task in batch])
     results: list[tuple[int, Any]] = []
     sent = time.monotonic()
     for index, task in batch:
-        if running is not None:
-            running[:INDEX_SIZE] = index.to_bytes(INDEX_SIZE, "little")
-        try:
-            results.append((index, handler(task)))
-        finally:
-            set_alarm(0)
-            set_alarm(0, processor=True)
-        if running is None or time.monotonic() - sent > _MAX_WAIT:
-            write_frame(write_fd, results)
+        running[:] = index.to_bytes(INDEX_SIZE, "little")
+        results.append((index, handler(task)))
+        if time.monotonic() - sent > _MAX_WAIT:
+            _send(write_fd, results)
             results = []
             sent = time.monotonic()
+    _send(write_fd, results)
+    running[:] = IDLE
+
+
+def _send(write_fd: int, results: list[tuple[int, Any]]) -> None:
+    """Write results to the pipe; no alarm goes off while that waits for the parent."""
+    set_alarm(0)
+    set_alarm(0, processor=True)
     if results:
         write_frame(write_fd, results)
 
 
 def main() -> None:
-    """Entry point of a worker started as a program; the first message is (module, config)."""
+    """Entry point of a worker started as a program.
+
+    The first message is (module, config, descriptor of the file with the running task's index).
+    """
     head = b""
     while len(head) < _HEADER_SIZE:
         head += os.read(0, _HEADER_SIZE - len(head))
@@ -170,11 +181,13 @@ def main() -> None:
     body = b""
     while len(body) < size:
         body += os.read(0, size - len(body))
-    module, config = marshal.loads(body)
+    module, config, shared_fd = marshal.loads(body)
+    running = mmap.mmap(shared_fd, INDEX_SIZE)
+    os.close(shared_fd)
     write_fd = os.dup(1)
     os.dup2(2, 1)  # whatever prints must not end up in the pipe
     try:
-        serve(0, write_fd, module, config)
+        serve(0, write_fd, module, config, running)
     except BrokenPipeError:
         sys.exit(0)
 

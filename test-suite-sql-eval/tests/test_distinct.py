@@ -1,12 +1,16 @@
-"""The official rule on DISTINCT rejects right rewrites; --extra says where."""
+"""The official rule on DISTINCT rejects right rewrites; a note says where."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from test_suite_sql_eval import pool
 from test_suite_sql_eval.api import Settings, evaluate
 from test_suite_sql_eval.cli import main
+from test_suite_sql_eval.judge import ExecutionJudge
 
 DISTINCT = "SELECT DISTINCT country FROM singer"
 COUNT = "SELECT count(DISTINCT country) FROM singer"
@@ -65,3 +69,38 @@ def test_the_report_names_them(
     assert "question 2: wrong, but not with --keep_distinct\n" in printed
     assert "question 3: right, but not with --keep_distinct\n" in printed
     assert printed.count("--keep_distinct") == 2
+
+
+def test_a_note_names_them_without_further_flags(
+    tmp_path: Path, db_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gold.txt").write_text(f"SELECT 1\tmusic\n{DISTINCT}\tmusic\n{DISTINCT}\tmusic\n")
+    (tmp_path / "pred.txt").write_text(f"SELECT 1\n{REWRITES[0][1]}\n{DISTINCT.lower()};\n")
+    flags = [f"--gold={tmp_path}/gold.txt", f"--pred={tmp_path}/pred.txt", f"--db={db_dir}"]
+    assert main(flags) == 0
+    assert (
+        "note: 1 verdicts would be others with --keep_distinct, of the questions 2;"
+        in capsys.readouterr().err
+    )
+    assert main([*flags, "--keep_distinct"]) == 0
+    assert "note:" not in capsys.readouterr().err
+
+
+def test_what_only_distinct_brings_down_costs_no_verdict(
+    db_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = ExecutionJudge.judge
+
+    def fragile(self: ExecutionJudge, *arguments: Any) -> Any:
+        *_, keep_distinct = arguments
+        if keep_distinct:
+            os.abort()
+        return judge(self, *arguments)
+
+    monkeypatch.setattr(pool, "_may_fork", lambda: True)  # so that the workers have it, too
+    monkeypatch.setattr(ExecutionJudge, "judge", fragile)
+    golds = [("SELECT 1 FROM singer", "music")]
+    report = evaluate(golds, ["SELECT DISTINCT 1 FROM singer"], db_dir)
+    (verdict,) = report.verdicts
+    assert (verdict["exec"], verdict["error"], verdict["keep_distinct_ex"]) == (1, None, 0)
+    assert report.failures == {}

@@ -82,3 +82,29 @@ def test_quick_removal_of_distinct_equals_removal_by_tokens() -> None:
 def test_quick_cut_for_exact_match_equals_the_cut_by_expressions() -> None:
     for sql in _random_queries(20_000):
         assert em_lexer._cut(sql) == em_lexer._cut_any(sql), repr(sql)
+
+
+#: More of what ordinary queries hold.
+PLAIN = "'a' T1. t2.* -1 .5 1. 12abc 'it''s' -> ->> >= <> || / LIKE \"x y\""
+
+
+def test_ordinary_queries_are_cut_the_same_way_quickly() -> None:
+    """Random texts of hard pieces: what is cut quickly is cut as the long way does."""
+    chance = random.Random(1)
+    pieces = [*HARD.split(), *PLAIN.split()]
+    plain = 0
+    for _ in range(20_000):
+        sql = " ".join(chance.choices(pieces, k=chance.randint(1, 8)))
+        words = lexer.plain_words(sql)
+        if words is not None:
+            plain += 1
+            longer = [text for kind, text in lexer.first_statement(sql) if kind != lexer.SPACE]
+            assert " ".join(words).split() == " ".join(longer).split(), sql
+    assert plain > 2000
+
+
+@pytest.mark.parametrize(
+    "sql", ["a -- b", "a /* b */", "'a", "select `a`", "select é", "a; b", "GO"]
+)
+def test_other_queries_are_not_cut_quickly(sql: str) -> None:
+    assert lexer.plain_words(sql) is None
