@@ -10,6 +10,7 @@ PROFILE ?= qwen2.5-coder-0.5b
 # on several machines. With quantize: TYPES="Q4_K_M Q8_0", MODEL=any Hugging Face folder; with
 # serve-openai: MODEL=a GGUF file or folder, PORT=; with serve also ENGINE=, HOST= and
 # RETRIEVAL=a file of configs/rag/ for few-shot examples.
+# With card and push: ROW=; push takes REPO=owner/name, PUBLIC=1, YES=1, and the token from HF_TOKEN.
 # DB_URL=SQLAlchemy URL of a private database, for create-data, eval-private, serve and mcp; it goes by
 # the environment, so that a password in it is in no command line of ours.
 export SPIDER_DIR DB_URL NNODES NODE_RANK MASTER_ADDR MASTER_PORT
@@ -31,7 +32,7 @@ SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 .PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge setup-test test test-all test-elsewhere \
 	test-slow test-megatron test-pages test-services check data-report decontaminate quantize serve \
 	mcp serve-openai test-suite create-data eval-private reproduce plan publish reproduce-published \
-	results clean $(STAGES)
+	results card push clean $(STAGES)
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 22
@@ -156,6 +157,13 @@ publish: setup ## copy a finished run's record into results/ and refresh charts 
 
 results: setup ## refresh tables and charts of the pages from the records in results/
 	@$(RUN) results update
+
+card: setup ## write the model card of a tuned row (ROW=) from the run's record
+	@$(RUN) release card $(OPTIONS)
+
+push: setup ## send ROW='s model, adapter, GGUF files and card to the hub (REPO=owner/name)
+	@$(RUN) release push $(OPTIONS) $(if $(REPO),--repo $(REPO)) $(if $(PUBLIC),--public) \
+		$(if $(YES),--yes)
 
 clean: ## remove what stages wrote for this profile (models and environments stay)
 	rm -rf build/runs/$(PROFILE)

@@ -48,6 +48,8 @@ class DataConfig(StrictModel):
     ``level``. `levels` are the difficulties that the column ``level`` holds, the easiest first;
     without that column they are Spider's. `metric` is what the results table shows: ``exec`` for
     execution accuracy, ``bird_set`` for that of BIRD, ``strict`` for strict execution accuracy.
+    `license` is the hub's word for the licence of the training rows, for the cards of models that
+    learn from them; it is in no stage's config, since it changes no result.
     """
 
     train: tuple[str, ...] = Field(min_length=1)
@@ -69,6 +71,7 @@ class DataConfig(StrictModel):
     max_characters: int = Field(default=20_000, ge=100)
     parse_sql: bool = True
     seed: int = 42
+    license: str | None = Field(default=None, exclude=True)
 
     @model_validator(mode="after")
     def _columns_are_known(self) -> Self:
