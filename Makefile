@@ -29,10 +29,10 @@ DATABASE ?= data/sample/database
 SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge setup-test test test-all test-elsewhere \
+.PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge setup-docs setup-test test test-all test-elsewhere \
 	test-slow test-megatron test-pages test-services check data-report decontaminate quantize serve \
 	mcp serve-openai test-suite create-data eval-private reproduce plan publish reproduce-published \
-	results card push clean $(STAGES)
+	results docs card push clean $(STAGES)
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 22
@@ -58,8 +58,11 @@ setup-gguf: setup ## add llama.cpp to .venv for GGUF files (compiles, minutes)
 setup-bge: setup ## add FlagEmbedding to .venv for BGE embedding models and rerankers
 	@scripts/setup_extra.sh bge
 
+setup-docs: setup ## add to .venv what makes the site of the documents
+	@scripts/setup_extra.sh docs
+
 setup-test: setup ## add to .venv what the tests need besides
-	@scripts/setup_extra.sh bge test
+	@scripts/setup_extra.sh bge docs test
 
 test: setup-test ## run the tests
 	@$(PYTHON) -m pytest
@@ -157,6 +160,9 @@ publish: setup ## copy a finished run's record into results/ and refresh charts 
 
 results: setup ## refresh tables and charts of the pages from the records in results/
 	@$(RUN) results update
+
+docs: setup-docs ## the site of README.md and docs/, links checked: build/site/html
+	@$(PYTHON) scripts/build_site.py
 
 card: setup ## write the model card of a tuned row (ROW=) from the run's record
 	@$(RUN) release card $(OPTIONS)
