@@ -31,7 +31,7 @@ SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge setup-docs setup-test test test-all test-elsewhere \
 	test-slow test-megatron test-pages test-services check data-report decontaminate quantize serve \
-	mcp serve-openai test-suite create-data eval-private reproduce plan publish reproduce-published \
+	mcp serve-openai test-suite create-data eval-private reproduce plan publish reproduce-published board \
 	results docs card push clean $(STAGES)
 
 help: ## list the targets
@@ -154,6 +154,10 @@ plan: setup ## print stages, inputs, outputs and launch lines of a run; run noth
 reproduce-published: setup ## judge PREDICTIONS= of a published table on test suites made here
 	@$(RUN) results reproduce-published $(if $(PREDICTIONS),--predictions "$(PREDICTIONS)") \
 		$(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
+
+board: setup ## judge PREDICTIONS=, public prediction files of Spider dev, alike (docs/REPRODUCING.md)
+	@$(RUN) results board $(if $(PREDICTIONS),--predictions "$(PREDICTIONS)") \
+		$(if $(JOBS),--jobs $(JOBS))
 
 publish: setup ## copy a finished run's record into results/ and refresh charts and pages
 	@$(RUN) results publish $(OPTIONS)
