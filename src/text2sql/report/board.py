@@ -48,7 +48,7 @@ def measure(folder: Path, spider: Path, jobs: int, timeout: float) -> dict[str, 
 
     Returns:
         The record: per row accuracy in per cent by level without flags and with ``--plug_value``,
-        exact match, the share of answers that run; what was judged, and how.
+        exact match, the share of answers that run, wrong answers by error class; how it was made.
 
     Raises:
         UserError: no file is there, or one has not an answer for each question.
@@ -136,6 +136,7 @@ def _scores(reports: dict[str, Report]) -> dict[str, Any]:
         "with_plug_value": per_cent(reports["exec_plug_value"].scores["all"]["exec"]),
         "exact": per_cent(plain.scores["all"]["exact"]),
         "execution_success": per_cent(plain.metrics["execution_success"]),
+        "errors": plain.metrics["errors"],
     }
 
 

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from text2sql.errors import UserError
 from text2sql.files import write_text
 from text2sql.paths import repository_root
+from text2sql.report import findings
 from text2sql.report.board import board_block
 from text2sql.report.doc_blocks import inference_block, retrieval_block, training_block
 from text2sql.report.published_text import seeds_block
@@ -29,6 +30,13 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": README,
     "README.zh.md": README,
     "docs/RESULTS.md": {"results": all_results_block},
+    "docs/FINDINGS.md": {
+        "lora": findings.lora_block,
+        "examples": findings.examples_block,
+        "quantization": findings.quantization_block,
+        "training": findings.training_block,
+        "decoding": findings.decoding_block,
+    },
     "docs/REPRODUCING.md": {"results": reference_block, "board": board_block},
     "docs/inference.md": {"results": inference_block},
     "docs/retrieval.md": {"results": retrieval_block},
