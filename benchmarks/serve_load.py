@@ -30,7 +30,9 @@ from common import load as machine_load
 from common import surroundings
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / part) for part in ("tests/serve", "src", "test-suite-sql-eval")]
+sys.path[:0] = [
+    str(ROOT / part) for part in ("tests/serve", "tests/helpers", "src", "test-suite-sql-eval")
+]
 
 from tiny import make_database, make_tiny_model  # noqa: E402
 
