@@ -166,7 +166,8 @@ def board_block() -> str:
         [
             f"**{record['title']}**, {record['questions']:,} questions: execution accuracy in per"
             " cent without flags on the plain databases, beside it what the publisher says;"
-            " All with `--plug_value`; exact match.",
+            " All with `--plug_value`; exact match. Gold queries are Spider's own"
+            f" (`{SUITE_GOLD}`).",
             markdown_text(Table(header, lines)),
             "\n".join(notes),
             f"{len(record['database_set']['databases'])} databases, SHA-256"
