@@ -11,6 +11,7 @@ PROFILE ?= qwen2.5-coder-0.5b
 # on several machines. With quantize: TYPES="Q4_K_M Q8_0", MODEL=any Hugging Face folder; with
 # serve-openai: MODEL=a GGUF file or folder, PORT=; with serve also ENGINE=, HOST= and
 # RETRIEVAL=a file of configs/rag/ for few-shot examples.
+# With card and push: ROW=; push takes REPO=owner/name, PUBLIC=1, YES=1, and the token from HF_TOKEN.
 # DB_URL=SQLAlchemy URL of a private database, for create-data, eval-private, serve and mcp; it goes by
 # the environment, so that a password in it is in no command line of ours.
 export SPIDER_DIR DB_URL NNODES NODE_RANK MASTER_ADDR MASTER_PORT
@@ -30,10 +31,10 @@ DATABASE ?= data/sample/database
 SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge setup-test test test-all test-elsewhere \
+.PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge setup-docs setup-test test test-all test-elsewhere \
 	test-slow test-megatron test-pages test-services check check-golds data-report decontaminate quantize serve \
-	mcp serve-openai test-suite create-data index-values eval-private reproduce doctor download plan publish robustness reproduce-published \
-	results clean $(STAGES)
+	mcp serve-openai test-suite create-data index-values eval-private reproduce doctor download plan publish robustness reproduce-published board \
+	results docs card push clean $(STAGES)
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 22
@@ -59,8 +60,11 @@ setup-gguf: setup ## add llama.cpp to .venv for GGUF files (compiles, minutes)
 setup-bge: setup ## add FlagEmbedding to .venv for BGE embedding models and rerankers
 	@scripts/setup_extra.sh bge
 
+setup-docs: setup ## add to .venv what makes the site of the documents
+	@scripts/setup_extra.sh docs
+
 setup-test: setup ## add to .venv what the tests need besides
-	@scripts/setup_extra.sh bge test
+	@scripts/setup_extra.sh bge docs test
 
 test: setup-test ## run the tests
 	@$(PYTHON) -m pytest
@@ -169,11 +173,25 @@ reproduce-published: setup ## judge PREDICTIONS= of a published table on test su
 robustness: setup ## judge a run's models on variants of its data set (VARIANTS="spider_syn spider_dk")
 	@$(RUN) results robustness $(OPTIONS) $(foreach name,$(VARIANTS),--variant $(name))
 
+board: setup ## judge PREDICTIONS=, public prediction files of Spider dev, alike (docs/REPRODUCING.md)
+	@$(RUN) results board $(if $(PREDICTIONS),--predictions "$(PREDICTIONS)") \
+		$(if $(JOBS),--jobs $(JOBS))
+
 publish: setup ## copy a finished run's record into results/ and refresh charts and pages
 	@$(RUN) results publish $(OPTIONS)
 
 results: setup ## refresh tables and charts of the pages from the records in results/
 	@$(RUN) results update
+
+docs: setup-docs ## the site of README.md and docs/, links checked: build/site/html
+	@$(PYTHON) scripts/build_site.py
+
+card: setup ## write the model card of a tuned row (ROW=) from the run's record
+	@$(RUN) release card $(OPTIONS)
+
+push: setup ## send ROW='s model, adapter, GGUF files and card to the hub (REPO=owner/name)
+	@$(RUN) release push $(OPTIONS) $(if $(REPO),--repo $(REPO)) $(if $(PUBLIC),--public) \
+		$(if $(YES),--yes)
 
 clean: ## remove what stages wrote for this profile (models and environments stay)
 	rm -rf build/runs/$(PROFILE)

@@ -1,10 +1,10 @@
 """Load the web service: requests per second, p50 and p95, batching, memory over many requests.
 
-    python benchmarks/serve_load.py                      # a two-layer model, made on the spot
-    python benchmarks/serve_load.py --model FOLDER --requests 60 --steady 0
+    python benchmarks/serve_load.py --output serve_load.json
+    python benchmarks/serve_load.py --model FOLDER --requests 60 --steady 0 --output other.json
 
-Starts ``text2sql serve`` as a process with a small database, asks it over HTTP and prints Markdown.
-Every request is counted: answered, refused with 429, or lost.
+Starts ``text2sql serve`` as a process with a small database and asks it over HTTP. Every request is
+counted: answered, refused with 429, or lost. docs/serving.md shows the result (make results).
 """
 
 from __future__ import annotations
@@ -22,14 +22,21 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import yaml
+from common import load as machine_load
+from common import surroundings
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / part) for part in ("tests/serve", "src", "test-suite-sql-eval")]
+sys.path[:0] = [
+    str(ROOT / part) for part in ("tests/serve", "tests/helpers", "src", "test-suite-sql-eval")
+]
 
 from tiny import make_database, make_tiny_model  # noqa: E402
+
+from text2sql.files import write_json  # noqa: E402
 
 QUESTIONS = ["How many bikes are there?", "Number of shops by city?", "Prices of all bikes?"]
 CLIENTS = (1, 8, 64)
@@ -105,11 +112,12 @@ def memory_mb(pid: int) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and write down."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, help="default: a two-layer model, made on the spot")
     parser.add_argument("--requests", type=int, default=400, help="for each number of clients")
     parser.add_argument("--steady", type=int, default=5000, help="requests while memory is watched")
+    parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -118,31 +126,36 @@ def main() -> None:
         if options.model is None:
             model.mkdir()
             make_tiny_model(model)
-        print(f"{len(os.sched_getaffinity(0))} cores, model {model.name}\n")
-        print("| batch | clients | requests/s | p50 s | p95 s | outcomes |")
-        print("|------:|--------:|-----------:|------:|------:|----------|")
+        record: dict[str, Any] = {"model": model.name, "requests": options.requests, "rows": []}
+        record["load_before"] = machine_load()
         for batch_size in BATCH_SIZES:
             with serving(folder, model, batch_size) as (url, pid):
                 load(url, 8, 24)  # warm up
                 for clients in CLIENTS:
                     seconds, times, outcomes = load(url, clients, options.requests)
-                    cuts = statistics.quantiles(times, n=20)
-                    row = [batch_size, clients, f"{len(times) / seconds:.1f}"]
-                    row += [f"{statistics.median(times):.3f}", f"{cuts[18]:.3f}"]
-                    print(f"| {' | '.join(map(str, row))} | {dict(outcomes)} |", flush=True)
+                    row = {
+                        "batch": batch_size,
+                        "clients": clients,
+                        "requests_per_second": round(len(times) / seconds, 1),
+                        "p50_seconds": round(statistics.median(times), 3),
+                        "p95_seconds": round(statistics.quantiles(times, n=20)[18], 3),
+                        "outcomes": dict(outcomes),
+                    }
+                    print(row, file=sys.stderr, flush=True)
+                    record["rows"].append(row)
                 if options.steady and batch_size == BATCH_SIZES[0]:
-                    steady(url, pid, options.steady)
+                    record["steady"] = steady(url, pid, options.steady)
+        write_json(options.output, record | {"load_after": machine_load()} | surroundings())
 
 
-def steady(url: str, pid: int, requests: int) -> None:
-    """Ask from 16 clients for a long time; print memory on the way (on stderr)."""
+def steady(url: str, pid: int, requests: int) -> dict[str, Any]:
+    """Ask from 16 clients for a long time; return outcomes, and memory before and on the way."""
     total: Counter[str] = Counter()
-    seen = [memory_mb(pid)]
+    seen = [round(memory_mb(pid))]
     for _ in range(STEPS):
         total += load(url, 16, requests // STEPS)[2]
-        seen.append(memory_mb(pid))
-    shown = ", ".join(f"{value:.0f}" for value in seen)
-    print(f"steady: {dict(total)}; MiB: {shown}", file=sys.stderr, flush=True)
+        seen.append(round(memory_mb(pid)))
+    return {"requests": requests, "outcomes": dict(total), "memory_mb": seen}
 
 
 if __name__ == "__main__":

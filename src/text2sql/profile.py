@@ -28,6 +28,7 @@ class ModelConfig(StrictModel):
     the hub cannot be reached. With the `form` ``gguf`` that very file is the model: llama.cpp
     answers with it, nothing can be trained from it. `architecture` holds the keys of the model's
     ``config.json`` that decide its size, for a dry run without the model or the hub at hand.
+    `license` is the hub's word for its licence, for the card of what is tuned from it.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ModelConfig(StrictModel):
     form: Literal["hugging-face", "gguf"] = "hugging-face"
     template: Annotated[str, AfterValidator(key_check(require_template))]
     architecture: dict[str, Any] = {}
+    license: str | None = None
 
     @model_validator(mode="after")
     def _gguf_is_packaged(self) -> Self:

@@ -1,6 +1,7 @@
 """Draw how many neighbour queries a suite tells apart, by its number of variants.
 
-    python suite_curve.py --db DATABASES --gold GOLD --png curve.png [--variants 20] [--seed 0]
+    python suite_curve.py --db DATABASES --gold GOLD --png curve.png --output curve.json
+        [--variants 20] [--seed 0]
 
 Four ways to get databases are compared on the same neighbour queries, over all databases together:
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import platform
 import random
 import sqlite3
 import sys
@@ -176,6 +178,7 @@ def main() -> None:
     parser.add_argument("--db", type=Path, required=True)
     parser.add_argument("--gold", type=Path, required=True)
     parser.add_argument("--png", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="the figures, as JSON")
     parser.add_argument("--variants", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -188,7 +191,15 @@ def main() -> None:
         seconds = time.monotonic() - start
         print(f"{number}/{len(queries)} {db_id}: {seconds:.0f} s", file=sys.stderr, flush=True)
     draw(tally, arguments.png, len(queries))
-    print(json.dumps(vars(tally)))
+    record = {
+        "databases": len(queries),
+        "variants": arguments.variants,
+        "seed": arguments.seed,
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        **vars(tally),
+    }
+    arguments.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from text2sql.cli import cli
 from text2sql.errors import UserError
 from text2sql.report import pages, publish, published
 from text2sql.report.published import Inputs, estimate, reproduce
-from text2sql.report.published_text import long_block, seeds_block, short_block
+from text2sql.report.published_text import long_block, record_path, seeds_block, short_block
 
 GOLD = "SELECT name FROM singer WHERE age > 45"
 FORGIVEN = "SELECT name FROM singer WHERE age >= 45"  # right on the plain database alone
@@ -143,10 +143,10 @@ def test_pages_and_chart_come_from_the_record(
     for name, blocks in pages.PAGES.items():
         text = "".join("\n".join(pages.markers(block)) + "\n" for block in blocks)
         (checkout / name).write_text(text)
-    path = publish.publish_measured(record)
+    path = publish.publish_measured(record, record_path("model", 0))
     assert path == checkout / "results" / "published" / "model.json"
     other = record | {"suite_options": record["suite_options"] | {"seed": 1}}
-    assert publish.publish_measured(other).name == "model_seed1.json"
+    assert publish.publish_measured(other, record_path("model", 1)).name == "model_seed1.json"
     assert (checkout / "figs" / "published_model.png").is_file()
     assert short_block(record) in (checkout / "README.md").read_text()
     assert long_block(record) in (checkout / "docs" / "REPRODUCING.md").read_text()
@@ -157,7 +157,7 @@ def test_pages_and_chart_come_from_the_record(
 
 def test_a_record_of_changed_code_stays_in_build(record: dict[str, Any], build: Path) -> None:
     record["git"] = {"sha": "0123456789ab", "dirty": True}
-    path = publish.publish_measured(record)
+    path = publish.publish_measured(record, record_path("model", 0))
     assert path == build / "results" / "published" / "model.json"
 
 

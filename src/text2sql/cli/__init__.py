@@ -29,6 +29,7 @@ COMMANDS = {
     "token": ("A token for a caller of the web service.", "models"),
     "mcp": ("The same for agents: a Model Context Protocol server.", "models"),
     "serve-openai": ("A model behind an OpenAI-compatible endpoint.", "models"),
+    "release": ("A tuned model for others: its card, and sending it to the hub.", "release"),
     "results": ("Published records: update, check, publish, compare, rescore.", "results"),
 }
 

@@ -122,7 +122,7 @@ def reproduce_published(
 ) -> None:
     """Judge the prediction files of a published table on test suites made here; keep a record."""
     from text2sql.report.published import Inputs, estimate, reproduce
-    from text2sql.report.published_text import short_block
+    from text2sql.report.published_text import record_path, short_block
 
     if predictions is None:
         raise UserError("PREDICTIONS= (--predictions) names the folder of published predictions")
@@ -130,7 +130,25 @@ def reproduce_published(
     click.echo(estimate(inputs, jobs))
     record = reproduce(inputs, seed, jobs, timeout)
     click.echo(short_block(record))
-    click.echo(f"record: {shown(publish_measured(record))}")
+    path = record_path(record["reference"], seed)
+    click.echo(f"record: {shown(publish_measured(record, path))}")
+
+
+@results.command()
+@click.option("--predictions", type=PATH, help="Folder with the files of the board.")
+@click.option("--spider", type=PATH, help="Folder of Spider 1.0; default: SPIDER_DIR.")
+@click.option("--jobs", default=1, show_default=True, help="Processes that judge.")
+@click.option(
+    "--timeout", default=60.0, show_default=True, help="Processor seconds a question may take."
+)
+def board(predictions: Path | None, spider: Path | None, jobs: int, timeout: float) -> None:
+    """Judge public prediction files of Spider dev alike; keep a record."""
+    from text2sql.report.board import RECORD, measure
+
+    if predictions is None:
+        raise UserError("PREDICTIONS= (--predictions) names the folder of public predictions")
+    record = measure(predictions, spider or spider_folder(), jobs, timeout)
+    click.echo(f"record: {shown(publish_measured(record, RECORD))}")
 
 
 @results.command()

@@ -69,6 +69,8 @@ class DataConfig(StrictModel):
     questions: nothing is trained on it then. `gold_errors` says what the evaluation does where a
     gold query does not run: ``stop``, or count the question as ``wrong``. `values` is how many
     values of the database, found by what the question says, prompts show beside the types.
+    `license` is the hub's word for the licence of the training rows, for the cards of models that
+    learn from them; it is in no stage's config, since it changes no result.
     """
 
     train: tuple[str, ...] = Field(min_length=1)
@@ -93,6 +95,7 @@ class DataConfig(StrictModel):
     max_characters: int = Field(default=20_000, ge=100)
     parse_sql: bool = True
     seed: int = 42
+    license: str | None = Field(default=None, exclude=True)
 
     @model_validator(mode="after")
     def _columns_are_known(self) -> Self:

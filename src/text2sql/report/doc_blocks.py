@@ -17,7 +17,7 @@ def inference_block() -> str:
     """Return all published measurements of inference as Markdown."""
     return _block(
         ("results/quantization/*.json", render),
-        ("benchmarks/decoding.json", decoding_text),
+        ("benchmarks/decoding*.json", decoding_text),
         ("benchmarks/vllm_batching.json", batching_text),
     )
 

@@ -8,6 +8,8 @@ from itertools import zip_longest
 from text2sql.errors import UserError
 from text2sql.files import write_text
 from text2sql.paths import repository_root
+from text2sql.report import data_blocks, findings
+from text2sql.report.board import board_block
 from text2sql.report.doc_blocks import inference_block, retrieval_block, training_block
 from text2sql.report.published_text import seeds_block
 from text2sql.report.result_blocks import (
@@ -28,10 +30,24 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": README,
     "README.zh.md": README,
     "docs/RESULTS.md": {"results": all_results_block},
-    "docs/REPRODUCING.md": {"results": reference_block},
+    "docs/FINDINGS.md": {
+        "lora": findings.lora_block,
+        "examples": findings.examples_block,
+        "quantization": findings.quantization_block,
+        "training": findings.training_block,
+        "decoding": findings.decoding_block,
+    },
+    "docs/REPRODUCING.md": {"results": reference_block, "board": board_block},
     "docs/inference.md": {"results": inference_block},
     "docs/retrieval.md": {"results": retrieval_block},
-    "docs/test-suites.md": {"published": seeds_block},
+    "docs/data.md": {"pruning": data_blocks.pruning_block, "rate": data_blocks.preparing_block},
+    "docs/own-data.md": {"pairs": data_blocks.pairs_block, "reuse": data_blocks.reuse_block},
+    "docs/serving.md": {"load": data_blocks.load_block},
+    "docs/test-suites.md": {
+        "published": seeds_block,
+        "forgiven": data_blocks.forgiven_block,
+        "curve": data_blocks.curve_block,
+    },
     "docs/training.md": {"results": training_block},
 }
 

@@ -15,7 +15,6 @@ from text2sql.report.pages import update_pages
 from text2sql.report.published_text import (
     chart_path,
     published_records,
-    record_path,
     table_rows,
 )
 from text2sql.report.record import append_to_ledger, commits
@@ -64,14 +63,17 @@ def _complete(record: dict[str, Any], run_folder: Path) -> None:
     append_to_ledger(repository_root() / RESULTS, record)
 
 
-def publish_measured(record: dict[str, Any]) -> Path:
-    """Keep the record of reproduced published scores and bring charts and pages up to date.
+def publish_measured(record: dict[str, Any], name: str) -> Path:
+    """Keep the record of what was measured of others' answers; bring charts and pages up to date.
+
+    Args:
+        record: the record.
+        name: its path from the checkout's top.
 
     Returns:
         Its file: below results/, or below build/ when it was made with changes that are not
         committed, so that nobody could repeat it.
     """
-    name = record_path(record["reference"], record["suite_options"]["seed"])
     if record["git"]["dirty"]:
         path = build_root() / name
         write_json(path, record)

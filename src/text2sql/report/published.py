@@ -131,7 +131,7 @@ def reproduce(inputs: Inputs, seed: int, jobs: int, timeout: float) -> dict[str,
     known, rows = read_json(inputs.reference), inputs.check()
     options = Options(seed=seed)
     suites = build_root() / "test-suites" / f"spider-dev_seed{seed}"
-    with _bar("test suites", "database") as tell:
+    with progress_bar("test suites", "database") as tell:
         _make_suites(inputs, suites, options, jobs, tell)
     places = {"plain": inputs.spider / "database", "suites": suites}
     settings = Settings(plug_value=True, timeout=timeout, jobs=jobs)
@@ -178,7 +178,7 @@ def _judge(
     journals.mkdir(parents=True, exist_ok=True)
     reports = {}
     for place, databases in places.items():
-        with _bar(f"{row}, {place}", "question") as tell:
+        with progress_bar(f"{row}, {place}", "question") as tell:
             reports[place] = judge(
                 inputs.gold,
                 inputs.file(row),
@@ -207,7 +207,7 @@ def _make_suites(
 
 
 @contextmanager
-def _bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
+def progress_bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
     """Give a function of (done, total, ...) that moves a bar on stderr."""
     with tqdm(desc=what, unit=unit, file=sys.stderr, mininterval=1.0) as bar:
 

@@ -1,0 +1,204 @@
+"""Measurements of data, suites, own databases and the service, rendered from their records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from text2sql.files import read_json
+from text2sql.paths import repository_root
+from text2sql.report.formats import Table, markdown_text
+from text2sql.report.published_text import published_records
+
+CURVE = "test-suite-sql-eval/benchmarks/suite_curve.json"
+MISSING = "Not measured: there is no record."
+# Rows whose answers are counted where a suite rejects what the plain databases forgive.
+FORGIVEN_ROWS = ("baseline", "full", "lora_r128")
+
+
+def pruning_block() -> str:
+    """Return how often pruning loses a column of the gold query, by budget."""
+    record = _read("benchmarks/data_pruning.json")
+    if record is None:
+        return MISSING
+    rows = [
+        [
+            str(row["budget"]),
+            f"{row['pruned']:,}",
+            f"{row['lost']:,}",
+            f"{100 * row['lost'] / record['questions']:.1f} %",
+        ]
+        for row in record["budgets"]
+    ]
+    header = ["budget", "questions pruned", "lost a gold column", "share of all"]
+    return _with_record(
+        f"{record['questions']:,} questions of {record['dataset']}, style `{record['style']}`,"
+        f" {record['samples']} examples a column:\n\n{markdown_text(Table(header, rows))}",
+        "benchmarks/data_pruning.json",
+    )
+
+
+def preparing_block() -> str:
+    """Return the rate and memory of the data stage beside those of reading the file alone."""
+    record = _read("benchmarks/data_prepare.json")
+    if record is None:
+        return MISSING
+    steps = {
+        "`prepare`: read, check, parse SQL, decontaminate, render, write": record["prepare"],
+        "`json.load` of the same file alone": record["json_load"],
+    }
+    rows = [
+        [name, f"{step['rows_per_second']:,} rows/s", f"{step['peak_mib']:,} MiB"]
+        for name, step in steps.items()
+    ]
+    return _with_record(
+        f"{record['rows']:,} rows, {record['cores']} cores of {record['processor']}, load"
+        f" {record['load_before'][0]:.0f} before and {record['load_after'][0]:.0f} after, Python"
+        f" {record['python']}. Memory is the sum of the kernel's peak for each process, in which"
+        " pages that processes share count more than once:\n\n"
+        f"{markdown_text(Table(['', 'rate', 'peak memory'], rows))}",
+        "benchmarks/data_prepare.json",
+    )
+
+
+def pairs_block() -> str:
+    """Return what the offline generator makes of Spider's databases."""
+    record = _read("benchmarks/create_data.json")
+    if record is None:
+        return MISSING
+    hardness, languages = record["hardness"], record["languages"]
+    none = record["databases_without_pairs"]
+    rows = [
+        ["pairs", f"{record['pairs']:,} of {record['pairs_wanted']:,}"],
+        ["databases without a pair", f"{len(none)} of {record['databases']}"],
+        [
+            "drafts that pass syntax and schema",
+            f"{record['drafts_that_pass_syntax_and_schema_%']} %",
+        ],
+        ["of those, drafts that execute", f"{record['drafts_that_execute_%']} %"],
+        [
+            "of those, drafts that return more than NULL or zero",
+            f"{record['executed_that_return_more_than_null_or_zero_%']} %",
+        ],
+        ["pairs kept that execute and return rows", f"{record['pairs_that_return_rows_%']} %"],
+        ["distinct skeletons (names and values masked)", f"{record['distinct_skeletons']:,}"],
+        *([level, f"{hardness[level]:,}"] for level in ("easy", "medium", "hard", "extra")),
+        ["English, Chinese", f"{languages['en']:,}, {languages['zh']:,}"],
+        ["pairs a second", f"{record['pairs_per_second']:.0f}"],
+    ]
+    return _with_record(
+        f"{markdown_text(Table(['Of Spider', ''], rows))}\n\nDatabases without a pair are empty in"
+        f" the release: {', '.join(none)}.",
+        "benchmarks/create_data.json",
+    )
+
+
+def reuse_block() -> str:
+    """Return queries a second with and without a new connection for each."""
+    record = _read("benchmarks/connection_reuse.json")
+    if record is None:
+        return MISSING
+    rows = [
+        [
+            row["database"],
+            f"{row['per_second_reused']:,.0f}",
+            f"{row['per_second_new_connection']:,.1f}",
+            f"{row['ratio']:,.0f}",
+        ]
+        for row in record["databases"]
+    ]
+    header = ["database", "queries/s reused", "queries/s new connection each", "times as fast"]
+    return _with_record(
+        f"{_around(record)}:\n\n{markdown_text(Table(header, rows))}",
+        "benchmarks/connection_reuse.json",
+    )
+
+
+def load_block() -> str:
+    """Return requests a second and waiting times of the web service."""
+    record = _read("benchmarks/serve_load.json")
+    if record is None:
+        return MISSING
+    rows = [
+        [
+            str(row["batch"]),
+            str(row["clients"]),
+            f"{row['requests_per_second']:.1f}",
+            f"{row['p50_seconds']:.3f}",
+            f"{row['p95_seconds']:.3f}",
+            str(record["requests"] - row["outcomes"].get("200", 0)),
+        ]
+        for row in record["rows"]
+    ]
+    header = ["batch", "clients", "requests/s", "p50 s", "p95 s", "not answered"]
+    text = (
+        f"{record['requests']:,} requests each, {_around(record)}:\n\n"
+        f"{markdown_text(Table(header, rows))}"
+    )
+    if "steady" in record:
+        steady = record["steady"]
+        memory = ", ".join(f"{value}" for value in steady["memory_mb"])
+        lost = steady["requests"] - steady["outcomes"].get("200", 0)
+        text += (
+            f"\n\nOver {steady['requests']:,} more requests {lost} stayed without an answer; memory"
+            f" in MiB on the way: {memory}."
+        )
+    return _with_record(text, "benchmarks/serve_load.json")
+
+
+def curve_block() -> str:
+    """Return how many neighbour queries suites of each kind tell apart."""
+    record = _read(CURVE)
+    if record is None:
+        return MISSING
+    average = record["chosen_variants"] / record["databases"]
+    rows = [
+        [name, f"{100 * told[-1] / record['neighbours']:.1f} %"]
+        for name, told in record["told"].items()
+    ]
+    return _with_record(
+        f"{record['neighbours']:,} neighbours of {record['golds']:,} gold queries on"
+        f" {record['databases']} databases, at most {record['variants']} variants each; the"
+        f" distiller chose {average:.1f} on average:\n\n"
+        f"{markdown_text(Table(['databases', 'told apart'], rows))}\n\n"
+        f"{record['failing']} gold queries fail on a chosen variant, {record['without_rows']} have"
+        f" no row on any. Seed {record['seed']}, SQLite {record['sqlite']}, Python"
+        f" {record['python']}.",
+        CURVE,
+    )
+
+
+def forgiven_block() -> str:
+    """Return how many published answers are right on the plain databases alone."""
+    lines = []
+    for record in published_records(seed=0):
+        rows = [row for row in record["rows"] if row["name"] in FORGIVEN_ROWS]
+        counts = {row["label"]: _forgiven(row) for row in rows}
+        each = ", ".join(f"{label} {count}" for label, count in counts.items())
+        lines.append(
+            f"{record['title']}: the plain databases forgive {sum(counts.values())} answers that"
+            f" the suites of seed 0 reject ({each})."
+        )
+    return "\n\n".join(lines) or MISSING
+
+
+def _forgiven(row: dict[str, Any]) -> int:
+    pairs = zip(row["outcomes"], row["plain"]["outcomes"], strict=True)
+    return sum(pair == ("0", "1") for pair in pairs)
+
+
+def _around(record: dict[str, Any]) -> str:
+    """Machine, its load and commit of a measurement."""
+    machine = record["hardware"]
+    return (
+        f"{machine['cores']} cores of {machine['cpu']}, load {record['load_before'][0]:.0f} before"
+        f" and {record['load_after'][0]:.0f} after, commit {record['git']['sha'][:10]}"
+    )
+
+
+def _read(name: str) -> dict[str, Any] | None:
+    path = repository_root() / name
+    return read_json(path) if path.is_file() else None
+
+
+def _with_record(text: str, name: str) -> str:
+    return f"{text}\n\nRecord: [{name}](../{name})"

@@ -1,0 +1,81 @@
+"""Tables of data, suites, own databases and the service come from records, or say there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from text2sql.files import write_json
+from text2sql.report import data_blocks
+
+AROUND: dict[str, Any] = {
+    "hardware": {"cores": 2, "cpu": "a CPU"},
+    "git": {"sha": "0123456789abcdef", "dirty": False},
+    "load_before": [1.2, 0.0, 0.0],
+    "load_after": [2.6, 0.0, 0.0],
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "configs").mkdir()
+    monkeypatch.setenv("TEXT2SQL_ROOT", str(tmp_path))
+    return tmp_path
+
+
+def plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_without_records_they_say_so(root: Path) -> None:
+    for block in (
+        data_blocks.pruning_block,
+        data_blocks.preparing_block,
+        data_blocks.pairs_block,
+        data_blocks.reuse_block,
+        data_blocks.load_block,
+        data_blocks.curve_block,
+        data_blocks.forgiven_block,
+    ):
+        assert block() == "Not measured: there is no record."
+
+
+def test_the_service_is_shown_with_what_it_did_not_answer(root: Path) -> None:
+    row = {"batch": 16, "clients": 8, "requests_per_second": 9.96, "p50_seconds": 0.5}
+    row |= {"p95_seconds": 1.25, "outcomes": {"200": 97, "429": 3}}
+    steady = {"requests": 1000, "outcomes": {"200": 999}, "memory_mb": [700, 710]}
+    record = {"requests": 100, "rows": [row], "steady": steady} | AROUND
+    write_json(root / "benchmarks" / "serve_load.json", record)
+    text = plain(data_blocks.load_block())
+    assert "| 16 | 8 | 10.0 | 0.500 | 1.250 | 3 |" in text
+    assert "Over 1,000 more requests 1 stayed without an answer" in text and "700, 710" in text
+    assert "2 cores of a CPU, load 1 before and 3 after, commit 0123456789" in text
+
+
+def test_connections_are_compared(root: Path) -> None:
+    row = {"database": "duckdb", "per_second_reused": 1234.5, "per_second_new_connection": 5.5}
+    record = {"databases": [row | {"ratio": 224.5}]} | AROUND
+    write_json(root / "benchmarks" / "connection_reuse.json", record)
+    assert "| duckdb | 1,234 | 5.5 | 224 |" in plain(data_blocks.reuse_block())
+
+
+def test_pruning_and_suites_give_shares(root: Path) -> None:
+    budget = {"budget": 128, "pruned": 40, "lost": 5}
+    record = {"questions": 50, "dataset": "d", "style": "ddl", "samples": 3, "budgets": [budget]}
+    write_json(root / "benchmarks" / "data_pruning.json", record)
+    assert "| 128 | 40 | 5 | 10.0 % |" in plain(data_blocks.pruning_block())
+    curve = {"neighbours": 200, "golds": 9, "databases": 2, "variants": 20, "chosen_variants": 7}
+    curve |= {"failing": 0, "without_rows": 1, "seed": 0, "sqlite": "3", "python": "3.11"}
+    write_json(root / data_blocks.CURVE, curve | {"told": {"plain database": [100, 150]}})
+    text = plain(data_blocks.curve_block())
+    assert "| plain database | 75.0 % |" in text and "chose 3.5 on average" in text
+
+
+def test_answers_that_only_the_plain_databases_forgive_are_counted(root: Path) -> None:
+    row = {"name": "full", "label": "Full", "outcomes": "0101", "plain": {"outcomes": "1101"}}
+    other = row | {"name": "rag_embedding"}
+    record = {"title": "A model", "suite_options": {"seed": 0}, "rows": [row, other]}
+    write_json(root / "results" / "published" / "m.json", record)
+    assert "forgive 1 answers" in data_blocks.forgiven_block()
