@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from text2sql import hardware
-from text2sql.data.config import DataConfig, spider_hint
+from text2sql.data.config import DataConfig, source_hint
 from text2sql.errors import UserError
 from text2sql.files import GIB
 from text2sql.models.hub import cached_on_disk, hub_config
@@ -30,12 +30,15 @@ PYTHON_BYTES = 3 * GIB  # a process with torch and the frameworks loaded
 
 def check_sources(data: DataConfig) -> Facts:
     """Whether the files of a data set are there."""
-    paths = [*data.source_files(), *([] if data.database_form == "sql" else [data.databases()])]
+    paths = [
+        *data.source_files(),
+        *([] if data.database_form == "sql" else data.database_folders()),
+    ]
     missing = [path for path in paths if not path.exists()]
     if not missing:
         return "data set", f"{len(paths)} files and folders", ""
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-    fix = "make download" + (spider_hint(missing[0]) or ", or correct the data set's config")
+    fix = "make download" + (source_hint(missing[0]) or ", or correct the data set's config")
     return "data set", f"{missing[0]}: not found{more}", fix
 
 
