@@ -57,4 +57,4 @@ def test_the_commands_work(name: str, tmp_path: Path, tiny_llama: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for text in PRINTED[name]:
-        assert re.search(text, done.stdout), done.stdout + done.stderr
+        assert re.search(text, done.stdout + done.stderr), done.stdout + done.stderr
