@@ -71,6 +71,18 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def talker(tmp_path: Path) -> Any:
+    """An engine whose tiny model also answers a question that goes on from another."""
+    folder = tmp_path / "talker"
+    folder.mkdir()
+    make_tiny_model(folder, talks=True)
+    infer = InferConfig(
+        engine="transformers", dtype="float32", max_new_tokens=48, max_model_len=512
+    )
+    return load_engine(folder, infer, TEMPLATE.stop_words, "cpu")
+
+
+@pytest.fixture
 def start(tiny_model: Path, tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Return what starts a server in a thread of this process; all are stopped at the end."""
     running: list[tuple[Server, threading.Thread]] = []

@@ -52,8 +52,10 @@ def test_a_conversation_goes_on_from_its_prompt() -> None:
     assert add_examples(told, turns, "plain")[1:] == told[1:]
 
 
-def test_a_follow_up_is_answered_from_what_was_asked(start: Start, database: Path) -> None:
-    server = start(database)
+def test_a_follow_up_is_answered_from_what_was_asked(
+    start: Start, database: Path, talker: Any
+) -> None:
+    server = start(database, engine=talker)
     alone = server.ask(FOLLOW_UP[0]).json()
     answer = server.ask(FOLLOW_UP[0], history=HISTORY, execute=True).json()
     assert answer["sql"] == FOLLOW_UP[1] != alone["sql"]

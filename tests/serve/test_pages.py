@@ -143,8 +143,10 @@ def test_an_answer_is_in_the_history_before_its_rows_come(
     assert page.locator("#history button").all_text_contents() == ["Never end."]
 
 
-def test_a_question_goes_on_from_the_one_before(start: Start, database: Path, page: Any) -> None:
-    page.goto(start(database).url)
+def test_a_question_goes_on_from_the_one_before(
+    start: Start, database: Path, page: Any, talker: Any
+) -> None:
+    page.goto(start(database, engine=talker).url)
     page.wait_for_selector("#diagram svg")
     ask(page, EARLIER.question)
     page.locator("#follow").focus()

@@ -48,7 +48,6 @@ REPAIRED = {"Which colours?": ("no such column: colour", "SELECT DISTINCT model 
 # What it says to a question that goes on from an earlier one.
 EARLIER = Example("How many bikes are there?", ANSWERS["How many bikes are there?"])
 FOLLOW_UP = ("Only those over 10?", "SELECT count(*) FROM bike WHERE price > 10")
-SURE = 0.98  # of each token of an answer
 TEMPLATE, PRESET, STYLE = load_template("chatml"), "short", "ddl"
 
 
@@ -60,8 +59,8 @@ def make_database(path: Path) -> Path:
     return path
 
 
-def make_tiny_model(folder: Path) -> None:
-    """Train a two-layer Llama on ANSWERS and write it into a folder."""
+def make_tiny_model(folder: Path, talks: bool = False) -> None:
+    """Train a two-layer Llama on ANSWERS, and on FOLLOW_UP if it talks; write it into a folder."""
     path = make_database(folder / "shops.sqlite")
     schema = render_schema(read_schema(path), STYLE)
     path.unlink()
@@ -69,8 +68,9 @@ def make_tiny_model(folder: Path) -> None:
         (render_text(render_messages(question, schema, PRESET), TEMPLATE), answer + "<|im_end|>")
         for question, answer in ANSWERS.items()
     ] + [_repair(question, schema) for question in REPAIRED]
-    asked = add_history(render_messages(FOLLOW_UP[0], schema, PRESET), [EARLIER])
-    texts.append((render_text(asked, TEMPLATE), FOLLOW_UP[1] + "<|im_end|>"))
+    if talks:
+        asked = add_history(render_messages(FOLLOW_UP[0], schema, PRESET), [EARLIER])
+        texts.append((render_text(asked, TEMPLATE), FOLLOW_UP[1] + "<|im_end|>"))
     tokenizer = make_tokenizer(
         [prompt + answer for prompt, answer in texts],
         700,
@@ -114,14 +114,11 @@ def _learn(model: Any, tokenizer: Any, texts: list[tuple[str, str]]) -> None:
         labels.append([-100] * len(prompt) + answer + [-100] * gap)
     inputs, targets = torch.tensor(rows), torch.tensor(labels)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    answered = targets[:, 1:] != -100
-    for _ in range(1500):
-        output = model(input_ids=inputs, labels=targets)
-        # Of every token, not on the average: one in doubt is another in bfloat16 or in a batch.
-        shares = output.logits[:, :-1].softmax(-1).gather(2, inputs[:, 1:, None])[..., 0]
-        if shares[answered].min().item() > SURE:
-            return
+    for _ in range(300):
+        loss = model(input_ids=inputs, labels=targets).loss
         optimizer.zero_grad()
-        output.loss.backward()
+        loss.backward()
         optimizer.step()
-    raise AssertionError(f"the tiny model did not learn its answers: loss {output.loss.item():.3f}")
+        if loss.item() < 0.01:
+            return
+    raise AssertionError(f"the tiny model did not learn its answers: loss {loss.item():.3f}")
