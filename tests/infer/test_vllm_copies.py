@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -126,6 +127,7 @@ def test_what_a_copy_cannot_load_is_told(cards: Any) -> None:
     cards(2)
     with pytest.raises(UserError, match="the model is broken"):
         VllmCopies(2, Path("broken"), settings(), [], engine=TOY)
+    assert not multiprocessing.active_children()
 
 
 def test_keys_of_gpus_leave_other_records_as_they_were() -> None:

@@ -95,8 +95,12 @@ class VllmCopies(TokenizerEngine):
             process.start()
             self._questions.append(asked)
             self._processes.append(process)
-        for _ in range(count):  # each says when its model is loaded
-            self._next()
+        try:
+            for _ in range(count):  # each says when its model is loaded
+                self._next()
+        except UserError:
+            self.close()
+            raise
 
     def generate(self, prompts: Sequence[Prompt]) -> Iterator[Completion]:
         """Yield completions as any copy finishes them.
@@ -129,7 +133,9 @@ class VllmCopies(TokenizerEngine):
             process.join(STOP_SECONDS)
             if process.is_alive():
                 process.kill()
+                process.join()
         self._questions, self._processes = [], []
+        atexit.unregister(self.close)
 
     def _next(self) -> Completion | None:
         """Return the next completion, or None where a copy says that it is ready for more."""
