@@ -128,6 +128,10 @@ class DataConfig(StrictModel):
             paths += self.database_folders()
         return paths
 
+    def needed_paths(self) -> list[Path]:
+        """Return all files and folders that must be there: sources and databases."""
+        return list(dict.fromkeys([*self.source_files(), *self.database_folders()]))
+
     def database_folders(self) -> list[Path]:
         """Return the folders that the config names as those of its databases."""
         names = (self.database,) if isinstance(self.database, str) else self.database

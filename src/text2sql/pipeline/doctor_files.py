@@ -30,10 +30,7 @@ PYTHON_BYTES = 3 * GIB  # a process with torch and the frameworks loaded
 
 def check_sources(data: DataConfig) -> Facts:
     """Whether the files of a data set are there."""
-    paths = [
-        *data.source_files(),
-        *([] if data.database_form == "sql" else data.database_folders()),
-    ]
+    paths = data.needed_paths()
     missing = [path for path in paths if not path.exists()]
     if not missing:
         return "data set", f"{len(paths)} files and folders", ""

@@ -85,12 +85,8 @@ def missing_downloads(graph: Graph, options: dict[str, Any]) -> Iterator[Downloa
 
 
 def _data(graph: Graph) -> Iterator[Download]:
-    config = data_config(graph.run)
-    paths = config.source_files()
-    if config.database_form != "sql":
-        paths.append(config.databases())
     named = set()
-    for path in (path for path in paths if not path.exists()):
+    for path in (path for path in data_config(graph.run).needed_paths() if not path.exists()):
         name = next((name for name in SOURCES if path == downloads() / SOURCES[name].file), None)
         if name is None and path.is_relative_to(spider_folder()):
             name = "spider"
