@@ -105,10 +105,15 @@ def append_text(path: str | Path, text: str) -> None:
     """Add to the end of a file, which only its owner may read where it is made.
 
     It is one write, so that what several processes add does not mix.
+
+    Raises:
+        OSError: it cannot be written, or not all of it.
     """
+    data = text.encode()
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(descriptor, text.encode())
+        if os.write(descriptor, data) < len(data):  # what is missing would be a line of its own
+            raise OSError(errno.ENOSPC, "the disk is full")
     finally:
         os.close(descriptor)
 

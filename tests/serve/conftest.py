@@ -70,11 +70,10 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def talker(tmp_path: Path) -> Any:
+@pytest.fixture(scope="session")
+def talker(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """An engine whose tiny model also answers a question that goes on from another."""
-    folder = tmp_path / "talker"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("talker")
     make_tiny_model(folder, talks=True)
     infer = InferConfig(
         engine="transformers", dtype="float32", max_new_tokens=48, max_model_len=512

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-from text2sql.errors import UserError
-from text2sql.files import append_text, json_line
 from text2sql.serve.access import Asker
+from text2sql.serve.line_file import LineFile
 from text2sql.serve.messages import Accepted, Refusal
-
-log = logging.getLogger("text2sql.serve")
 
 
 class AcceptedPairs:
@@ -26,21 +20,15 @@ class AcceptedPairs:
     """
 
     def __init__(self, path: str | None) -> None:
-        self._path = Path(path) if path else None
-        if self._path:
-            try:
-                append_text(self._path, "")
-            except OSError as error:
-                reason = f"accepted: {path} cannot be written: {error.strerror}"
-                raise UserError(reason) from None
+        self._file = LineFile("accepted", path) if path else None
 
     def allows(self, asker: Asker) -> bool:
         """Whether someone may add pairs."""
-        return self._path is not None and asker.rights.accept
+        return self._file is not None and asker.rights.accept
 
     def require(self, asker: Asker) -> None:
         """Raise Refusal unless someone may add pairs."""
-        if self._path is None:
+        if self._file is None:
             message = "no file of accepted pairs is configured (key accepted)"
             raise Refusal(404, "not_found", message)
         if not asker.rights.accept:
@@ -52,15 +40,7 @@ class AcceptedPairs:
         Raises:
             Refusal: it cannot be written.
         """
-        assert self._path is not None
-        line: dict[str, Any] = {
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "caller": asker.name,
-            "db_id": db_id,
-            **given.model_dump(),
-        }
-        try:
-            append_text(self._path, json_line(line))
-        except OSError:
-            log.exception("the file of accepted pairs cannot be written")
-            raise Refusal(503, "accepted", "the pair cannot be kept; see the log", 5) from None
+        assert self._file is not None
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        origin = {"time": when, "caller": asker.name, "db_id": db_id}
+        self._file.add(origin | given.model_dump())

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from text2sql.errors import UserError
-from text2sql.files import append_text
 from text2sql.serve.access import Asker
+from text2sql.serve.line_file import LineFile
 from text2sql.serve.messages import Refusal
-
-log = logging.getLogger("text2sql.serve")
 
 
 class AuditLog:
@@ -30,11 +24,7 @@ class AuditLog:
     """
 
     def __init__(self, path: str | None) -> None:
-        self._path = Path(path) if path else None
-        try:
-            self._append("")
-        except OSError as error:
-            raise UserError(f"audit: {path} cannot be written: {error.strerror}") from None
+        self._file = LineFile("audit", path) if path else None
 
     @contextmanager
     def entry(self, asker: Asker, action: str, **fields: Any) -> Iterator[dict[str, Any]]:
@@ -42,7 +32,7 @@ class AuditLog:
 
         Args:
             asker: who asks.
-            action: ``ask`` or ``run``.
+            action: ``ask``, ``run`` or ``accept``.
             fields: what is known of it.
 
         Raises:
@@ -69,16 +59,5 @@ class AuditLog:
             raise
         finally:
             seconds = round(time.monotonic() - started, 4)
-            self._write(entry | {"outcome": outcome, "seconds": seconds})
-
-    def _write(self, entry: dict[str, Any]) -> None:
-        try:
-            self._append(json.dumps(entry, ensure_ascii=True) + "\n")
-        except OSError:
-            log.exception("the audit log cannot be written")
-            message = "the audit log cannot be written, so nothing is answered"
-            raise Refusal(503, "audit", message, 5) from None
-
-    def _append(self, line: str) -> None:
-        if self._path:
-            append_text(self._path, line)
+            if self._file:
+                self._file.add(entry | {"outcome": outcome, "seconds": seconds})
