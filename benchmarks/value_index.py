@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlglot
+from common import load, surroundings
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
@@ -128,7 +129,9 @@ def share(dataset: str, values: int) -> dict[str, Any]:
         "without": SchemaTexts(config),
         "with": ValueTexts(config.model_copy(update={"values": values})),
     }
-    counts = {"questions": 0} | {f"{name}{of}": 0 for of in ("", "_any_case") for name in texts}
+    counts: dict[str, Any] = {"questions": 0} | {
+        f"{name}{of}": 0 for of in ("", "_any_case") for name in texts
+    }
     for row in evaluation_rows(config):
         needed = [text.strip("%") for text in literals(row.sql)]
         needed = [text for text in needed if text not in row.question]
@@ -142,7 +145,7 @@ def share(dataset: str, values: int) -> dict[str, Any]:
             folded = shown.casefold()
             in_any_case = all(f"'{text.casefold()}'" in folded for text in needed)
             counts[f"{name}_any_case"] += in_any_case
-    return counts
+    return counts | {"dataset": dataset, "values": values, "samples": config.samples}
 
 
 def main() -> None:
@@ -155,12 +158,14 @@ def main() -> None:
     parser.add_argument("--values", type=int, default=8)
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
+    before = load()
     if args.what == "cost":
         if args.folder is None:
             parser.error("cost needs --folder")
         figures = cost(args.folder, args.gigabytes)
     else:
         figures = share(args.dataset, args.values)
+    figures |= surroundings() | {"load_before": before, "load_after": load()}
     print(json.dumps(figures, indent=1))
     if args.output:
         write_json(args.output, figures)

@@ -37,6 +37,9 @@ def test_without_records_they_say_so(root: Path) -> None:
         data_blocks.reuse_block,
         data_blocks.load_block,
         data_blocks.curve_block,
+        data_blocks.golds_block,
+        data_blocks.values_block,
+        data_blocks.index_block,
         data_blocks.forgiven_block,
     ):
         assert block() == "Not measured: there is no record."

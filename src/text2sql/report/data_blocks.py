@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from text2sql.files import read_json
@@ -9,17 +11,37 @@ from text2sql.paths import repository_root
 from text2sql.report.formats import Table, markdown_text
 from text2sql.report.published_text import published_records
 
+Record = dict[str, Any]
+Render = Callable[[Record], str]
 CURVE = "test-suite-sql-eval/benchmarks/suite_curve.json"
 MISSING = "Not measured: there is no record."
 # Rows whose answers are counted where a suite rejects what the plain databases forgive.
 FORGIVEN_ROWS = ("baseline", "full", "lora_r128")
 
 
-def pruning_block() -> str:
+def from_record(path: str) -> Callable[[Render], Callable[[], str]]:
+    """Return what makes a block of a page out of what renders a record, with a link to that.
+
+    Args:
+        path: the record's file; where it is not there, the block says so.
+    """
+
+    def wrap(render: Render) -> Callable[[], str]:
+        @wraps(render)
+        def block() -> str:
+            file = repository_root() / path
+            if not file.is_file():
+                return MISSING
+            return f"{render(read_json(file))}\n\nRecord: [{path}](../{path})"
+
+        return block
+
+    return wrap
+
+
+@from_record("benchmarks/data_pruning.json")
+def pruning_block(record: Record) -> str:
     """Return how often pruning loses a column of the gold query, by budget."""
-    record = _read("benchmarks/data_pruning.json")
-    if record is None:
-        return MISSING
     rows = [
         [
             str(row["budget"]),
@@ -30,18 +52,15 @@ def pruning_block() -> str:
         for row in record["budgets"]
     ]
     header = ["budget", "questions pruned", "lost a gold column", "share of all"]
-    return _with_record(
+    return (
         f"{record['questions']:,} questions of {record['dataset']}, style `{record['style']}`,"
-        f" {record['samples']} examples a column:\n\n{markdown_text(Table(header, rows))}",
-        "benchmarks/data_pruning.json",
+        f" {record['samples']} examples a column:\n\n{markdown_text(Table(header, rows))}"
     )
 
 
-def preparing_block() -> str:
+@from_record("benchmarks/data_prepare.json")
+def preparing_block(record: Record) -> str:
     """Return the rate and memory of the data stage beside those of reading the file alone."""
-    record = _read("benchmarks/data_prepare.json")
-    if record is None:
-        return MISSING
     steps = {
         "`prepare`: read, check, parse SQL, decontaminate, render, write": record["prepare"],
         "`json.load` of the same file alone": record["json_load"],
@@ -50,21 +69,18 @@ def preparing_block() -> str:
         [name, f"{step['rows_per_second']:,} rows/s", f"{step['peak_mib']:,} MiB"]
         for name, step in steps.items()
     ]
-    return _with_record(
+    return (
         f"{record['rows']:,} rows, {record['cores']} cores of {record['processor']}, load"
         f" {record['load_before'][0]:.0f} before and {record['load_after'][0]:.0f} after, Python"
         f" {record['python']}. Memory is the sum of the kernel's peak for each process, in which"
         " pages that processes share count more than once:\n\n"
-        f"{markdown_text(Table(['', 'rate', 'peak memory'], rows))}",
-        "benchmarks/data_prepare.json",
+        f"{markdown_text(Table(['', 'rate', 'peak memory'], rows))}"
     )
 
 
-def pairs_block() -> str:
+@from_record("benchmarks/create_data.json")
+def pairs_block(record: Record) -> str:
     """Return what the offline generator makes of Spider's databases."""
-    record = _read("benchmarks/create_data.json")
-    if record is None:
-        return MISSING
     hardness, languages = record["hardness"], record["languages"]
     none = record["databases_without_pairs"]
     rows = [
@@ -85,18 +101,15 @@ def pairs_block() -> str:
         ["English, Chinese", f"{languages['en']:,}, {languages['zh']:,}"],
         ["pairs a second", f"{record['pairs_per_second']:.0f}"],
     ]
-    return _with_record(
+    return (
         f"{markdown_text(Table(['Of Spider', ''], rows))}\n\nDatabases without a pair are empty in"
-        f" the release: {', '.join(none)}.",
-        "benchmarks/create_data.json",
+        f" the release: {', '.join(none)}."
     )
 
 
-def reuse_block() -> str:
+@from_record("benchmarks/connection_reuse.json")
+def reuse_block(record: Record) -> str:
     """Return queries a second with and without a new connection for each."""
-    record = _read("benchmarks/connection_reuse.json")
-    if record is None:
-        return MISSING
     rows = [
         [
             row["database"],
@@ -107,17 +120,12 @@ def reuse_block() -> str:
         for row in record["databases"]
     ]
     header = ["database", "queries/s reused", "queries/s new connection each", "times as fast"]
-    return _with_record(
-        f"{_around(record)}:\n\n{markdown_text(Table(header, rows))}",
-        "benchmarks/connection_reuse.json",
-    )
+    return f"{_around(record)}:\n\n{markdown_text(Table(header, rows))}"
 
 
-def load_block() -> str:
+@from_record("benchmarks/serve_load.json")
+def load_block(record: Record) -> str:
     """Return requests a second and waiting times of the web service."""
-    record = _read("benchmarks/serve_load.json")
-    if record is None:
-        return MISSING
     rows = [
         [
             str(row["batch"]),
@@ -142,28 +150,67 @@ def load_block() -> str:
             f"\n\nOver {steady['requests']:,} more requests {lost} stayed without an answer; memory"
             f" in MiB on the way: {memory}."
         )
-    return _with_record(text, "benchmarks/serve_load.json")
+    return text
 
 
-def curve_block() -> str:
+@from_record("benchmarks/golds_spider.json")
+def golds_block(record: Record) -> str:
+    """Return how many gold queries of Spider dev have what makes a verdict by them doubtful."""
+    rows = [[text, str(record["counts"][kind])] for kind, text in record["kinds"].items()]
+    return (
+        f"{record['questions']:,} questions of {record['dataset']}, equal ones compared on"
+        f" {record['variants']} variants of test suites; {record['unchecked_limits']} SELECTs with"
+        " a LIMIT could not be looked into. Questions that differ, from 0:"
+        f" {', '.join(map(str, record['differing'])) or 'none'}.\n\n"
+        f"{markdown_text(Table(['gold query', 'questions'], rows))}"
+    )
+
+
+@from_record("benchmarks/value_index_share.json")
+def values_block(record: Record) -> str:
+    """Return how many prompts have the text that a gold query compares with."""
+    rows = [
+        [name, str(record[key]), str(record[f"{key}_any_case"])]
+        for name, key in (("types and samples alone", "without"), ("with values", "with"))
+    ]
+    header = ["prompt", "has the text", "has it in any letter case"]
+    return (
+        f"{record['questions']} questions of {record['dataset']} whose gold SQL has a text that is"
+        f" not in the question word for word; {record['values']} values,"
+        f" {record['samples']} samples a column:\n\n{markdown_text(Table(header, rows))}"
+    )
+
+
+@from_record("benchmarks/value_index_cost.json")
+def index_block(record: Record) -> str:
+    """Return what building and searching an index of values takes."""
+    built, wall = record["build_seconds"], record["search_milliseconds"]["wall"]
+    rows = [
+        ["database", f"{record['database_bytes'] / 1e6:,.0f} MB"],
+        ["index", f"{record['index_bytes'] / 1e6:,.0f} MB, {record['values']:,} values"],
+        ["build", f"{built['wall']:.1f} s, {built['processor']:.1f} s of processor time"],
+        ["search, median", f"{wall['median']:.1f} ms"],
+        ["search, 99th percentile", f"{wall['p99']:.1f} ms"],
+    ]
+    return f"{_around(record)}:\n\n{markdown_text(Table(['', ''], rows))}"
+
+
+@from_record(CURVE)
+def curve_block(record: Record) -> str:
     """Return how many neighbour queries suites of each kind tell apart."""
-    record = _read(CURVE)
-    if record is None:
-        return MISSING
     average = record["chosen_variants"] / record["databases"]
     rows = [
         [name, f"{100 * told[-1] / record['neighbours']:.1f} %"]
         for name, told in record["told"].items()
     ]
-    return _with_record(
+    return (
         f"{record['neighbours']:,} neighbours of {record['golds']:,} gold queries on"
         f" {record['databases']} databases, at most {record['variants']} variants each; the"
         f" distiller chose {average:.1f} on average:\n\n"
         f"{markdown_text(Table(['databases', 'told apart'], rows))}\n\n"
         f"{record['failing']} gold queries fail on a chosen variant, {record['without_rows']} have"
         f" no row on any. Seed {record['seed']}, SQLite {record['sqlite']}, Python"
-        f" {record['python']}.",
-        CURVE,
+        f" {record['python']}."
     )
 
 
@@ -193,12 +240,3 @@ def _around(record: dict[str, Any]) -> str:
         f"{machine['cores']} cores of {machine['cpu']}, load {record['load_before'][0]:.0f} before"
         f" and {record['load_after'][0]:.0f} after, commit {record['git']['sha'][:10]}"
     )
-
-
-def _read(name: str) -> dict[str, Any] | None:
-    path = repository_root() / name
-    return read_json(path) if path.is_file() else None
-
-
-def _with_record(text: str, name: str) -> str:
-    return f"{text}\n\nRecord: [{name}](../{name})"

@@ -40,7 +40,13 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/REPRODUCING.md": {"results": reference_block, "board": board_block},
     "docs/inference.md": {"results": inference_block},
     "docs/retrieval.md": {"results": retrieval_block},
-    "docs/data.md": {"pruning": data_blocks.pruning_block, "rate": data_blocks.preparing_block},
+    "docs/data.md": {
+        "pruning": data_blocks.pruning_block,
+        "rate": data_blocks.preparing_block,
+        "golds": data_blocks.golds_block,
+        "values": data_blocks.values_block,
+        "index": data_blocks.index_block,
+    },
     "docs/own-data.md": {"pairs": data_blocks.pairs_block, "reuse": data_blocks.reuse_block},
     "docs/serving.md": {"load": data_blocks.load_block},
     "docs/test-suites.md": {
