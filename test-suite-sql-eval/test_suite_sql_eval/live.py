@@ -110,6 +110,7 @@ class Judge:
         }
         self._pool = Pool("test_suite_sql_eval.live", config, self._settings.jobs)
         self._lock = threading.Lock()
+        self._streaming: int | None = None  # the thread that has the lock
         self._usable: set[str] = set()
         self._remembered = remembered
         self._known: dict[Triple, Outcome] = {}
@@ -122,6 +123,9 @@ class Judge:
 
     def close(self) -> None:
         """Stop the worker processes; the next call starts new ones."""
+        if self._streaming == threading.get_ident():  # a stream that is left in the middle
+            self._pool.close(kill=True)
+            return
         with self._lock:
             self._pool.close()
 
@@ -140,30 +144,44 @@ class Judge:
     def stream(self, predictions: Iterable[Triple]) -> Iterator[tuple[int, Outcome]]:
         """Judge triples and yield each one's index and outcome, as they come.
 
+        Other threads wait until the last one is taken, or the iterator is closed.
+
         Raises:
             InputError: a database id is unknown, or its file cannot be read.
+            RuntimeError: the thread has not taken all of another stream.
         """
+        if self._streaming == threading.get_ident():
+            raise RuntimeError(
+                "the judge is at another stream of this thread: take all of it first"
+            )
         places: dict[Triple, list[int]] = {}
         for index, (db_id, gold, prediction) in enumerate(predictions):
             places.setdefault((db_id, gold, prediction), []).append(index)
         with self._lock:
-            for db_id in {triple[0] for triple in places}.difference(self._usable):
-                for path in variants(self._folder, db_id):
-                    examine(path)
-                self._usable.add(db_id)
-            new = []
-            for triple, indices in places.items():
-                known = self._known.get(triple)
-                if known is None:
-                    new.append(triple)
-                    continue
-                for index in indices:
-                    yield index, known
-            new.sort()  # the predictions for one gold query to one worker
-            for number, answer in self._pool.map(self._batches(new)):
-                outcome = self._outcome(new[number], answer)
-                for index in places[new[number]]:
-                    yield index, outcome
+            self._streaming = threading.get_ident()
+            try:
+                yield from self._stream(places)
+            finally:
+                self._streaming = None
+
+    def _stream(self, places: dict[Triple, list[int]]) -> Iterator[tuple[int, Outcome]]:
+        for db_id in {triple[0] for triple in places}.difference(self._usable):
+            for path in variants(self._folder, db_id):
+                examine(path)
+            self._usable.add(db_id)
+        new = []
+        for triple, indices in places.items():
+            known = self._known.get(triple)
+            if known is None:
+                new.append(triple)
+                continue
+            for index in indices:
+                yield index, known
+        new.sort()  # the predictions for one gold query to one worker
+        for number, answer in self._pool.map(self._batches(new)):
+            outcome = self._outcome(new[number], answer)
+            for index in places[new[number]]:
+                yield index, outcome
 
     def _batches(self, triples: list[Triple]) -> list[list[tuple[int, Triple]]]:
         size = max(_LEAST_BATCH, len(triples) // (4 * self._settings.jobs))

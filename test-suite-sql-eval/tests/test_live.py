@@ -80,6 +80,17 @@ def test_workers_stay_and_killed_ones_are_replaced(judge: Judge) -> None:
     assert [one.pid for one in judge._pool._workers] != [worker.pid]
 
 
+def test_a_stream_left_in_the_middle_holds_nobody_up(judge: Judge) -> None:
+    triples = [("music", "SELECT name FROM singer", f"SELECT {number}") for number in range(40)]
+    stream = judge.stream(triples)
+    next(stream)
+    with pytest.raises(RuntimeError, match="another stream of this thread"):
+        judge.score(triples)
+    judge.close()
+    stream.close()
+    assert len(judge.score(triples)) == len(triples)
+
+
 def test_a_prediction_that_kills_its_worker_costs_only_itself(judge: Judge) -> None:
     endless = "SELECT instr(printf('%.*c', 9000000, 'a'), printf('%.*c', 4000000, 'a') || 'b') x"
     preds = [GOLDS[1], endless, "SELECT 5", "SELECT count(*) FROM concert WHERE 1"]
