@@ -14,6 +14,7 @@ from text2sql.report.published_text import published_records
 Record = dict[str, Any]
 Render = Callable[[Record], str]
 CURVE = "test-suite-sql-eval/benchmarks/suite_curve.json"
+SPIDER_DATA = "benchmarks/spider_data.json"
 MISSING = "Not measured: there is no record."
 # Rows whose answers are counted where a suite rejects what the plain databases forgive.
 FORGIVEN_ROWS = ("baseline", "full", "lora_r128")
@@ -163,6 +164,32 @@ def golds_block(record: Record) -> str:
         " a LIMIT could not be looked into. Questions that differ, from 0:"
         f" {', '.join(map(str, record['differing'])) or 'none'}.\n\n"
         f"{markdown_text(Table(['gold query', 'questions'], rows))}"
+    )
+
+
+@from_record(SPIDER_DATA)
+def leaks_block(record: Record) -> str:
+    """Return how many of Spider's training rows leak its dev questions, by level."""
+    leaks = record["leaks"]
+    rows = [[f"`{level}`", str(count)] for level, count in leaks["found_by_level"].items()]
+    share = 100 * leaks["removed"] / leaks["checked"]
+    return (
+        f"{leaks['checked']:,} rows checked, {leaks['removed']} leak ({share:.2f} %):\n\n"
+        f"{markdown_text(Table(['level', 'rows'], rows))}"
+    )
+
+
+@from_record(SPIDER_DATA)
+def translated_block(record: Record) -> str:
+    """Return how many of the published translations of Spider's dev schemas hold."""
+    counts = record["translated"]
+    failing = counts["failing_answers"]
+    rows = [[text, str(failing[kind])] for kind, text in record["kinds"].items()]
+    return (
+        f"{counts['failing_rows']:,} of {counts['rows']:,} rows fail, {sum(failing.values())} of"
+        f" {counts['answers']} distinct answers; of the rule's own rendering"
+        f" {counts['failing_rows_by_rule']} rows. The first thing wrong with an answer:\n\n"
+        f"{markdown_text(Table(['', 'answers'], rows))}"
     )
 
 

@@ -44,6 +44,8 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "pruning": data_blocks.pruning_block,
         "rate": data_blocks.preparing_block,
         "golds": data_blocks.golds_block,
+        "leaks": data_blocks.leaks_block,
+        "translated": data_blocks.translated_block,
         "values": data_blocks.values_block,
         "index": data_blocks.index_block,
     },
