@@ -141,17 +141,18 @@ def _same_model_plain(record: Record, row: Record) -> Record | None:
     """The row of the same model that answered plainly; None where this one did, or has examples."""
     stages = record["stages"]
 
-    def answered(one: Record) -> tuple[Any, Any]:
-        stage = stages.get(f"infer:{one['name']}", {})
-        config = dict(stage.get("config", {}))
-        return stage.get("inputs", {}).get("model"), config.get("decoding", {})
+    def model(one: Record) -> Any:
+        return stages.get(f"infer:{one['name']}", {}).get("inputs", {}).get("model")
 
-    model, decoding = answered(row)
-    if model is None or row.get("without_examples") or not decoding.get("scope"):
+    def plain(one: Record) -> bool:
+        decoding = stages.get(f"infer:{one['name']}", {}).get("config", {}).get("decoding", {})
+        helped = any(decoding.get(way) for way in ("scope", "grammar", "repair"))
+        return not helped and decoding.get("samples", 1) == 1
+
+    if model(row) is None or row.get("without_examples") or plain(row):
         return None
     others = [one for one in record["rows"] if not one.get("without_examples")]
-    plain = [one for one in others if answered(one)[0] == model]
-    return next((one for one in plain if not answered(one)[1].get("scope")), None)
+    return next((one for one in others if model(one) == model(row) and plain(one)), None)
 
 
 def _lost_by_level(record: Record) -> str:
