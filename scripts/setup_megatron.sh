@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Add Megatron training to an environment: megatron-core, MCoreAdapter from ROLL's repository, and
-# for GPUs Transformer Engine, whose part for torch is compiled here (no CUDA toolkit needed).
+# for GPUs Transformer Engine (requirements/transformer-engine*.txt), whose part for torch is compiled
+# here. No CUDA toolkit is needed, and none is used: the headers are those of torch's CUDA.
 #
 #   scripts/setup_megatron.sh https://github.com/alibaba/ROLL [.venv-train]   a git URL: commit below
 #   scripts/setup_megatron.sh ../ROLL [.venv-train]                           a folder: as it is
@@ -10,9 +11,8 @@ set -euo pipefail
 
 commit=8eb27cc2dc34c4d1310b169d9b86d339004d811a
 megatron=megatron-core==0.16.1 # the newest for Python 3.11
-engine=2.11.0                   # megatron-core 0.16 wants 2.9 or later, before 2.12
-# Headers of the CUDA that torch is built with, which no package of torch's brings along.
-headers=(nvidia-cuda-crt==13.0.88 nvidia-cuda-cccl==13.0.85)
+lock=requirements/transformer-engine.txt
+built=requirements/transformer-engine-nodeps.txt
 
 fail() {
     printf 'setup-megatron: %s\n' "$1" >&2
@@ -80,6 +80,7 @@ pip_install() {
 # .venv is for CPUs, whose Megatron tests do without.
 cuda=
 [ "$venv" = .venv ] || cuda=$("$venv/bin/python" -c 'import torch; print(torch.version.cuda or "")')
+engine=$(sed -n 's/^transformer-engine-torch==//p' "$built")
 have=$("$venv/bin/python" -m pip list --disable-pip-version-check --format freeze |
     sed -n 's/^transformer[-_]engine[-_]torch==//p')
 if [ -n "$cuda" ] && [ "$have" != "$engine" ]; then
@@ -87,18 +88,20 @@ if [ -n "$cuda" ] && [ "$have" != "$engine" ]; then
         fail "no C++ compiler; install one: sudo apt-get install -y g++ python3-dev"
     [ "${cuda%%.*}" = 13 ] ||
         fail "torch in $venv is built for CUDA $cuda, the headers here are of 13; run: make setup-gpu"
+    started=$SECONDS
+    pip_install --requirement "$lock" || fail "pip could not install $lock (see above)"
     printf 'setup-megatron: compiling Transformer Engine %s for torch, which takes minutes\n' "$engine"
-    # The pins of the lock stay; without a toolkit the headers of NVIDIA's packages are found by these.
-    pip_install --constraint requirements/gpu-train.txt "${headers[@]}" ninja ||
-        fail "pip could not install the CUDA headers (see above)"
     site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
     includes=$(find "$site/nvidia" -maxdepth 3 -type d \
         \( -name include -o -path '*/include/cccl' \) | paste -sd :)
-    CPLUS_INCLUDE_PATH=$includes${CPLUS_INCLUDE_PATH:+:$CPLUS_INCLUDE_PATH} \
-        NVTE_FRAMEWORK=pytorch NVTE_BUILD_USE_NVIDIA_WHEELS=1 MAX_JOBS=${MAX_JOBS:-2} \
-        pip_install --constraint requirements/gpu-train.txt --no-build-isolation \
-        "transformer-engine[pytorch,core-cu13]==$engine" ||
-        fail "Transformer Engine could not be built (see above); with a CUDA toolkit set CUDA_HOME to it"
+    # Its set-up asks nvcc for its version, and compiles nothing with it. Unless told to build, it looks
+    # for a wheel outside the package index first. With ninja on the path, MAX_JOBS counts.
+    PATH=$(cd "$venv/bin" && pwd):$PATH CUDA_HOME=$site/nvidia/cu${cuda%%.*} NVTE_PYTORCH_FORCE_BUILD=TRUE \
+        CPLUS_INCLUDE_PATH=$includes${CPLUS_INCLUDE_PATH:+:$CPLUS_INCLUDE_PATH} \
+        NVTE_FRAMEWORK=pytorch MAX_JOBS=${MAX_JOBS:-2} \
+        pip_install --no-deps --no-build-isolation --requirement "$built" ||
+        fail "Transformer Engine could not be built (see above)"
+    printf 'setup-megatron: Transformer Engine is built, in %s s\n' "$((SECONDS - started))"
 fi
 "$venv/bin/python" - <<'PYTHON' || fail "the installed mcore_adapter is not usable (see above)"
 from text2sql.train.megatron_setup import require_mcore_adapter

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from text2sql.train.megatron_setup import ENGINE
+
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements"
 LOCKS = sorted(REQUIREMENTS.glob("*.txt"))
@@ -65,6 +67,17 @@ def test_packages_that_ours_declare_are_locked(name: str) -> None:
         for line in project["dependencies"]:
             package = normal(re.split("[=<>~ ;]", line)[0])
             assert package in locked or package == "test-suite-sql-eval", package
+
+
+def test_transformer_engine_goes_with_the_environment_it_is_added_to() -> None:
+    """No second pin of a package, one version of its three, and one that Megatron takes."""
+    train = pinned(REQUIREMENTS / "gpu-train.txt")
+    added = pinned(REQUIREMENTS / "transformer-engine.txt")
+    engine = pinned(REQUIREMENTS / "transformer-engine-nodeps.txt")
+    assert added.keys() & train.keys() == set()
+    assert set(engine) == {f"transformer-engine{part}" for part in ("", "-cu13", "-torch")}
+    (version,) = set(engine.values())
+    assert ENGINE[0] <= tuple(int(part) for part in version.split(".")[:2]) < ENGINE[1]
 
 
 # What the processes of stages and the doctor's probe import, whatever the stage.
