@@ -2,18 +2,8 @@
 # Every target brings up to date all it needs, and does nothing again that is already done.
 
 PROFILE ?= qwen2.5-coder-0.5b
-# DATASET=sample|spider|... (default: the profile's), LIMIT=n for a quick look,
-# RECIPE=name of a configs/train/*.yaml for the train targets, ROW=a row for infer and eval,
-# MACHINE=name of a configs/machines/*.yaml (default: the profile's, with the GPUs that are here),
-# SPIDER_DIR=folder of Spider 1.0. ROWS=optional rows of the profile, with commas, or all.
-# With the train targets: SET="key=value ..." replaces keys of the recipe, DRY_RUN=1
-# (GPU=rtx-4090 ASSUME_ROWS=n) only describes; NNODES, NODE_RANK, MASTER_ADDR and MASTER_PORT train
-# on several machines. With quantize: TYPES="Q4_K_M Q8_0", MODEL=any Hugging Face folder; with
-# serve-openai: MODEL=a GGUF file or folder, PORT=; with serve also ENGINE=, HOST= and
-# RETRIEVAL=a file of configs/rag/ for few-shot examples.
-# With card and push: ROW=; push takes REPO=owner/name, PUBLIC=1, YES=1, and the token from HF_TOKEN.
-# DB_URL=SQLAlchemy URL of a private database, for create-data, eval-private, serve and mcp; it goes by
-# the environment, so that a password in it is in no command line of ours.
+# What may be set beside targets is below OPTION_HELP; `make help` prints it. DB_URL goes by the
+# environment, so that a password in it is in no command line of ours.
 export SPIDER_DIR DB_URL NNODES NODE_RANK MASTER_ADDR MASTER_PORT
 
 PYTHON := .venv/bin/python
@@ -31,10 +21,49 @@ DATABASE ?= data/sample/database
 SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-gpu setup-megatron setup-gguf setup-bge setup-docs setup-test test test-all test-elsewhere \
+.PHONY: help rescore compare setup setup-gpu setup-megatron setup-gguf setup-bge setup-docs setup-test test test-all test-elsewhere \
 	test-slow test-megatron test-pages test-services check check-golds data-report decontaminate quantize serve \
 	mcp serve-openai test-suite create-data index-values eval-private reproduce doctor download plan publish robustness reproduce-published board \
 	results docs card push clean $(STAGES)
+
+define OPTION_HELP
+PROFILE=       file of configs/profiles/: model, rows, machine (now $(PROFILE))
+DATASET=       file of configs/data/: sample, spider, ... (default: the profile's)
+LIMIT=         at most so many rows and questions, for a quick look
+RECIPE=        file of configs/train/, for the train targets and all that follow
+SET=           "key=value ...": replaces keys of RECIPE
+ROW=           one row: infer, eval, quantize, serve, card, push
+ROWS=          optional rows of the profile, with commas, or all
+MACHINE=       file of configs/machines/ (default: the profile's, with the GPUs that are here)
+DRY_RUN=1      with the train targets: batch, steps, memory, time; nothing is started
+GPU=           with DRY_RUN: the card to plan for, such as rtx-4090
+ASSUME_ROWS=   with DRY_RUN: rows of the data set, where it is not here
+NNODES=        machines that train together, with NODE_RANK=, MASTER_ADDR= and MASTER_PORT=
+SPIDER_DIR=    folder of Spider 1.0
+MODEL=         quantize: a Hugging Face folder; serve, serve-openai, mcp: that or a GGUF file
+TYPES=         quantize: "Q4_K_M Q8_0 ..."
+ENGINE=        serve, mcp: transformers, llama.cpp, vllm, openai
+HOST=          serve, mcp: address to listen on
+PORT=          serve, mcp, serve-openai: port to listen on
+TRANSPORT=     mcp: stdio or http
+RETRIEVAL=     serve, mcp: file of configs/rag/, for few-shot examples
+DB_URL=        SQLAlchemy URL of a private database: create-data, index-values, eval-private, serve, mcp
+TOTAL=         create-data: pairs to make; with LANGUAGE=en|zh|en,zh
+LLM_URL=       create-data: OpenAI-compatible endpoint, with LLM_MODEL=
+ACCEPTED=      create-data: pairs that users of the service accepted
+OUTPUT=        create-data, index-values, eval-private: what to write
+GOLD=          eval-private, rescore, test-suite: gold queries
+PREDICTIONS=   eval-private, rescore, reproduce-published, board: answers to judge
+BEFORE=        compare: verdicts, or folder of an eval stage; with AFTER=
+DATABASE=      test-suite: file or folder; with SUITE_OPTIONS= for its own command line
+SUITES=        test-suite: output; check-golds, rescore: suites to judge on
+SEED=          reproduce-published, test-elsewhere
+JOBS=          rescore, reproduce-published, board: processes that judge
+VARIANTS=      robustness: "spider_syn spider_dk ..."
+REPO=          push: owner/name; PUBLIC=1 for all to see, YES=1 without a question, HF_TOKEN
+MCORE_ADAPTER= setup-megatron: URL or folder of ROLL, with VENV=
+endef
+export OPTION_HELP
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  \1\t/' | expand -t 22
@@ -42,7 +71,8 @@ help: ## list the targets
 	@echo "  stages, each with all it needs:"
 	@python3 scripts/stages.py | sed 's/^/  /' | expand -t 22
 	@echo
-	@echo "  options: PROFILE=$(PROFILE) DATASET= LIMIT= RECIPE= ROW= ROWS= SPIDER_DIR= (see README.md)"
+	@echo "  options, as in: make eval ROW=baseline LIMIT=20 (see README.md)"
+	@echo "$$OPTION_HELP" | sed -E 's/^([^ ]+) +/    \1\t/' | expand -t 22
 
 setup: ## make the Python environment (.venv); a second run does nothing
 	@scripts/setup.sh cpu
@@ -111,14 +141,20 @@ decontaminate: setup ## report training rows that leak evaluation questions
 check-golds: setup ## name wrong and ambiguous gold queries of DATASET= (SUITES=folder of test suites)
 	@$(RUN) dataset check-golds $(or $(DATASET),sample) $(if $(wildcard $(SUITES)),--suites "$(SUITES)")
 
-quantize: setup-gguf
-	@$(RUN) quantize $(OPTIONS) $(foreach type,$(TYPES),--type $(type)) \
-		$(if $(MODEL),--model $(MODEL))
+# What cannot be done is refused before llama.cpp is compiled for it.
+QUANTIZE := quantize $(OPTIONS) $(foreach type,$(TYPES),--type $(type)) $(if $(MODEL),--model $(MODEL))
+quantize: setup
+	@$(RUN) $(QUANTIZE) --check
+	@scripts/setup_gguf.sh
+	@$(RUN) $(QUANTIZE)
 
 quantization-table: setup-gguf
 
-serve-openai: setup-gguf ## OpenAI-compatible endpoint on 127.0.0.1:8000 (MODEL=, PORT=)
-	@$(RUN) serve-openai $(OPTIONS) $(if $(MODEL),--model $(MODEL)) $(if $(PORT),--port $(PORT))
+SERVE_OPENAI := serve-openai $(OPTIONS) $(if $(MODEL),--model $(MODEL)) $(if $(PORT),--port $(PORT))
+serve-openai: setup ## OpenAI-compatible endpoint on 127.0.0.1:8000 (MODEL=, PORT=)
+	@$(RUN) $(SERVE_OPENAI) --check
+	@scripts/setup_gguf.sh
+	@$(RUN) $(SERVE_OPENAI)
 
 create-data: setup ## training data from a private database (DB_URL=, TOTAL=, LANGUAGE=, ACCEPTED=)
 	@$(RUN) database create-data $(if $(TOTAL),--total $(TOTAL)) $(if $(LANGUAGE),--language $(LANGUAGE)) \
@@ -176,6 +212,13 @@ robustness: setup ## judge a run's models on variants of its data set (VARIANTS=
 board: setup ## judge PREDICTIONS=, public prediction files of Spider dev, alike (docs/REPRODUCING.md)
 	@$(RUN) results board $(if $(PREDICTIONS),--predictions "$(PREDICTIONS)") \
 		$(if $(JOBS),--jobs $(JOBS))
+
+rescore: setup ## judge PREDICTIONS= (a folder of *.txt) in every metric (SUITES=, GOLD=, JOBS=)
+	@$(RUN) results rescore $(if $(PREDICTIONS),"$(PREDICTIONS)") $(if $(GOLD),--gold "$(GOLD)") \
+		$(if $(JOBS),--jobs $(JOBS)) $(if $(filter command line,$(origin SUITES)),--suites "$(SUITES)")
+
+compare: setup ## which questions AFTER= has right and BEFORE= not, and the reverse
+	@$(RUN) results compare $(if $(BEFORE),"$(BEFORE)") $(if $(AFTER),"$(AFTER)")
 
 publish: setup ## copy a finished run's record into results/ and refresh charts and pages
 	@$(RUN) results publish $(OPTIONS)

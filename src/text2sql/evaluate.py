@@ -8,15 +8,15 @@ from typing import Any
 from test_suite_sql_eval import bird, spider2
 from test_suite_sql_eval.api import Report, Settings, evaluate
 from test_suite_sql_eval.errors import InputError
-from test_suite_sql_eval.report import compute
+from test_suite_sql_eval.report import TURNS, compute
 from test_suite_sql_eval.spider2.files import GOLD as GOLD_FOLDER
 
 from text2sql.artifacts import GOLD, PREDICTIONS, QUESTIONS, SCORES, VERDICTS
 from text2sql.data.spider2 import INSTANCES, instances_of, spider2_folder
 from text2sql.data.stage import data_config
 from text2sql.errors import UserError
-from text2sql.files import read_jsonl, write_json, write_jsonl
-from text2sql.paths import repository_root
+from text2sql.files import read_json, read_jsonl, write_json, write_jsonl
+from text2sql.paths import repository_root, shown
 from text2sql.profile import EvalConfig
 from text2sql.question import read_questions
 from text2sql.stage import Graph, Job, Stage, StageKind
@@ -25,6 +25,8 @@ BIRD_METRIC = "bird_set"  # of data sets that are also judged by BIRD's other me
 BIRD = "bird"  # key of theirs in the stage's config and in scores
 GOLD_ERRORS = "gold_errors_are_wrong"  # key in the stage's config
 SPIDER2 = "spider2"  # the same, and the metric of data sets that are judged by Spider 2.0's rule
+#: Names in scores that are no levels of difficulty.
+NO_LEVELS = (*TURNS, "joint_all")
 OF_DATA = (BIRD, GOLD_ERRORS)  # keys of the stage's config that the data set decides
 #: What a verdict on the test suite adds to the one on the plain database.
 SUITE_KEYS = ("exec", "error", "error_message", "witness")
@@ -61,6 +63,9 @@ def run(job: Job) -> dict[str, Any]:
         ]
     if job.config.get(BIRD):
         verdicts = _add_bird(job, config, result, verdicts)
+    for scores in (result["scores"], result.get("test_suite", {}).get("scores")):
+        if scores:
+            scores["joint_all"] = _joint(scores)
     write_json(job.output / SCORES, result)
     write_jsonl(job.output / VERDICTS, verdicts)
     for warning in report.warnings:
@@ -71,6 +76,15 @@ def run(job: Job) -> dict[str, Any]:
         share = result["test_suite"]["scores"]["all"]["exec"]
         summary["test_suite_accuracy"] = round(100 * share, 2)
     return summary
+
+
+def _joint(scores: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the scores over interactions, where each question is one of its own.
+
+    The evaluator takes a file without blank lines for one interaction, and so would count all or
+    nothing.
+    """
+    return {name: scores["all"].get(name, value) for name, value in scores["joint_all"].items()}
 
 
 def _judge(job: Job, config: EvalConfig, databases: str, unit: str, extra: bool) -> Report:
@@ -215,6 +229,26 @@ def _judged(graph: Graph, kind: str, key: str, predictions: Stage, folder: str) 
     )
 
 
+def _result(stage: Stage) -> str:
+    """Say in a line how much of a row is right, by level, and what ended without a verdict."""
+    report = read_json(stage.output / SCORES)
+    text = f"{stage.name}: {_accuracies(report['scores'])}"
+    if "test_suite" in report:
+        text += f"; on test suites {_accuracies(report['test_suite']['scores'])}"
+    over = report["metrics"].get("errors", {}).get("timeout", 0)
+    return f"{text}; stopped by the limit of steps: {over}; in {shown(stage.output)}"
+
+
+def _accuracies(scores: dict[str, dict[str, Any]]) -> str:
+    levels = {name: s for name, s in scores.items() if name not in NO_LEVELS and s["count"]}
+    whole = levels.pop("all")
+    parts = [f"{name} {100 * score['exec']:.1f}" for name, score in levels.items()]
+    return (
+        f"execution accuracy {100 * whole['exec']:.1f} % of {whole['count']} questions"
+        f" ({', '.join(parts)})"
+    )
+
+
 # The evaluator runs itself in processes, by the names of modules.
 CODE = (f"{__name__}:run", "test_suite_sql_eval", "test_suite_sql_eval.bird")
 KINDS = (
@@ -225,6 +259,7 @@ KINDS = (
         _stage,
         lambda graph: graph.run.row_names,
         code=CODE,
+        result=_result,
     ),
     StageKind(
         "quantized-eval",

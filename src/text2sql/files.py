@@ -64,7 +64,8 @@ def write_failure(error: OSError, folder: Path) -> str | None:
     """
     if error.errno not in WRITE_ERRORS:
         return None
-    where, free = error.filename or folder, free_bytes(folder) / GIB
+    there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    where, free = error.filename or folder, free_bytes(there) / GIB
     return (
         f"{where}: cannot be written ({error.strerror}; {free:.1f} GiB free); make room, or set"
         " TEXT2SQL_BUILD to another folder, and run the same command again"

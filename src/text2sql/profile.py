@@ -12,11 +12,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from text2sql.config import StrictModel, key_check, load_config, require_file
 from text2sql.files import write_text
 from text2sql.hardware import MachineConfig
-from text2sql.models.gguf_types import QUANTIZATION_TYPES, check_type
+from text2sql.models.gguf_types import TABLE_TYPES, check_type
 from text2sql.models.packaged import PackagedModel
 from text2sql.paths import build_root, config_path
 from text2sql.prompt import require_template
 
+GGUF_INFER = "greedy_llamacpp"  # how GGUF files answer, of a profile that does not say it
 DEFAULT_PROFILE = "qwen2.5-coder-0.5b"  # of commands without --profile
 
 
@@ -110,10 +111,20 @@ class QuantizationConfig(StrictModel):
 
     row: str
     types: tuple[Annotated[str, AfterValidator(key_check(check_type))], ...] = Field(
-        default=tuple(QUANTIZATION_TYPES), min_length=1
+        default=TABLE_TYPES, min_length=1
     )
     infer: InferName
     pretokenizer: str | None = None
+
+
+def _of_last_row(values: dict[str, Any]) -> QuantizationConfig | None:
+    """Return what `make quantize` is about where a profile does not say it: its last row's model.
+
+    None where the model is a GGUF file already.
+    """
+    if "rows" not in values or "model" not in values or values["model"].form == "gguf":
+        return None
+    return QuantizationConfig(row=values["rows"][-1].name, infer=GGUF_INFER)
 
 
 class Profile(StrictModel):
@@ -123,7 +134,7 @@ class Profile(StrictModel):
     the dataset's config: how prompts look is the model's affair, whatever the dataset. `joint_all`
     adds the evaluator's column of that name to the table: interactions with every turn right.
     `optional_rows` are made where they are asked for. `quantization` says which row's model becomes
-    GGUF files.
+    GGUF files; by default the last one's.
     """
 
     name: str
@@ -137,7 +148,7 @@ class Profile(StrictModel):
     optional_rows: list[RowConfig] = []
     evaluation: EvalConfig = EvalConfig()
     joint_all: bool = False
-    quantization: QuantizationConfig | None = None
+    quantization: QuantizationConfig | None = Field(default_factory=_of_last_row)
 
     @model_validator(mode="after")
     def _rows_are_distinct(self) -> Self:

@@ -35,6 +35,8 @@ class Run:
         optional: names of the profile's optional rows wanted; ``all`` is every one.
         machine_name: name or path of the machine asked for in place of the profile's.
         hardware: keys of the `MachineConfig` to run on; by default the profile's machine.
+        gguf_row: the row whose model becomes GGUF files, in place of the profile's.
+        more_types: quantization types besides those of the profile.
         layouts: by a training's name the keys of its recipe that this machine changes.
     """
 
@@ -47,12 +49,18 @@ class Run:
     optional: Sequence[str] = ()
     machine_name: str | None = None
     hardware: dict[str, Any] | None = None
+    gguf_row: str | None = None
+    more_types: Sequence[str] = ()
     layouts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.hardware is not None:
             machine = MachineConfig.model_validate(self.hardware)
             profile = self.profile.model_copy(update={"machine": machine})
+            object.__setattr__(self, "profile", profile)
+        if self.gguf_row and self.profile.quantization:
+            files = self.profile.quantization.model_copy(update={"row": self.gguf_row})
+            profile = self.profile.model_copy(update={"quantization": files})
             object.__setattr__(self, "profile", profile)
         require_file(config_path("data", self.dataset))
         if self.recipe:
@@ -99,9 +107,14 @@ class Run:
 
     @property
     def gguf_types(self) -> list[str]:
-        """Types of the profile's GGUF files, F16 first; none where it asks for no such file."""
+        """Types of the profile's GGUF files, F16 first; none where its model is one already."""
         quantization = self.profile.quantization
         return [F16, *quantization.types] if quantization else []
+
+    @property
+    def quantized_types(self) -> list[str]:
+        """Types that there are stages for: those of the profile, and others asked for."""
+        return list(dict.fromkeys([*self.gguf_types[1:], *self.more_types]))
 
     @property
     def recipe_name(self) -> str:

@@ -84,6 +84,8 @@ class StageKind:
         code: the source that decides the result, as ``module:definition``, ``module`` or package;
             all that it uses of this repository's packages counts too. By default that of `run`.
         show: what the command prints at its end.
+        result: the line that the command prints at its end of each stage that it was asked for.
+        absent: why a run has no stage of this kind, and what to type to get one.
     """
 
     name: str
@@ -94,6 +96,8 @@ class StageKind:
     command: str = ""
     code: tuple[str, ...] = ()
     show: Callable[[Run], str] | None = None
+    result: Callable[[Stage], str] | None = None
+    absent: Callable[[Graph], str] = lambda graph: "no row of this profile needs one"
 
     @property
     def command_name(self) -> str:
@@ -175,17 +179,26 @@ class Graph(Mapping[str, Stage]):
             wanted: stage names, or kinds (``infer`` means every ``infer:...`` stage).
 
         Raises:
-            UserError: a name that is neither; the message lists what there is.
+            UserError: a name that is neither; the message says what there is instead.
         """
         chosen: set[str] = set()
         for name in wanted:
             matches = [s for s in self.values() if name in (s.name, s.kind)]
             if not matches:
-                there = ", ".join(self)
-                raise UserError(f"no stage '{name}' in this profile; there are: {there}")
+                raise UserError(f"no stage '{name}' in this profile; {self._why_not(name)}")
             for stage in matches:
                 chosen |= {needed.name for needed in upstream(stage)}
         return [stage for stage in self.values() if stage.name in chosen]
+
+    def _why_not(self, name: str) -> str:
+        """Say of a name that no stage has what there is in its place."""
+        kind = name.partition(":")[0]
+        alike = [stage.name.partition(":")[2] for stage in self.values() if stage.kind == kind]
+        if alike:
+            return f"of kind {kind} there are: {', '.join(alike)}"
+        if kind in self.kinds:
+            return self.kinds[kind].absent(self)
+        return f"kinds of stages: {', '.join(self.kinds)}"
 
 
 def upstream(stage: Stage) -> list[Stage]:

@@ -194,7 +194,7 @@ def test_no_converter_and_a_wrong_checkout_are_said(
 
 def test_types_in_any_case_and_unknown_ones() -> None:
     assert check_type("q4_k_m") == "Q4_K_M"
-    with pytest.raises(UserError, match="no quantization type 'Q9'; there are: Q3_K_M, Q4_K_M"):
+    with pytest.raises(UserError, match="no quantization type 'Q9'; there are: Q2_K, Q3_K_M, Q4_0"):
         check_type("Q9")
     with pytest.raises(UserError, match="no quantization type 'Q9'"):
         check_config({"row": "a", "infer": "b", "types": ["Q9"]}, QuantizationConfig, "x.yaml")

@@ -74,6 +74,7 @@ def machine(
                 path = tmp_path / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text("[]")
+            (checkout / "build/test-suites/spider-dev_seed0").mkdir(parents=True)
             parquet = build_folder / "data" / "downloads" / "text2sql_dataset.parquet"
             parquet.parent.mkdir(parents=True)
             parquet.write_text("x")

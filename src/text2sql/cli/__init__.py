@@ -14,6 +14,8 @@ import click
 
 from text2sql import __version__
 from text2sql.errors import UserError
+from text2sql.files import write_failure
+from text2sql.paths import build_root
 
 # Each command or group: what it is for, and the module that has it ("-" is "_" there).
 COMMANDS = {
@@ -45,7 +47,7 @@ class UsersMistake(click.ClickException):
 
 
 class _Commands(click.Group):
-    """The commands of `COMMANDS`; a UserError of any is shown as one line."""
+    """The commands of `COMMANDS`; a user's mistake or a full disk is shown as one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS, *self.commands]
@@ -68,6 +70,11 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except UserError as error:
             raise UsersMistake(str(error)) from None
+        except OSError as error:
+            reason = write_failure(error, build_root())
+            if reason is None and error.filename is None:
+                raise
+            raise UsersMistake(reason or f"{error.filename}: {error.strerror}") from None
 
 
 @click.group(cls=_Commands)
@@ -91,6 +98,8 @@ def main() -> None:
         cli(standalone_mode=False)
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.MissingParameter) and error.param and error.param.name:
+            click.echo(f"with make: {error.param.name.upper()}=...", err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped; run the same command again to go on", err=True)

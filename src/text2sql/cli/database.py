@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,10 @@ def index_values_command(
 
     folder = build_root() / "own" / default_db_id(parse_url(db_url))
     output = output or folder / "values.sqlite"
-    counts = build_value_index(db_url, output, personal_data=personal_data, timeout=timeout)
+    try:
+        counts = build_value_index(db_url, output, personal_data=personal_data, timeout=timeout)
+    except sqlite3.OperationalError as error:
+        raise UserError(f"{output}: cannot be written: {error}") from None
     click.echo(
         f"{counts['values']} values of {counts['columns']} columns in {counts['seconds']} s;"
         f" {counts['personal_columns']} columns left out that look personal,"
@@ -121,3 +125,5 @@ def eval_private_command(
 
     scores = judge_files(db_url, gold, predictions, output, timeout, max_rows)
     click.echo(score_table(scores))
+    if output:
+        click.echo(f"wrote {output}: scores.json and verdicts.jsonl")

@@ -208,6 +208,7 @@ def translate_command(
             f"{client.tokens_in} + {client.tokens_out} tokens, cost {client.cost:.4f};"
             f" {asked.replaced} schemas replaced by the rule"
         )
+    click.echo(f"wrote {output}; to ask with it: evaluation_schema_style of a data set's config")
 
 
 @dataset.command("check-ddl")

@@ -10,11 +10,13 @@ from typing import Any
 import click
 
 from text2sql.cli.options import PATH, run_options
+from text2sql.errors import UserError
+from text2sql.gguf.convert import check_model
 from text2sql.infer.config import ENGINES
 from text2sql.infer.openai_server import serve as serve_with_openai_api
 from text2sql.models.gguf_types import DEFAULT_TYPE, check_type
 from text2sql.paths import shown
-from text2sql.pipeline.command import bring_up_to_date, select_run
+from text2sql.pipeline.command import bring_up_to_date, select_run, show_result
 from text2sql.profile import profile_of_folder
 
 
@@ -23,16 +25,37 @@ from text2sql.profile import profile_of_folder
 @click.option("--type", "types", multiple=True, help="Q4_K_M, Q8_0, ... (may be repeated).")
 @click.option("--model", type=PATH, help="Any Hugging Face folder, in place of the profile's row.")
 @click.option("--pretokenizer", help="With --model: where llama.cpp does not know the tokenizer.")
+@click.option("--check", is_flag=True, help="Refuse what cannot be converted; do nothing more.")
 def quantize(
-    types: tuple[str, ...], model: Path | None, pretokenizer: str | None, **options: Any
+    types: tuple[str, ...],
+    model: Path | None,
+    pretokenizer: str | None,
+    check: bool,
+    **options: Any,
 ) -> None:
-    """Convert a model to GGUF and quantize it, with checks before and after."""
+    """Convert a model to GGUF and quantize it, with checks before and after.
+
+    The model is that of --row, of the profile's row for GGUF files, or of the last row.
+    """
+    types = tuple(check_type(name) for name in types)
     if model:
         base, types = options["profile"], types or (DEFAULT_TYPE,)
+        check_model(model, types)
         options["profile"] = profile_of_folder(base, model, types, pretokenizer)
-    names = [f"quantize:{check_type(name)}" for name in types]
-    run = bring_up_to_date(names or ["quantize"], **options)
-    click.echo(f"files: {shown(run.folder / 'gguf')}")
+    options |= {"gguf_row": options["row"], "row": None, "more_types": types}
+    graph = select_run(**options)
+    if graph.run.profile.quantization:
+        graph.run.row(graph.run.profile.quantization.row)
+    wanted = types or graph.run.gguf_types[1:]
+    names = [f"quantize:{name}" for name in wanted] or ["quantize"]
+    stages = graph.select(names)
+    if check:
+        return
+    bring_up_to_date(names, **options)
+    for stage in stages:
+        if stage.name in names:
+            show_result(stage)
+    click.echo(f"files: {shown(graph.run.folder / 'gguf')}")
 
 
 @click.command("serve-openai")
@@ -41,13 +64,23 @@ def quantize(
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True)
 @click.option("--context", default=4096, show_default=True, help="Tokens of prompt and answer.")
-def serve_openai(model: Path | None, host: str, port: int, context: int, **options: Any) -> None:
+@click.option("--check", is_flag=True, help="Refuse what cannot be served; do nothing more.")
+def serve_openai(
+    model: Path | None, host: str, port: int, context: int, check: bool, **options: Any
+) -> None:
     """Serve a model behind an OpenAI-compatible endpoint; by default the profile's Q4_K_M file."""
+    if model and not model.exists():
+        raise UserError(f"{model}: no such file or folder; MODEL= (--model) names a GGUF file")
     if model is None:
-        name = f"quantize:{DEFAULT_TYPE}"
-        bring_up_to_date([name], **options)
-        model = select_run(**options)[name].output
-    serve_with_openai_api(model, host, port, context)
+        options |= {"gguf_row": options["row"], "row": None}
+        graph = select_run(**options)
+        is_gguf = graph.run.profile.model.form == "gguf"
+        name = "model" if is_gguf else f"quantize:{DEFAULT_TYPE}"
+        if not check:
+            bring_up_to_date([name], **options)
+        model = graph.select([name])[-1].output
+    if not check:
+        serve_with_openai_api(model, host, port, context)
 
 
 def service_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -38,6 +38,7 @@ def update() -> None:
     """Refresh charts and the tables in the pages from the records in results/."""
     update_all()
     write_text(repository_root() / CHAIN, _chain())
+    click.echo("README.md, docs/ and figs/ are in step with the records in results/")
 
 
 @results.command()
@@ -47,6 +48,7 @@ def check() -> None:
     drawing = repository_root() / CHAIN
     if not drawing.is_file() or drawing.read_text(encoding="utf-8") != _chain():
         raise UserError(f"{CHAIN}: not the stages that there are; run: make results")
+    click.echo("README.md, docs/ and figs/ are in step with the records in results/")
 
 
 def _chain() -> str:
@@ -159,12 +161,14 @@ def board(predictions: Path | None, spider: Path | None, jobs: int, timeout: flo
     "--timeout", default=60.0, show_default=True, help="Processor seconds a question may take."
 )
 @click.option("--suites", type=PATH, help="Test suites (make test-suite), for their accuracy.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes that judge; default: cores.")
 def rescore(
     predictions: Path,
     gold: Path | None,
     spider: Path | None,
     timeout: float,
     suites: Path | None,
+    jobs: int | None,
 ) -> None:
     """Judge published PREDICTIONS (a folder of *.txt) in every metric, beside their own scores."""
     spider = spider or spider_folder()
@@ -177,5 +181,6 @@ def rescore(
             repository_root() / REFERENCE,
             timeout,
             suites,
+            jobs,
         )
     )

@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from text2sql.convert.model import folder_line
 from text2sql.errors import UserError
 from text2sql.stage import Graph, Job, Stage, StageKind
 from text2sql.train.megatron_setup import require_mcore_adapter, require_transformer_engine
@@ -112,7 +113,30 @@ def _base(graph: Graph, name: str) -> Stage:
     )
 
 
+def _absent(graph: Graph) -> str:
+    return (
+        "none of its rows trains with Megatron; PROFILE=qwen3-1.7b has one, or name a recipe with"
+        " 'launch.backend: megatron' by RECIPE= (--recipe)"
+    )
+
+
 KINDS = (
-    StageKind("mg2hf", "Megatron checkpoint to Hugging Face", run, _from_training, _with_megatron),
-    StageKind("hf2mg", "Hugging Face model to Megatron", run, _base, _with_megatron),
+    StageKind(
+        "mg2hf",
+        "Megatron checkpoint to Hugging Face",
+        run,
+        _from_training,
+        _with_megatron,
+        result=folder_line,
+        absent=_absent,
+    ),
+    StageKind(
+        "hf2mg",
+        "Hugging Face model to Megatron",
+        run,
+        _base,
+        _with_megatron,
+        result=folder_line,
+        absent=_absent,
+    ),
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from text2sql.convert.megatron import copy_travelling
+from text2sql.convert.model import folder_line
 from text2sql.errors import UserError
 from text2sql.files import read_json
 from text2sql.stage import Graph, Job, Stage, StageKind
@@ -71,4 +72,16 @@ def _stage(graph: Graph, name: str) -> Stage:
     )
 
 
-KINDS = (StageKind("merge", "fold LoRA adapters into the base model", run, _stage, _adapters),)
+KINDS = (
+    StageKind(
+        "merge",
+        "fold LoRA adapters into the base model",
+        run,
+        _stage,
+        _adapters,
+        result=folder_line,
+        absent=lambda graph: (
+            "none of its rows trains an adapter; name a LoRA recipe with RECIPE= (--recipe)"
+        ),
+    ),
+)

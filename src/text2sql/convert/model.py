@@ -10,7 +10,7 @@ from text2sql.errors import UserError
 from text2sql.models.folder import require_model, tensor_shapes
 from text2sql.models.hub import download_model, hub_bytes, hub_config
 from text2sql.models.packaged import PackagedModel, fetch
-from text2sql.paths import build_root, local_model
+from text2sql.paths import build_root, local_model, shown
 from text2sql.records import UNHASHED
 from text2sql.stage import Graph, Job, Stage, StageKind
 
@@ -87,4 +87,13 @@ def _stage(graph: Graph, key: str) -> Stage:
     return Stage("model", "model", config, output, weights=(folder,) if folder else ())
 
 
-KINDS = (StageKind("model", "get the base model as a Hugging Face folder", run, _stage),)
+def folder_line(stage: Stage) -> str:
+    """Return the line that says where a stage's model is."""
+    return f"{stage.name}: in {shown(stage.output)}"
+
+
+KINDS = (
+    StageKind(
+        "model", "get the base model as a Hugging Face folder", run, _stage, result=folder_line
+    ),
+)

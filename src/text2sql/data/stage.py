@@ -8,7 +8,8 @@ from text2sql.config import check_config, read_yaml
 from text2sql.data.config import DataConfig
 from text2sql.data.prepare import prepare
 from text2sql.data.values import ValueTexts
-from text2sql.paths import config_path
+from text2sql.files import read_json
+from text2sql.paths import config_path, shown
 from text2sql.run import Run
 from text2sql.stage import Graph, Job, Stage, StageKind
 
@@ -54,4 +55,15 @@ def _stage(graph: Graph, key: str) -> Stage:
     )
 
 
-KINDS = (StageKind("data", "write training files and evaluation questions", run, _stage),)
+def _result(stage: Stage) -> str:
+    counts = read_json(stage.output / "summary.json")
+    return (
+        f"{stage.name}: {counts['train_rows']} training rows and"
+        f" {counts['evaluation_questions']} evaluation questions; {counts['rejected']} bad rows and"
+        f" {counts['removed_as_leaks']} leaks left out; in {shown(stage.output)}"
+    )
+
+
+KINDS = (
+    StageKind("data", "write training files and evaluation questions", run, _stage, result=_result),
+)

@@ -11,7 +11,7 @@ from text2sql.models.gguf_header import find_gguf
 from text2sql.models.gguf_types import F16, gguf_name
 from text2sql.paths import shown
 from text2sql.prompt import load_template
-from text2sql.run import Run
+from text2sql.records import read_manifest
 from text2sql.stage import Graph, Job, Stage, StageKind
 from text2sql.train.stage import model_of
 
@@ -73,18 +73,33 @@ def _file_stage(
     )
 
 
-def _show(run: Run) -> str:
-    return f"files: {shown(run.folder / 'gguf')}"
+def _result(stage: Stage) -> str:
+    """Say how large a file is, how well it answers, and where it is."""
+    measured = (read_manifest(stage.output) or {})["details"]
+    return (
+        f"{stage.name}: {measured['megabytes']} MB, {measured['bits_per_weight']} bits a weight,"
+        f" perplexity of right answers {measured['perplexity']};"
+        f" in {shown(stage.output / stage.config['file'])}"
+    )
 
 
 KINDS = (
-    StageKind("gguf", "convert a model to an F16 GGUF file", run, _f16, _row, command="quantize"),
+    StageKind(
+        "gguf",
+        "convert a model to an F16 GGUF file",
+        run,
+        _f16,
+        _row,
+        command="quantize",
+        result=_result,
+    ),
     StageKind(
         "quantize",
         "GGUF files and their quantization (TYPES=, MODEL= for any folder)",
         run,
         _quantized,
-        lambda graph: graph.run.gguf_types[1:],
-        show=_show,
+        lambda graph: graph.run.quantized_types,
+        result=_result,
+        absent=lambda graph: "its model is a GGUF file already; make serve-openai serves it",
     ),
 )

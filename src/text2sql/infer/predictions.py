@@ -16,6 +16,8 @@ from text2sql.data.stage import data_config
 from text2sql.files import write_jsonl
 from text2sql.infer.answers import Answer, read_answers
 from text2sql.infer.queries import NO_SQL, QueryRunner, open_databases, vote
+from text2sql.paths import shown
+from text2sql.records import read_manifest
 from text2sql.sql import official_files
 from text2sql.sql.extract import extract_sql
 from text2sql.stage import Graph, Job, Stage, StageKind
@@ -112,6 +114,14 @@ def _extracted(graph: Graph, answers: Stage, output: Path) -> Stage:
     )
 
 
+def _result(stage: Stage) -> str:
+    counts = (read_manifest(stage.output) or {})["details"]
+    return (
+        f"{stage.name.replace('extract', 'infer')}: {counts['questions']} predictions,"
+        f" {counts['without_sql']} without SQL; in {shown(stage.output / PREDICT_FILE)}"
+    )
+
+
 KINDS = (
     StageKind(
         "extract",
@@ -120,6 +130,7 @@ KINDS = (
         _stage,
         lambda graph: graph.run.row_names,
         command="infer",
+        result=_result,
     ),
     StageKind(
         "quantized-extract",

@@ -12,14 +12,14 @@ from text2sql import hardware
 from text2sql.config import load_config
 from text2sql.errors import UserError
 from text2sql.hardware import MachineConfig
-from text2sql.paths import config_path
+from text2sql.paths import config_name, config_path
 from text2sql.pipeline.doctor import require_ready
 from text2sql.pipeline.multinode import join_trainings
-from text2sql.pipeline.registry import build_graph, commands
+from text2sql.pipeline.registry import build_graph, commands, stage_kinds
 from text2sql.pipeline.scheduler import Scheduler
-from text2sql.profile import load_profile
+from text2sql.profile import Profile, load_profile
 from text2sql.run import ALL_ROWS, Run
-from text2sql.stage import Graph
+from text2sql.stage import Graph, Stage
 from text2sql.train.dry_run import model_sizes
 from text2sql.train.layout import describe, fits_as_written, layout
 from text2sql.train.nodes import this_node
@@ -35,6 +35,8 @@ def select_run(
     rows: str | None = None,
     assignments: tuple[str, ...] = (),
     machine: str | None = None,
+    gguf_row: str | None = None,
+    more_types: Sequence[str] = (),
 ) -> Graph:
     """Return the graph of the run that a command's options mean.
 
@@ -47,6 +49,8 @@ def select_run(
         rows: names of optional rows, with commas, or ``all``.
         assignments: ``key=value`` texts that replace keys of `recipe`.
         machine: name or YAML file of a machine; by default the profile's, with the cards here.
+        gguf_row: the row whose model becomes GGUF files; by default the profile's.
+        more_types: quantization types besides those of the profile.
 
     Raises:
         UserError: an option is wrong, or a config.
@@ -56,11 +60,48 @@ def select_run(
         raise UserError("--set changes keys of a recipe; name it with --recipe (make: RECIPE=)")
     optional = [name.strip() for name in (rows or "").split(",") if name.strip()]
     loaded = load_profile(profile)
-    if row in [one.name for one in loaded.optional_rows]:
-        optional.append(str(row))
+    if recipe:
+        require_recipe_of(loaded, recipe)
+    for asked in (row, gguf_row):
+        if asked in [one.name for one in loaded.optional_rows]:
+            optional.append(str(asked))
     dataset = dataset or loaded.dataset
-    run = Run(loaded, dataset, limit, recipe, profile, overrides, tuple(optional))
+    run = Run(
+        loaded,
+        dataset,
+        limit,
+        recipe,
+        profile,
+        overrides,
+        tuple(optional),
+        gguf_row=gguf_row,
+        more_types=tuple(more_types),
+    )
     return build_graph(on_machine(run, machine))
+
+
+def require_recipe_of(profile: Profile, recipe: str) -> None:
+    """Raise UserError where a recipe is by its name one for another model than the profile's.
+
+    A recipe in `configs/train/` is named after its model; those elsewhere may have any name.
+    """
+    path = config_path("train", recipe)
+    if path.resolve().parent != config_path("train", "any").parent:
+        return
+    model = config_name(recipe).partition("_")[0]
+    if profile.model.name.startswith(model):
+        return
+    own = sorted(
+        file.stem
+        for file in path.parent.glob("*.yaml")
+        if profile.model.name.startswith(file.stem.partition("_")[0])
+    )
+    for_it = f"recipes for it: {', '.join(own)}" if own else "there is none for it"
+    raise UserError(
+        f"recipe '{recipe}' is for {model}, and the model of profile {profile.name} is"
+        f" {profile.model.name}: set PROFILE= (--profile) to one of {model}, or copy the recipe to"
+        f" a file of your own and give its path; {for_it}"
+    )
 
 
 def on_machine(run: Run, machine: str | None) -> Run:
@@ -157,9 +198,19 @@ def run_command(name: str, **options: Any) -> None:
         join_trainings(graph, graph.select(wanted))
         return
     run = bring_up_to_date(wanted, **options)
+    for stage in select_run(**options).select(wanted):
+        if stage.name in wanted or stage.kind in wanted:
+            show_result(stage)
     for kind in kinds:
         if kind.show:
             click.echo(kind.show(run))
+
+
+def show_result(stage: Stage) -> None:
+    """Print the line with the result of a stage that is up to date, if its kind has one."""
+    result = stage_kinds()[stage.kind].result
+    if result:
+        click.echo(result(stage))
 
 
 def trainings(kind: str, graph: Graph) -> list[str]:

@@ -19,7 +19,13 @@ from text2sql import hardware
 from text2sql.data.stage import config_of
 from text2sql.errors import UserError
 from text2sql.paths import repository_root
-from text2sql.pipeline.doctor_files import check_disk, check_memory, check_models, check_sources
+from text2sql.pipeline.doctor_files import (
+    check_disk,
+    check_memory,
+    check_models,
+    check_sources,
+    check_suites,
+)
 from text2sql.pipeline.keys import is_current
 from text2sql.pipeline.needs import Needs, runs_on_gpu
 from text2sql.pipeline.probe import MARK
@@ -68,7 +74,7 @@ def examine(graph: Graph, stages: Sequence[Stage], thorough: bool = True) -> lis
     checks = [*_machine(run, stages), *_environments(stages)]
     sources = [check_sources(config_of(stage)) for stage in stages if stage.kind == "data"]
     models = check_models(run, stages)
-    checks += [Check(*facts) for facts in (*sources, *models)]
+    checks += [Check(*facts) for facts in (*sources, *check_suites(stages), *models)]
     checks += _trainings(run, stages)
     if thorough or any(map(runs_on_gpu, stages)):
         checks += [Check(*check_memory(run, stages)), Check(*check_disk(run, stages))]

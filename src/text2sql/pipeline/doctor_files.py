@@ -39,6 +39,15 @@ def check_sources(data: DataConfig) -> Facts:
     return "data set", f"{missing[0]}: not found{more}", fix
 
 
+def check_suites(stages: Sequence[Stage]) -> Iterator[Facts]:
+    """Whether the test suites are there that answers are judged on."""
+    suites = {stage.settings["test_suite"] for stage in stages if "test_suite" in stage.settings}
+    for suite in sorted(suites):
+        there = Path(suite).is_dir()
+        fix = f"make test-suite DATABASE=<folder of databases> GOLD=<gold queries> SUITES={suite}"
+        yield "test suites", f"{suite}{'' if there else ': not there'}", "" if there else fix
+
+
 def check_models(run: Run, stages: Sequence[Stage]) -> Iterator[Facts]:
     """Whether the base model, the embedder and the reranker can be had."""
     model = run.profile.model

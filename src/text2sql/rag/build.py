@@ -21,7 +21,7 @@ from text2sql.data.rows import Reject, Row
 from text2sql.data.stage import data_config
 from text2sql.errors import UserError
 from text2sql.files import read_json, sha256_text, write_json
-from text2sql.paths import config_name
+from text2sql.paths import config_name, shown
 from text2sql.rag import mask
 from text2sql.rag.config import (
     KnowledgeBaseConfig,
@@ -155,10 +155,13 @@ def entries(data: DataConfig) -> Iterator[Entry]:
         if isinstance(row, Reject):
             continue  # the data stage reports them
         try:
-            schema_text = row.schema or text_of(row.db_id)
+            schema_text = row.schema or row.prompt or text_of(row.db_id)
         except UserError:
             continue
-        names = schema_names(row.schema) if row.schema else schemas.names(row.db_id)
+        if row.prompt:
+            names = frozenset[tuple[str, str]]()  # which part of it is the schema, nobody can tell
+        else:
+            names = schema_names(row.schema) if row.schema else schemas.names(row.db_id)
         yield _entry(row, schema_text, mask.mask_question(row.question, names))
 
 
@@ -208,8 +211,25 @@ def _stage(graph: Graph, name: str) -> Stage:
     )
 
 
+def no_retrieval(graph: Graph) -> str:
+    """Say of a run without retrieval how a profile gets some."""
+    return "none of its rows has the key 'retrieval', which names a file of configs/rag/"
+
+
+def _result(stage: Stage) -> str:
+    rows = read_json(stage.output / SUMMARY)["rows"]
+    where = stage.config["knowledge_base"]["uri"] or shown(stage.output / FILE)
+    return f"{stage.name}: {rows} solved questions; in {where}"
+
+
 KINDS = (
     StageKind(
-        "knowledge-base", "build the retrieval store of solved questions", run, _stage, _names
+        "knowledge-base",
+        "build the retrieval store of solved questions",
+        run,
+        _stage,
+        _names,
+        result=_result,
+        absent=no_retrieval,
     ),
 )

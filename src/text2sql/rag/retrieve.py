@@ -13,10 +13,10 @@ from text2sql.data.config import DataConfig, DecontaminationConfig
 from text2sql.data.decontaminate import Decontaminator, skeleton
 from text2sql.data.prepare import SchemaTexts
 from text2sql.data.rows import Row
-from text2sql.files import read_jsonl, write_json, write_jsonl
-from text2sql.paths import config_name
+from text2sql.files import read_json, read_jsonl, write_json, write_jsonl
+from text2sql.paths import config_name, shown
 from text2sql.question import Question, read_questions
-from text2sql.rag.build import fingerprint, open_store
+from text2sql.rag.build import fingerprint, no_retrieval, open_store
 from text2sql.rag.config import KnowledgeBaseConfig, RetrievalConfig, load_retrieval_config
 from text2sql.rag.embed import Embedder
 from text2sql.rag.mask import mask_question
@@ -185,4 +185,30 @@ def _stage(graph: Graph, row_name: str) -> Stage:
     )
 
 
-KINDS = (StageKind("retrieve", "find few-shot examples for every question", run, _stage, _rows),)
+def _result(stage: Stage) -> str:
+    """Say how often the first examples have the gold query's skeleton, and where they are."""
+    report = read_json(stage.output / REPORT)
+    shares = report["recall_of_same_skeleton"]
+    parts = [
+        f"{name.replace('_', ' ')} "
+        + ", ".join(f"@{k} {100 * share:.1f} %" for k, share in shares[name].items())
+        for name in ("first_search", "examples")
+    ]
+    return (
+        f"{stage.name}: recall of the gold query's skeleton: {'; '.join(parts)};"
+        f" {report['without_examples']} of {report['questions']} questions without examples;"
+        f" in {shown(stage.output / EXAMPLES)}"
+    )
+
+
+KINDS = (
+    StageKind(
+        "retrieve",
+        "find few-shot examples for every question",
+        run,
+        _stage,
+        _rows,
+        result=_result,
+        absent=no_retrieval,
+    ),
+)

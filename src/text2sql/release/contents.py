@@ -96,7 +96,8 @@ def load_release(graph: Graph, name: str | None) -> Release:
             that the record's table was made from.
     """
     profile, run = graph.run.profile, graph.run
-    chosen = profile.quantization.row if profile.quantization else run.rows[-1].name
+    named = profile.quantization if "quantization" in profile.model_fields_set else None
+    chosen = named.row if named else run.rows[-1].name
     row = run.row(name or chosen)
     if row.recipe is None:
         tuned = ", ".join(other.name for other in run.rows if other.recipe)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from text2sql.errors import UserError
 from text2sql.files import read_json, require_disk
+from text2sql.models.folder import tensor_shapes
 from text2sql.prompt import load_template
 from text2sql.train.architecture import Architecture
 from text2sql.train.lengths import count_cut, measure_lengths
-from text2sql.train.llamafactory import unknown_keys
+from text2sql.train.llamafactory import unknown_keys, wrong_value
 from text2sql.train.memory import trained_parameters
 from text2sql.train.recipe import Recipe
 
@@ -26,6 +28,7 @@ SPECIAL = re.compile(r"<\|[^|>]+\|>|</?think>")
 TRACKERS = ("tensorboard", "swanlab", "wandb")
 # Bytes of a checkpoint for each trained weight: itself and Adam's two moments, in float32.
 CHECKPOINT_BYTES = 12
+BUCKET = 128  # values to which Megatron's distributed optimizer pads
 
 
 def check_before_training(job: Job, recipe: Recipe) -> list[str]:
@@ -47,16 +50,54 @@ def check_before_training(job: Job, recipe: Recipe) -> list[str]:
 
         require_mcore_adapter()
         require_transformer_engine(recipe.llamafactory)
-    unknown = unknown_keys(recipe.llamafactory)
-    if unknown:
-        raise UserError(f"recipe '{name}': LLaMA-Factory has no key '{unknown[0]}'")
+    check_keys(recipe, name)
     check_packages(recipe)
+    if recipe.launch.backend == "megatron":
+        check_saving(recipe, job.inputs["model"])
     check_dataset(job.inputs["data"])
     check_template(job.config["template"], job.inputs["model"])
     check_disk(recipe, job.inputs["model"], job.output)
     lengths = measure_lengths(job.inputs["data"], job.config["template"], job.inputs["model"])
     warning = count_cut(lengths, recipe.cutoff).describe(recipe.cutoff)
     return [f"warning: {warning}"] if warning else []
+
+
+def check_keys(recipe: Recipe, name: str) -> None:
+    """Raise UserError for a key or value that LLaMA-Factory's own parser does not take.
+
+    Args:
+        recipe: the recipe; one for Megatron needs `mcore_adapter`, whose keys LLaMA-Factory adds.
+        name: of the training, for the message.
+    """
+    unknown = unknown_keys(recipe.llamafactory)
+    if unknown:
+        raise UserError(f"recipe '{name}': LLaMA-Factory has no key '{unknown[0]}'")
+    wrong = wrong_value(recipe.llamafactory)
+    if wrong:
+        raise UserError(f"recipe '{name}': LLaMA-Factory does not take {wrong}")
+
+
+def check_saving(recipe: Recipe, model: Path) -> None:
+    """Raise UserError where Megatron's distributed optimizer could not save what it trained.
+
+    It keeps weights in buckets padded to `BUCKET` values, and megatron-core 0.16 asserts on saving
+    where the norms of heads are smaller: with heads of 16, 32 and 64 values, and not with 128.
+    """
+    keys = recipe.llamafactory
+    if not keys.get("use_distributed_optimizer") or keys.get("save_only_model"):
+        return
+    norms = {
+        name: prod(shape)
+        for name, shape in tensor_shapes(model).items()
+        if name.endswith(("q_norm.weight", "k_norm.weight"))
+    }
+    small = next((name for name, size in norms.items() if size % BUCKET), None)
+    if small:
+        raise UserError(
+            f"Megatron's distributed optimizer would train this model and then fail to save it:"
+            f" {small} has {norms[small]} values, no multiple of {BUCKET};"
+            " SET=use_distributed_optimizer=false"
+        )
 
 
 def recipe_trackers(recipe: Recipe) -> list[str]:

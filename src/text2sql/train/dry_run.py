@@ -21,6 +21,7 @@ from text2sql.profile import Profile
 from text2sql.records import read_manifest
 from text2sql.stage import Stage
 from text2sql.train.architecture import Architecture
+from text2sql.train.checks import check_keys
 from text2sql.train.device import Machine, machine_for
 from text2sql.train.launch import launch_line
 from text2sql.train.lengths import Lengths, count_cut, measure_lengths
@@ -53,10 +54,14 @@ def dry_run(
         Lines to print.
 
     Raises:
-        UserError: the recipe cannot run so: it does not fit, or its processes cannot be split.
+        UserError: the recipe cannot run so: LLaMA-Factory does not take a key or value, it does not
+            fit, or its processes cannot be split.
     """
     recipe = recipe_of(stage.config)
     nodes = this_node() if recipe.launch.backend != "single" else Nodes()
+    # Megatron's keys are LLaMA-Factory's only with mcore_adapter, where the training itself asks.
+    if recipe.launch.backend != "megatron":
+        check_keys(recipe, stage.name)
     lengths, source = _lengths(stage, rows)
     schedule = plan_schedule(recipe, lengths, nodes.count)
     model = architecture_of(stage, profile)

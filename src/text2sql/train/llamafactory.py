@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from argparse import ArgumentError
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -120,8 +121,33 @@ def _pass_on(stream: IO[str], lines: deque[str]) -> None:
 
 def unknown_keys(arguments: dict[str, Any]) -> list[str]:
     """Return the keys that no LLaMA-Factory training argument has (imports torch: seconds)."""
+    names = {field.name for group in _argument_groups() for field in fields(group)}
+    return sorted(arguments.keys() - names)
+
+
+def wrong_value(arguments: dict[str, Any]) -> str | None:
+    """Return what LLaMA-Factory's own parser says of the first value it does not take.
+
+    Args:
+        arguments: keys that it knows; lists and mappings are not looked into.
+    """
+    from transformers import HfArgumentParser
+
+    plain = {k: v for k, v in arguments.items() if isinstance(v, str | int | float)}
+    words = [word for key, value in plain.items() for word in (f"--{key}", str(value))]
+    parser = HfArgumentParser(_argument_groups())
+    parser.exit_on_error = False
+    for action in parser._actions:
+        action.required = False  # model, output folder and the like are the stage's to fill in
+    try:
+        parser.parse_known_args(words)
+    except ArgumentError as error:
+        return str(error).removeprefix("argument --")
+    return None
+
+
+def _argument_groups() -> list[Any]:
     from llamafactory import hparams
 
     kinds = ("Model", "Data", "Training", "Finetuning", "Generating")
-    groups = [getattr(hparams, f"{kind}Arguments") for kind in kinds]
-    return sorted(arguments.keys() - {field.name for group in groups for field in fields(group)})
+    return [getattr(hparams, f"{kind}Arguments") for kind in kinds]

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from text2sql.artifacts import TRAINER_LOG
+from text2sql.config import read_yaml
 from text2sql.files import read_jsonl
 from text2sql.hardware import first_gpu
+from text2sql.paths import config_path, shown
 from text2sql.profile import RowConfig
 from text2sql.progress import Progress
+from text2sql.records import read_manifest
 from text2sql.stage import Graph, Job, Stage, StageKind
 from text2sql.train.checks import check_before_training
 from text2sql.train.llamafactory import ARGUMENTS, run_llamafactory, training_program
@@ -244,6 +247,33 @@ def _by(method: str) -> Callable[[Graph], list[str]]:
     return lambda graph: [n for n, recipe in trainings(graph).items() if recipe.method == method]
 
 
+def _result(stage: Stage) -> str:
+    """Say how a training went, and where its model or adapter is."""
+    details = (read_manifest(stage.output) or {})["details"]
+    return (
+        f"{stage.name}: loss {details['first_loss']} to {details['last_loss']} over"
+        f" {details['steps']} steps in {details['train_seconds'] / 60:.1f} minutes;"
+        f" in {shown(stage.output)}"
+    )
+
+
+def _absent(method: str) -> Callable[[Graph], str]:
+    """Return what says of a run without trainings of a method which recipes there are for it."""
+
+    def why(graph: Graph) -> str:
+        model = graph.run.profile.model.name
+        fitting = sorted(
+            path.stem
+            for path in config_path("train", "any").parent.glob("*.yaml")
+            if model.startswith(path.stem.partition("_")[0])
+            and read_yaml(path).get("method") == method
+        )
+        there = ", ".join(fitting) or f"none of {model} is here; give the path of your own"
+        return f"no row of it trains by {method}; name a recipe with RECIPE= (--recipe): {there}"
+
+    return why
+
+
 # What trains is LLaMA-Factory with these arguments; the rest of this package watches over it.
 CODE = (f"{__name__}:training_arguments",)
 KINDS = (
@@ -254,8 +284,19 @@ KINDS = (
         _stage,
         _by("lora"),
         code=CODE,
+        result=_result,
+        absent=_absent("lora"),
     ),
-    StageKind("train-qlora", "4-bit QLoRA fine-tuning", run, _stage, _by("qlora"), code=CODE),
+    StageKind(
+        "train-qlora",
+        "4-bit QLoRA fine-tuning",
+        run,
+        _stage,
+        _by("qlora"),
+        code=CODE,
+        result=_result,
+        absent=_absent("qlora"),
+    ),
     StageKind(
         "train-full",
         "full fine-tuning; with Megatron tensor parallelism where the recipe says so",
@@ -263,5 +304,7 @@ KINDS = (
         _stage,
         _by("full"),
         code=CODE,
+        result=_result,
+        absent=_absent("full"),
     ),
 )
