@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from text2sql.cli import cli
 from text2sql.errors import UserError
 from text2sql.files import read_json, write_json, write_jsonl
+from text2sql.models.gguf_types import TABLE_TYPES
+from text2sql.pipeline.command import select_run
 from text2sql.pipeline.plan import launch_line
 from text2sql.pipeline.registry import build_graph
 from text2sql.profile import Profile, load_profile
@@ -19,8 +23,10 @@ from text2sql.report.doc_blocks import inference_block
 from text2sql.report.quantization import run as make_table
 from text2sql.report.quantization import storage_text
 from text2sql.report.record import LEVELS
-from text2sql.run import Run
+from text2sql.run import Run, load_run
 from text2sql.stage import Job, Stage
+
+PROFILES = Path(__file__).resolve().parents[2] / "configs" / "profiles"
 
 
 def changed(**values: Any) -> Profile:
@@ -201,3 +207,41 @@ def test_a_table_from_uncommitted_code_is_not_published(
     with pytest.raises(UserError, match="changes that are not committed"):
         publish.publish_run(tmp_path / "run")
     assert not (checkout / "results").exists()
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in PROFILES.glob("*.yaml")))
+def test_every_profile_has_a_model_to_quantize_but_those_of_a_gguf_file(
+    build_folder: Path, name: str
+) -> None:
+    profile = load_profile(name)
+    graph = build_graph(Run(profile, profile.dataset))
+    types = [stage.config["type"] for stage in graph.values() if stage.kind == "quantize"]
+    assert types == ([] if profile.model.form == "gguf" else [*TABLE_TYPES])
+
+
+def test_any_type_and_any_row_can_be_asked_for(build_folder: Path) -> None:
+    asked = ("Q2_K", "Q4_0", "Q4_K_S", "Q5_K_S")
+    graph = select_run("smollm2-135m", gguf_row="full", more_types=asked)
+    for kind in asked:
+        assert graph[f"quantize:{kind}"].output == graph.run.folder / "gguf" / "full" / kind
+    assert graph["gguf:full"].inputs["model"].kind == "train-full"
+    # What a table needs stays what it was, and with it the key of the F16 file.
+    assert graph["quantization-table"].config["types"] == ["F16", *TABLE_TYPES]
+    plain = select_run("smollm2-135m")
+    assert plain["gguf:lora"].config["types"] == [*TABLE_TYPES]
+    child = load_run(**graph.run.choices())
+    assert "quantize:Q4_0" in build_graph(child)
+    assert child.profile.quantization and child.profile.quantization.row == "full"
+
+
+def test_what_cannot_be_quantized_is_refused_at_once(build_folder: Path) -> None:
+    for options, words in (
+        (["--model", "/nonexist"], "/nonexist"),
+        (["--type", "Q9"], "no quantization type 'Q9'"),
+        (["--row", "none"], "no row 'none'"),
+        (["--profile", "qwen2.5-coder-1.5b"], "make serve-openai serves it"),
+    ):
+        result = CliRunner().invoke(cli, ["quantize", "--check", *options])
+        assert result.exit_code == 2, result.output
+        assert words in result.output
+    assert CliRunner().invoke(cli, ["quantize", "--check"]).exit_code == 0

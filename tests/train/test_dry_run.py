@@ -256,3 +256,9 @@ def test_prepared_data_is_counted(build_folder: Path, tiny_data: Path, tmp_path:
     text = dry_run(stage, profile, gpu="rtx-4090")
     assert "64 rows of" in line(text, "data")
     assert "lengths estimated" in line(text, "data")
+
+
+@pytest.mark.parametrize("keys", [{"nosuchkey": 1}, {"learning_rate": "abc"}])
+def test_a_key_or_value_that_llamafactory_does_not_take_is_refused(keys: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="LLaMA-Factory"):
+        describe("smollm2-135m_lora_cpu", "smollm2-135m", keys)

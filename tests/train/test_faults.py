@@ -14,12 +14,21 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from patience import PATIENCE
+from safetensors.numpy import save_file
 
 from text2sql.errors import UserError
 from text2sql.files import write_failure
-from text2sql.train.checks import check_dataset, check_disk, check_packages, check_template
+from text2sql.train.checks import (
+    check_dataset,
+    check_disk,
+    check_keys,
+    check_packages,
+    check_saving,
+    check_template,
+)
 from text2sql.train.explain_failure import explain
 from text2sql.train.recipe import load_recipe
 from text2sql.train.stage import complete_checkpoints
@@ -372,3 +381,36 @@ def test_versions_of_transformer_engine(
         return
     with pytest.raises(UserError, match=f"Transformer Engine {there} is installed"):
         megatron_setup.require_transformer_engine({})
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"nosuchkey": 1}, "LLaMA-Factory has no key 'nosuchkey'"),
+        ({"learning_rate": "abc"}, "does not take learning_rate: invalid float value: 'abc'"),
+        ({"num_train_epochs": "many"}, "does not take num_train_epochs"),
+        ({"bf16": "perhaps"}, "does not take bf16"),
+        ({"lr_scheduler_type": "sideways"}, "does not take lr_scheduler_type"),
+    ],
+)
+def test_llamafactorys_own_parser_decides(keys: dict[str, Any], words: str) -> None:
+    recipe = load_recipe("smollm2-135m_lora_cpu", keys)
+    with pytest.raises(UserError, match="recipe 'mine': LLaMA-Factory") as refused:
+        check_keys(recipe, "mine")
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(("size", "saved"), [(32, False), (64, False), (128, True)])
+def test_megatron_is_refused_where_it_could_not_save(
+    tmp_path: Path, size: int, saved: bool
+) -> None:
+    weights = {"model.layers.0.self_attn.q_norm.weight": np.zeros(size, np.float32)}
+    save_file(weights, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text("{}")
+    recipe = load_recipe("qwen3-1.7b_full-megatron-tp2_4gpu")
+    check_saving(recipe.changed({"use_distributed_optimizer": False}), tmp_path)
+    if saved:
+        check_saving(recipe, tmp_path)
+        return
+    with pytest.raises(UserError, match="SET=use_distributed_optimizer=false"):
+        check_saving(recipe, tmp_path)

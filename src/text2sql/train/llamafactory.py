@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -142,7 +143,8 @@ def wrong_value(arguments: dict[str, Any]) -> str | None:
     try:
         parser.parse_known_args(words)
     except ArgumentError as error:
-        return str(error).removeprefix("argument --")
+        # Each option has two spellings, with lines and with dashes.
+        return re.sub(r"^argument (?:--)?([^/:]+)(?:/--[^:]+)?", r"\1", str(error))
     return None
 
 
