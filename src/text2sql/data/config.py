@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from test_suite_sql_eval.hardness import LEVELS
 
 from text2sql.config import StrictModel, one_of
@@ -32,6 +32,13 @@ FOLDERS = {
     "bird": "BIRD_DIR",
 }
 Level = Literal["exact", "normalized", "ngram", "jaccard", "skeleton", "schema"]
+
+
+def _style_or_file(name: str) -> str:
+    """Return a schema style or a file of rows; raise ValueError for what is neither."""
+    if name not in STYLES and not name.endswith((".json", ".jsonl")):
+        raise ValueError(f"'{name}' is neither a .jsonl file nor one of: {', '.join(STYLES)}")
+    return name
 
 
 class DecontaminationConfig(StrictModel):
@@ -69,6 +76,9 @@ class DataConfig(StrictModel):
     questions: nothing is trained on it then. `gold_errors` says what the evaluation does where a
     gold query does not run: ``stop``, or count the question as ``wrong``. `values` is how many
     values of the database, found by what the question says, prompts show beside the types.
+    `evaluation_schema_style` is for prompts of evaluation questions where they differ from those of
+    training: a style, or a file whose rows have the schema in ``table_creating``, as `text2sql
+    dataset translate-ddl` writes it.
     `license` is the hub's word for the licence of the training rows, for the cards of models that
     learn from them; it is in no stage's config, since it changes no result.
     """
@@ -84,6 +94,7 @@ class DataConfig(StrictModel):
     metric: Literal["exec", "bird_set", "strict", "spider2"] = "exec"
     gold_errors: Literal["stop", "wrong"] = "stop"
     schema_style: Annotated[str, one_of(STYLES, "schema style")] = "ddl"
+    evaluation_schema_style: Annotated[str, AfterValidator(_style_or_file)] | None = None
     samples: int = Field(default=0, ge=0)
     values: int = Field(default=0, ge=0, le=50)
     personal_data: bool = True
@@ -105,6 +116,8 @@ class DataConfig(StrictModel):
         if self.values and self.schema_style not in WITH_VALUES:
             known = " or ".join(WITH_VALUES)
             raise ValueError(f"values are shown by schema_style {known} only")
+        if self.values and self.evaluation_schema_style:
+            raise ValueError("values do not go with evaluation_schema_style; leave one out")
         if fields and not (
             {"question", "sql"} <= set(fields) and {"db_id", "schema"} & set(fields)
         ):
@@ -117,12 +130,15 @@ class DataConfig(StrictModel):
 
     def of_data(self) -> dict[str, Any]:
         """Return the keys that decide what is read and written, as JSON-able values."""
-        without = {*JUDGING, *(() if self.values else ("values",))}
+        unset = {"values": self.values, "evaluation_schema_style": self.evaluation_schema_style}
+        without = {*JUDGING, *(key for key, value in unset.items() if not value)}
         return self.model_dump(mode="json", exclude=without)
 
     def source_files(self) -> list[Path]:
         """Return the files and folders whose content decides the result."""
         named = [*self.train, self.evaluation, *([self.tables] if self.tables else [])]
+        if self.evaluation_schema_style and self.evaluation_schema_style not in STYLES:
+            named.append(self.evaluation_schema_style)
         paths = [resolve(name) for name in named]
         if self.database_form == "sql":
             paths += self.database_folders()

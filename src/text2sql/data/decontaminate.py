@@ -154,6 +154,8 @@ class Decontaminator:
         return self._schemas.get(names) if names else None
 
     def _names(self, row: Row) -> Names:
+        if row.prompt:
+            return frozenset()  # nobody can tell which part of it is the schema
         return schema_names(row.schema) if row.schema else self._names_of(row.db_id)
 
     def _ngrams(self, question: str) -> set[int]:

@@ -8,9 +8,9 @@ import random
 import sys
 from array import array
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict
-from functools import cache
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,13 +27,17 @@ from text2sql.data.spider2 import METRIC, spider2_rows, write_instances
 from text2sql.data.writers import write_dataset_info, write_rows
 from text2sql.errors import UserError
 from text2sql.files import LENIENT, sha256_file, sha256_text, write_json, write_jsonl
-from text2sql.prompt import Message, render_messages
+from text2sql.prompt import SYSTEM_PRESETS, Message, render_messages
 from text2sql.question import Question, write_questions
-from text2sql.schema import Schema, prune_schema, read_schema, render_schema
+from text2sql.schema import STYLES, Schema, prune_schema, read_schema, render_schema
 from text2sql.sql.official_files import write_gold
 from text2sql.sql.statement import one_line
 
 SPOOL = "rows.spool.partial"
+NO_DATABASE = (
+    "names no database, so that no answer could be judged; give its rows the column db_id, and"
+    " where they bring schemas in other words, set evaluation_schema_style to that file"
+)
 
 
 def prepare(
@@ -64,8 +68,9 @@ def prepare(
         rejects = RejectFile(stream, config.max_rejects)
         questions = evaluation_rows(config)
         judge = Decontaminator(config.decontamination, questions, schemas.names)
-        write_evaluation(questions[:limit], schemas, output)
-        spool = _spool(training_rows(config), schemas, judge, rejects, output / SPOOL)
+        write_evaluation(questions[:limit], _asking(config, schemas), output)
+        asked = partial(training_messages, schemas=schemas, system=config.system)
+        spool = _spool(training_rows(config), asked, judge, rejects, output / SPOOL)
         if not spool:
             raise UserError(
                 f"no training row is left: {rejects.rows} rejected, {judge.removed} removed as"
@@ -90,6 +95,33 @@ def prepare(
         summary |= write_instances(config, output, limit)
     write_json(output / "summary.json", summary)
     return summary
+
+
+def _asking(config: DataConfig, schemas: SchemaTexts) -> SchemaTexts:
+    """Return what gives evaluation questions their schemas, maybe in a style of their own."""
+    style = config.evaluation_schema_style
+    if style not in STYLES:
+        return schemas
+    return SchemaTexts(config.model_copy(update={"schema_style": style}))
+
+
+def training_messages(row: Row, schemas: SchemaTexts, system: str) -> list[Message]:
+    """Return what a model is trained to answer with a row's SQL.
+
+    Args:
+        row: one with a prompt of its own is shown as it is.
+        schemas: gives the others theirs.
+        system: the preset whose text stands before prompts that bring none.
+
+    Raises:
+        UserError: the row's database is missing.
+    """
+    if not row.prompt:
+        return schemas.messages(row)
+    return [
+        {"role": "system", "content": row.system or SYSTEM_PRESETS[system]},
+        {"role": "user", "content": row.prompt},
+    ]
 
 
 class RejectFile:
@@ -168,15 +200,46 @@ def evaluation_rows(config: DataConfig) -> list[Row]:
         return spider2_rows(config)
     rows = []
     path, fields = resolve(config.evaluation), config.fields or {}
+    written = written_schemas(config)
     for row in read_rows(path, config.fields, parse_sql=False):
         if isinstance(row, Row) and "level" in fields and row.level not in config.levels:
             known = ", ".join(config.levels)
             reason = f"level '{row.level}' is none of the config's levels: {known}"
             row = Reject(row.source, row.number, reason)
+        if isinstance(row, Row) and not row.db_id:
+            row = Reject(row.source, row.number, NO_DATABASE)
         if isinstance(row, Reject):
             raise UserError(f"{path.parent / row.place}: {row.reason}")
+        if written is not None:
+            text = written.get((row.db_id, row.question))
+            if text is None:
+                raise UserError(
+                    f"{config.evaluation_schema_style}: has no schema for '{row.question}' of"
+                    f" {row.db_id}; make it with: text2sql dataset translate-ddl"
+                )
+            row = replace(row, schema=text)
         rows.append(row)
     return rows
+
+
+def written_schemas(config: DataConfig) -> dict[tuple[str, str], str] | None:
+    """Return the schema texts that a file has for evaluation questions, by database and question.
+
+    Each stands on one line, as Text2SQL-Qwen3-1.7B shows its prompts. None where the config names
+    no such file.
+
+    Raises:
+        UserError: no such file, or it holds no such rows.
+    """
+    style = config.evaluation_schema_style
+    if style is None or style in STYLES:
+        return None
+    rows = read_rows(resolve(style), parse_sql=False)
+    return {
+        (row.db_id, row.question): " ".join(row.schema.split())
+        for row in rows
+        if isinstance(row, Row)
+    }
 
 
 def write_evaluation(rows: list[Row], schemas: SchemaTexts, output: Path) -> None:
@@ -197,7 +260,7 @@ def write_evaluation(rows: list[Row], schemas: SchemaTexts, output: Path) -> Non
 
 def _spool(
     rows: Iterator[Row | Reject],
-    schemas: SchemaTexts,
+    asked: Callable[[Row], list[Message]],
     judge: Decontaminator,
     rejects: RejectFile,
     path: Path,
@@ -211,7 +274,7 @@ def _spool(
                 rejects.add(row)
                 continue
             try:
-                messages = schemas.messages(row)
+                messages = asked(row)
             except UserError as error:
                 rejects.add(Reject(row.source, row.number, f"no schema: {error}", row.question))
                 continue

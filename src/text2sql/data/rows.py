@@ -13,6 +13,7 @@ from typing import Any
 import sqlglot
 from sqlglot.errors import SqlglotError
 
+from text2sql.data.instruction_rows import CHAT_KEYS, read_chat, read_instruction
 from text2sql.data.json_rows import json_rows, refuse_utf16
 from text2sql.data.parallel import ordered_map
 from text2sql.errors import UserError
@@ -27,9 +28,10 @@ SHAPES: tuple[dict[str, str], ...] = (
     {"question": "sql_prompt", "schema": "sql_context", "sql": "sql"},  # gretel
     {"question": "prompt", "schema": "context", "sql": "answer"},  # fahmiaziz/text2sql-dataset
     {"question": "question", "schema": "context", "sql": "answer"},  # sql-create-context
+    {"question": "input", "schema": "table_creating", "sql": "output"},  # `dataset translate-ddl`
     ALPACA,  # and DB-GPT-Hub
 )
-MAY_BE_EMPTY = frozenset({"evidence", "level"})
+MAY_BE_EMPTY = frozenset({"evidence", "level", "system"})
 BATCH = 1024
 LARGE_FILE = 16 << 20  # bytes; below it, starting processes costs more than they save
 DAMAGED = "\ufffd"  # stands where bytes were not UTF-8
@@ -37,7 +39,11 @@ DAMAGED = "\ufffd"  # stands where bytes were not UTF-8
 
 @dataclass(frozen=True)
 class Row:
-    """A question with its SQL and either the schema as text or the id of its database."""
+    """A question with its SQL and either the schema as text or the id of its database.
+
+    A row for training may instead bring the whole `prompt` that its SQL answers, with the `system`
+    text before it where it has one; `question` is then the part that asks, if that can be told.
+    """
 
     source: str
     number: int
@@ -47,6 +53,8 @@ class Row:
     db_id: str = ""
     evidence: str = ""
     level: str = ""
+    prompt: str = ""
+    system: str = ""
 
 
 @dataclass(frozen=True)
@@ -134,6 +142,11 @@ def _check(
         return Reject(source, number, value)
     if not isinstance(value, dict):
         return Reject(source, number, "not an object", value)
+    if fields is None and (turns := next((k for k in CHAT_KEYS if k in value), None)):
+        read: dict[str, str] | str = read_chat(value, turns)
+        if isinstance(read, str):
+            return Reject(source, number, read, value)
+        return _row(source, number, read, max_characters, parse_sql)
     shape = fields or next((s for s in SHAPES if all(n in value for n in s.values())), None)
     if shape is None:
         has = ", ".join(map(str, value))[:200]
@@ -142,8 +155,21 @@ def _check(
     if missing:
         return Reject(source, number, f"missing field: {', '.join(missing)}", value)
     taken: dict[str, Any] = {ours: value.get(theirs) for ours, theirs in shape.items()}
-    taken |= {ours: taken[ours] or "" for ours in MAY_BE_EMPTY & taken.keys()}
-    reason = _fault(taken, max_characters, parse_sql, shape == ALPACA)
+    taken |= {ours: taken[ours] or "" for ours in ("evidence", "level") if ours in taken}
+    if "instruction" in value and fields is None:
+        taken = read_instruction(taken, value)
+    return _row(source, number, taken, max_characters, parse_sql, shape == ALPACA)
+
+
+def _row(
+    source: str,
+    number: int,
+    taken: dict[str, Any],
+    max_characters: int,
+    parse_sql: bool,
+    is_alpaca: bool = False,
+) -> Row | Reject:
+    reason = _fault(taken, max_characters, parse_sql, is_alpaca)
     if reason:
         return Reject(source, number, reason, {k: str(v)[:500] for k, v in taken.items()})
     return Row(source, number, **{k: v.strip() for k, v in taken.items()})
