@@ -79,6 +79,18 @@ def test_the_schema_can_come_with_the_question(start: Start, database: Path) -> 
     assert (answer["valid"], answer["warnings"]) == (False, ["no such column: colour"])
 
 
+def test_what_nobody_could_check_is_not_called_valid(start: Start, database: Path) -> None:
+    server = start()
+    question = "How many bikes are there?"
+    answer = server.ask(question, db_schema="there is a table of bikes").json()
+    assert answer["valid"] is False
+    assert "no tables were recognised in the schema" in answer["warnings"][0]
+    schema = "CREATE TABLE bike (bike_id INT); CREATE TABLE (oh no"
+    answer = server.ask(question, db_schema=schema).json()
+    assert answer["warnings"] == ["not read in db_schema: CREATE TABLE (oh no"]
+    assert answer["valid"] == (answer["sql"] == "SELECT count(*) FROM bike")
+
+
 def test_names_are_checked_by_the_database_itself(start: Start, database: Path) -> None:
     answer = start(database).ask("Which colours?", execute=True).json()
     assert (answer["valid"], answer["result"]) == (False, None)

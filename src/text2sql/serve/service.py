@@ -17,7 +17,7 @@ from text2sql.infer.engine import Engine
 from text2sql.prompt import Example, render_messages
 from text2sql.question import Question
 from text2sql.schema import Schema, render_schema
-from text2sql.schema.text import parse_schema
+from text2sql.schema.text import read_schema_text
 from text2sql.schema.value_search import ValueIndex, with_values
 from text2sql.serve.accepted import AcceptedPairs
 from text2sql.serve.access import Access, Asker
@@ -36,6 +36,7 @@ from text2sql.serve.terms import Terms
 from text2sql.sql.validate import MAX_CHARACTERS, find_fault
 
 SEPARATED = "control words of the prompt format were taken apart in the question or schema"
+MOST_SKIPPED = 5  # statements of a schema that an answer's warnings name
 NO_NAMES = "no tables were recognised in the schema; names in the SQL were not checked"
 
 
@@ -150,17 +151,19 @@ class Service:
         warnings = [*target.warnings, *([SEPARATED] if taken_apart else [])]
         warnings += notes_on(reply, len(ask.history))
         fault = await self._fault(sql, target.schema, target.database)
-        entry |= {"sql": sql, "valid": fault is None, "ran": False}
+        # Nobody may take for checked what names tables that nobody could look up.
+        valid = fault is None and (target.schema is not None or target.database is not None)
+        entry |= {"sql": sql, "valid": valid, "ran": False}
         answer = Answer(
             sql=sql,
-            valid=fault is None,
+            valid=valid,
             warnings=[*([fault] if fault else []), *warnings],
             seconds=round(time.monotonic() - started, 4),
             model=self.model,
             request_id=asker.request_id,
             examples=[SolvedQuestion(question=q, sql=s) for q, s in reply.examples or ()],
         )
-        self.metrics.answers.labels("invalid" if fault else "valid").inc()
+        self.metrics.answers.labels("valid" if valid else "invalid").inc()
         if on_sql:
             await on_sql(answer)
         if ask.execute and fault is None:
@@ -255,11 +258,14 @@ class Service:
                 schema = with_values(schema, self._values.search(asked, self.config.values))
             text = render_schema(schema, self._asking.style)
             return _Target(text, schema, self.database, [])
-        parsed = parse_schema(ask.db_schema)
-        if parsed is None and self._infer.decoding.grammar:
+        read = read_schema_text(ask.db_schema)
+        if read.schema is None and self._infer.decoding.grammar:
             raise Refusal(422, "invalid_request", "no tables were recognised in db_schema")
-        warnings = [] if parsed else [NO_NAMES]
-        return _Target(ask.db_schema, parsed, None, warnings)
+        warnings = [] if read.schema else [NO_NAMES]
+        warnings += [
+            f"not read in db_schema: {statement}" for statement in read.skipped[:MOST_SKIPPED]
+        ]
+        return _Target(ask.db_schema, read.schema, None, warnings)
 
     async def _ask_model(
         self, ask: Ask, target: _Target, asker: Asker, listener: Callable[[str], None] | None
