@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 load_tables = functools.cache(load_foreign_keys)
+#: A name in one of SQLite's kinds of quotes.
+_QUOTED = r"`([^`]+)`|\[([^\]]+)\]|\"([^\"]+)\""
 
 
 class MatchJudge:
@@ -77,7 +79,10 @@ class MatchJudge:
         """Return {hardness}, or {hardness: None, parse_error} if the gold query does not parse."""
         gold = self._gold(path, db_id, gold_sql)
         if isinstance(gold, ParseError):
-            return {"hardness": None, "parse_error": str(gold)}
+            try:
+                gold = parse(*without_quotes(gold_sql, self._schema(path, db_id)))
+            except ParseError as error:
+                return {"hardness": None, "parse_error": str(error)}
         return {"hardness": hardness(gold)}
 
     def exact(self, path: str, db_id: str, gold_sql: str, pred_sql: str) -> dict[str, Any]:
@@ -94,3 +99,35 @@ class MatchJudge:
             for name, score in result.partial.items()
         }
         return {"exact": int(result.exact), "partial": partial}
+
+
+def without_quotes(sql: str, schema: EvalSchema) -> tuple[str, EvalSchema]:
+    """Give quoted names other, bare ones, since the official grammar takes no quotes around names.
+
+    Hardness counts clauses and not names, so it is that of the query as written.  Exact match does
+    not read such queries, as it does not officially.
+
+    Args:
+        sql: the query.
+        schema: the names it may use.
+
+    Returns:
+        The query, and the schema with those names changed as well.
+    """
+    import re  # here, because few queries need it
+
+    columns = {name for names in schema.tables.values() for name in names}
+    bare: dict[str, str] = {}
+
+    def replaced(match: re.Match[str]) -> str:
+        name = (match[1] or match[2] or match[3]).lower()
+        if name not in columns and name not in schema.tables:
+            return match[0]  # a value
+        return bare.setdefault(name, f"quoted_name_{len(bare)}")
+
+    text = re.sub(_QUOTED, replaced, sql)
+    tables = {
+        bare.get(table, table): tuple(bare.get(name, name) for name in names)
+        for table, names in schema.tables.items()
+    }
+    return text, EvalSchema(tables)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -259,6 +260,27 @@ def test_a_gold_query_outside_the_grammar_counts_in_all_only(
     assert captured.out.splitlines()[1].split() == ["count", "1", "0", "0", "0", "2"]
     assert captured.out.splitlines()[3].split()[-1] == "1.000"
     assert "gold.txt:2: the gold query is outside Spider's grammar" in captured.err
+
+
+@pytest.mark.parametrize("quotes", ['""', "``", "[]"])
+def test_hardness_reads_quoted_names(
+    files: dict[str, str], capsys: pytest.CaptureFixture[str], quotes: str
+) -> None:
+    """A table that is called as a keyword has to be quoted, which the official grammar does not."""
+    with sqlite3.connect(Path(files["--db"]) / "music" / "music.sqlite") as connection:
+        connection.executescript('CREATE TABLE "order" (id INTEGER, "group" TEXT);')
+    table, column = (f"{quotes[0]}{name}{quotes[1]}" for name in ("order", "Group"))
+    golds = [
+        f"SELECT count(*) FROM {table}",
+        f"SELECT {column} FROM {table} WHERE id = 1 AND {column} = 'x' ORDER BY {column} LIMIT 1",
+    ]
+    Path(files["--gold"]).write_text("".join(f"{gold}\tmusic\n" for gold in golds))
+    Path(files["--pred"]).write_text("".join(f"{gold}\n" for gold in golds))
+    assert main(_arguments(files)) == 0
+    captured = capsys.readouterr()
+    counts = captured.out.splitlines()[1].split()[1:]
+    assert (counts[0], sum(map(int, counts[:4])), counts[4]) == ("1", 2, "2")
+    assert "outside Spider's grammar" not in captured.err
 
 
 def test_side_files_are_not_databases(
