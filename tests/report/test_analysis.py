@@ -44,7 +44,8 @@ def test_features_of_sql(query: str, features: set[str]) -> None:
 def test_error_report_counts_classes_and_shows_examples() -> None:
     verdicts = [verdict(i, 0, error="syntax", error_message="near x") for i in range(5)]
     verdicts += [verdict(5, 0), verdict(6, 1, gold="SELECT count(*) FROM t")]
-    text = error_report("Baseline", verdicts, [f"question {i}?" for i in range(7)])
+    words = [f"question {i}?" for i in range(7)]
+    text = error_report("Baseline", verdicts, words, lambda _: frozenset())
     assert "6 of 7 answers are wrong." in text
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
     assert ["syntax", "5", "71.4"] in cells
@@ -95,7 +96,9 @@ def test_ledger_keeps_every_run_once_and_marks_dirty_ones(tmp_path: Path) -> Non
     assert [line["dirty"] for line in lines] == [False, True]
 
 
-def test_rescore_names_each_metric_and_puts_the_published_scores_beside(tmp_path: Path) -> None:
+def test_rescore_names_each_metric_and_puts_the_published_scores_beside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     database = tmp_path / "database" / "d"
     database.mkdir(parents=True)
     with sqlite3.connect(database / "d.sqlite") as connection:
@@ -146,6 +149,13 @@ def test_rescore_names_each_metric_and_puts_the_published_scores_beside(tmp_path
     assert rows["published"] == "12.3"
     assert "Published: TS, s; source: a paper." in text
     assert "test-suite-sql-eval on database/ (TS: on suites/)." in text
+    header, _, counts = text[text.index("| Predictions   |   gold without") :].splitlines()[:3]
+    assert [cell.strip() for cell in counts.split("|")[1:-1]] == [
+        *("x", "2", "0", "100.0", "-", "0", "0", "0", "0")
+    ], header
+    assert "the limit is 500,000,000 steps of SQLite" in text
+    told = capsys.readouterr().err
+    assert "x, EX + plug_value" in told and "x, TS" in told
 
 
 def test_rescore_without_files_says_so(tmp_path: Path) -> None:

@@ -65,6 +65,9 @@ def test_the_eval_stage_judges_on_both_sets_and_keeps_the_witness(job: Job) -> N
         "test_suite_accuracy": 33.33,
     }
     scores = read_json(job.output / SCORES)
+    for judged in (scores, scores["test_suite"]):  # each question is an interaction of its own
+        assert judged["scores"]["joint_all"]["exec"] == judged["scores"]["all"]["exec"]
+        assert judged["scores"]["joint_all"]["count"] == 3
     prints = [scores["database_set"]["sha256"], scores["test_suite"]["database_set"]["sha256"]]
     assert prints[0] != prints[1]
     right, forgiven, wrong = read_jsonl(job.output / VERDICTS)
@@ -74,7 +77,9 @@ def test_the_eval_stage_judges_on_both_sets_and_keeps_the_witness(job: Job) -> N
     assert witness["database"].startswith("music_")
     assert witness["gold_only"] and not witness["pred_only"]
     assert wrong["witness"]["database"] == "music.sqlite"
-    text = error_report("A row", [right, forgiven, wrong], ["a?", "b?", "c?"])
+    text = error_report(
+        "A row", [right, forgiven, wrong], ["a?", "b?", "c?"], lambda _: frozenset()
+    )
     assert "1 of 3 answers are wrong." in text
     assert "## Right on the plain database, wrong on the test suite\n\n1 answers, 33.3 %" in text
     assert f"-- on {witness['database']}\n-- only the gold gives (" in text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlglot
@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from text2sql.errors import UserError
 from text2sql.report.formats import Table, markdown_text
+from text2sql.report.joins_and_names import count_joins_and_names, joins_and_names_table
 from text2sql.report.uncertainty import mcnemar, p_text
 
 EXAMPLES_PER_CLASS = 3
@@ -44,13 +45,19 @@ def sql_features(query: str) -> set[str]:
     return found or {"none of these"}
 
 
-def error_report(title: str, verdicts: Sequence[dict[str, Any]], questions: Sequence[str]) -> str:
+def error_report(
+    title: str,
+    verdicts: Sequence[dict[str, Any]],
+    questions: Sequence[str],
+    columns_of: Callable[[str], frozenset[str]],
+) -> str:
     """Return a row's error analysis as Markdown.
 
     Args:
         title: name of the row.
         verdicts: the evaluator's verdicts, one a question.
         questions: the questions in plain words, in the same order.
+        columns_of: returns the names of all columns of a database, in lower case.
     """
     wrong = [(v, q) for v, q in zip(verdicts, questions, strict=True) if not v["exec"]]
     parts = [
@@ -60,6 +67,8 @@ def error_report(title: str, verdicts: Sequence[dict[str, Any]], questions: Sequ
         markdown_text(_classes(verdicts)),
         "## Accuracy by what the gold query uses",
         markdown_text(_features(verdicts)),
+        "## Joins without need, and names out of place",
+        markdown_text(joins_and_names_table({title: count_joins_and_names(verdicts, columns_of)})),
         "## Examples",
         *_examples(wrong),
         *_forgiven(verdicts, questions),

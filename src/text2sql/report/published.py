@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +14,6 @@ from test_suite_sql_eval.distill.choose import Options
 from test_suite_sql_eval.distill.suite import make_suites
 from test_suite_sql_eval.errors import InputError
 from test_suite_sql_eval.inputs import read_questions
-from tqdm import tqdm
 
 from text2sql import hardware
 from text2sql.errors import UserError
@@ -24,7 +21,7 @@ from text2sql.files import read_json, sha256_file
 from text2sql.paths import build_root
 from text2sql.records import command_line, git_state, package_versions, peak_memory_mb
 from text2sql.report.record import LEVELS, accuracies
-from text2sql.report.rescore import judge
+from text2sql.report.rescore import judge, progress_bar
 from text2sql.report.uncertainty import (
     SIGNIFICANCE,
     discordant,
@@ -204,18 +201,6 @@ def _make_suites(
         )
     except InputError as error:
         raise UserError(str(error).splitlines()[0]) from None
-
-
-@contextmanager
-def progress_bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
-    """Give a function of (done, total, ...) that moves a bar on stderr."""
-    with tqdm(desc=what, unit=unit, file=sys.stderr, mininterval=1.0) as bar:
-
-        def tell(done: int, total: int, *_: Any) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield tell
 
 
 def _rows(

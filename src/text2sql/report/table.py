@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from text2sql.artifacts import QUESTIONS, RECORD, TABLE, VERDICTS
@@ -21,6 +23,7 @@ from text2sql.report.record import (
 )
 from text2sql.report.uncertainty import SIGNIFICANCE, evidence_table, marks
 from text2sql.run import Run
+from text2sql.schema import read_schema
 from text2sql.stage import Graph, Job, Stage, StageKind
 
 SUITE = "test_suite_set"  # not in records without a test suite, nor in those of earlier versions
@@ -43,7 +46,16 @@ def _errors(table: Stage, row: dict[str, Any]) -> str:
     evaluation = table.inputs[row["name"]]
     asked = read_questions(evaluation.inputs["data"].output / QUESTIONS)
     verdicts = list(read_jsonl(evaluation.output / VERDICTS))
-    return error_report(row["label"], verdicts, [question.question for question in asked])
+    databases = Path(evaluation.settings["databases"])
+    words = [question.question for question in asked]
+    return error_report(row["label"], verdicts, words, cache(partial(_columns, databases)))
+
+
+def _columns(databases: Path, db_id: str) -> frozenset[str]:
+    """Return the names of a database's columns, in lower case; none where it is not there."""
+    file = databases / db_id / f"{db_id}.sqlite"
+    names = read_schema(file).names() if file.is_file() else ()
+    return frozenset(column for _, column in names)
 
 
 def render_table(record: dict[str, Any]) -> str:
