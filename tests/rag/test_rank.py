@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from text2sql.rag.rank import diversify, fuse, recall, shape_similarity
+from text2sql.rag.rerank import RandomOrder
 
 
 def test_what_two_channels_find_beats_what_one_finds_first() -> None:
@@ -40,3 +41,13 @@ def test_recall_counts_questions_with_the_wanted_skeleton_that_deep() -> None:
     rankings = [["x", "y"], ["y", "x"], ["z"], []]
     assert recall(rankings, ["x", "x", "x", "x"], (1, 2)) == {"1": 0.25, "2": 0.5}
     assert recall([], [], (1,)) == {"1": 0.0}
+
+
+def test_random_order_is_the_same_in_every_run_and_reads_nothing() -> None:
+    pairs = [("q", f"candidate {number}") for number in range(200)]
+    scores = RandomOrder().score(pairs)
+    assert scores == RandomOrder().score(pairs)
+    assert all(0 <= score < 1 for score in scores)
+    assert len(set(scores)) == 200
+    assert 0.4 < sum(scores) / 200 < 0.6
+    assert RandomOrder().score([("other", "candidate 0")]) != scores[:1]

@@ -74,11 +74,12 @@ class RerankConfig(StrictModel):
 
     `qwen3` is Qwen3-Reranker with its yes/no prompt, `cross_encoder` any sentence-transformers
     cross-encoder, `flag_embedding` a BGE reranker by FlagEmbedding, `late_interaction` compares
-    token by token with the store's own embedding model and needs no other. `key` says what of a
+    token by token with the store's own embedding model and needs no other. `random` orders by
+    chance, the same in every run: what a reranker has to be better than. `key` says what of a
     candidate is read.
     """
 
-    kind: Literal["qwen3", "cross_encoder", "flag_embedding", "late_interaction"]
+    kind: Literal["qwen3", "cross_encoder", "flag_embedding", "late_interaction", "random"]
     model: str | None = None
     revision: str | None = None
     key: Literal["question", "sql"] = "question"
@@ -91,7 +92,7 @@ class RerankConfig(StrictModel):
 
     @model_validator(mode="after")
     def _model_is_named(self) -> Self:
-        if self.kind != "late_interaction" and not self.model:
+        if self.kind not in ("late_interaction", "random") and not self.model:
             raise ValueError(f"rerank.kind {self.kind} needs rerank.model, a folder or hub id")
         return self
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from text2sql.errors import UserError
+from text2sql.files import sha256_text
 from text2sql.models.folder import loading
 from text2sql.rag.config import RerankConfig
 from text2sql.rag.embed import Embedder
@@ -94,12 +95,22 @@ class LateInteraction:
         ]
 
 
+class RandomOrder:
+    """Scores by chance: between 0 and 1, by a hash of the pair, so that runs agree."""
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        """Return a score for each pair."""
+        return [int(sha256_text("\0".join(pair))[:13], 16) / 16**13 for pair in pairs]
+
+
 def load_reranker(config: RerankConfig | None, embedder: Embedder, device: str) -> Reranker | None:
     """Return the reranker that a config names, or None; raise UserError if it cannot be loaded."""
     if config is None:
         return None
     if config.kind == "late_interaction":
         return LateInteraction(embedder)
+    if config.kind == "random":
+        return RandomOrder()
     if config.kind == "flag_embedding":
         from text2sql.rag.flag_embedding import FlagReranker
 
