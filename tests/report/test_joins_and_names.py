@@ -31,6 +31,7 @@ def verdict(gold: str, pred: str, right: int, message: str = "", error: str = ""
         ("SELECT 1 FROM owl, nest", True),
         ("SELECT 1 FROM owl WHERE id IN (SELECT a.id FROM nest a JOIN owl b ON 1)", True),
         ("SELECT FROM WHERE (", False),
+        ("SELECT " + "(" * 5000, False),
     ],
 )
 def test_joins(sql: str, expected: bool) -> None:

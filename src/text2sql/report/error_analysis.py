@@ -36,7 +36,7 @@ def sql_features(query: str) -> set[str]:
     """
     try:
         tree = sqlglot.parse_one(query, read="sqlite")
-    except sqlglot.errors.SqlglotError:
+    except (sqlglot.errors.SqlglotError, RecursionError):
         return {"not parsed"}
     found = {name for name, kinds in FEATURES.items() if tree.find(*kinds)}
     inner = [node for node in tree.find_all(exp.Select) if node is not tree]

@@ -99,7 +99,7 @@ def joins(query: str) -> bool:
     """Whether a query joins tables, in any of its parts; False where it cannot be parsed."""
     try:
         return sqlglot.parse_one(query, read="sqlite").find(exp.Join) is not None
-    except sqlglot.errors.SqlglotError:
+    except (sqlglot.errors.SqlglotError, RecursionError):  # models also write brackets for ever
         return False
 
 
