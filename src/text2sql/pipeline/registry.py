@@ -23,6 +23,7 @@ MODULES = (
     "text2sql.rag.retrieve",
     "text2sql.infer.stage",
     "text2sql.infer.predictions",
+    "text2sql.learn.sample",
     "text2sql.evaluate",
     "text2sql.report.table",
     "text2sql.report.figure",

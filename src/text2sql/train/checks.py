@@ -15,6 +15,7 @@ from text2sql.train.architecture import Architecture
 from text2sql.train.lengths import count_cut, measure_lengths
 from text2sql.train.llamafactory import unknown_keys
 from text2sql.train.memory import trained_parameters
+from text2sql.train.objectives import check_rows, data_folder
 from text2sql.train.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -51,10 +52,12 @@ def check_before_training(job: Job, recipe: Recipe) -> list[str]:
     if unknown:
         raise UserError(f"recipe '{name}': LLaMA-Factory has no key '{unknown[0]}'")
     check_packages(recipe)
-    check_dataset(job.inputs["data"])
+    data = data_folder(recipe, job.inputs["data"])
+    check_dataset(data)
+    check_rows(recipe, job.inputs["data"])
     check_template(job.config["template"], job.inputs["model"])
     check_disk(recipe, job.inputs["model"], job.output)
-    lengths = measure_lengths(job.inputs["data"], job.config["template"], job.inputs["model"])
+    lengths = measure_lengths(data, job.config["template"], job.inputs["model"])
     warning = count_cut(lengths, recipe.cutoff).describe(recipe.cutoff)
     return [f"warning: {warning}"] if warning else []
 
