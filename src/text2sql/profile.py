@@ -124,6 +124,7 @@ class LearningConfig(StrictModel):
     questions are drawn, by default all. `suites` is a folder of suites (`make test-suite`) of the
     training databases to judge on, so that an answer right on one database by accident counts as
     wrong. Of each question at most `answers` right and as many wrong answers are learnt from.
+    `grpo` names the settings of `make train-grpo`.
     """
 
     row: str
@@ -131,6 +132,7 @@ class LearningConfig(StrictModel):
     questions: int | None = Field(default=None, ge=1)
     suites: str | None = None
     answers: int = Field(default=2, ge=1)
+    grpo: Annotated[str, _file_of("grpo")] | None = None
 
 
 class Profile(StrictModel):

@@ -14,6 +14,7 @@ ENGINE_MODULES = {"transformers": ("torch", "transformers"), "vllm": ("torch", "
 KNOWLEDGE = ("torch", "pymilvus", "sentence_transformers")
 OF_KIND = {
     "data": ("sqlglot",),
+    "train-grpo": ("torch", "transformers", "trl", "peft", "datasets"),
     "merge": ("torch", "llamafactory", "peft"),
     "knowledge-base": KNOWLEDGE,
     "retrieve": KNOWLEDGE,
