@@ -22,7 +22,7 @@ from text2sql.question import Question
 from text2sql.report import rewards
 from text2sql.stage import Job
 
-PROGRAM = Path(__file__).parent / "programs" / "tiny_grpo.py"
+PROGRAM = Path(__file__).resolve().parents[2] / "benchmarks" / "grpo_tiny.py"
 
 
 def test_a_step_is_split_evenly(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_the_curve_is_drawn_and_recorded(profile: dict[str, Any], tmp_path: Path
 
 
 @pytest.mark.slow
-def test_mean_reward_rises_where_a_model_wavers(tiny_llama: Path, tmp_path: Path) -> None:
+def test_mean_reward_rises_where_a_model_wavers(tmp_path: Path) -> None:
     """A model tuned to give a right and a wrong query as often ends giving the right one."""
     try:
         python = environment_python("grpo")
@@ -102,7 +102,7 @@ def test_mean_reward_rises_where_a_model_wavers(tiny_llama: Path, tmp_path: Path
     output = tmp_path / "out"
     output.mkdir()
     done = subprocess.run(
-        [python, str(PROGRAM), str(tiny_llama), str(output)],
+        [python, str(PROGRAM), str(output)],
         env=os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
