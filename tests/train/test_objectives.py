@@ -132,18 +132,32 @@ def test_llamafactory_trains_by_it(
     objective: str,
     tiny: Any,
     recipe: Callable[..., dict[str, Any]],
-    run_stage: Callable[..., Any],
+    train: Callable[..., Any],
     tmp_path: Path,
 ) -> None:
-    """The whole stage: checks, launch, LLaMA-Factory, and an adapter at its end."""
+    """Its rows are read, the loss falls, and an adapter is left."""
     judged(tmp_path / "judged")
     config = recipe("lora", max_steps=6, per_device_train_batch_size=2, learning_rate=5e-3)
     config["objective"] = objective
     inputs = {"model": tiny.model, "data": tmp_path / "judged"}
-    done = run_stage(tmp_path / "out", config, inputs, kind=f"train-{objective}")
+    done = train(tmp_path / "out", config, inputs)
     assert done.details["steps"] == 6
     assert done.details["last_loss"] < done.details["first_loss"]
     assert (tmp_path / "out" / "adapter_model.safetensors").is_file()
+
+
+def test_the_longer_answer_of_a_pair_counts(tmp_path: Path) -> None:
+    from text2sql.train.checks import check_dataset
+    from text2sql.train.lengths import measure_lengths
+
+    judged(tmp_path)
+    lengths = {}
+    for objective in OBJECTIVES:
+        check_dataset(tmp_path / objective)
+        lengths[objective] = measure_lengths(tmp_path / objective, "smollm2", None)
+    assert [len(found.rows) for found in lengths.values()] == [24, 24, 48]
+    assert max(lengths["dpo"].answers) == max(lengths["rft"].answers)
+    assert min(lengths["dpo"].answers) > min(lengths["kto"].answers)
 
 
 def test_nothing_to_learn_from_is_told(tmp_path: Path) -> None:
