@@ -21,7 +21,7 @@ DATABASE ?= data/sample/database
 SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 
 .DEFAULT_GOAL := help
-.PHONY: help rescore compare setup setup-gpu setup-megatron setup-gguf setup-bge setup-docs setup-test test test-all test-elsewhere \
+.PHONY: help rescore compare setup setup-gpu setup-megatron setup-gguf setup-grpo setup-bge setup-docs setup-test test test-all test-elsewhere \
 	test-slow test-megatron test-pages test-services check check-golds data-report decontaminate quantize serve \
 	mcp serve-openai test-suite create-data index-values eval-private reproduce doctor download plan publish robustness reproduce-published board \
 	results docs card push clean $(STAGES)
@@ -86,6 +86,9 @@ setup-megatron: ## add Megatron training: MCORE_ADAPTER=<git URL or folder of RO
 
 setup-gguf: setup ## add llama.cpp to .venv for GGUF files (compiles, minutes)
 	@scripts/setup_gguf.sh
+
+setup-grpo: setup ## make the environment of reinforcement learning (TRL), for train-grpo
+	@scripts/setup.sh grpo
 
 setup-bge: setup ## add FlagEmbedding to .venv for BGE embedding models and rerankers
 	@scripts/setup_extra.sh bge

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make the virtual environment of one profile from its lock file.
 #
-#   scripts/setup.sh [cpu|gpu-train|gpu-vllm]      .venv, .venv-train, .venv-vllm
+#   scripts/setup.sh [cpu|gpu-train|gpu-vllm|grpo]      .venv, .venv-train, .venv-vllm, .venv-grpo
 #
 # pip's own settings (pip.conf, PIP_* variables) decide where packages come from.
 # PYTHON=/path/to/python chooses the interpreter, 3.11 or 3.12. A second run does nothing.
@@ -12,13 +12,14 @@ fail() {
     exit 1
 }
 
-usage="usage: scripts/setup.sh [cpu|gpu-train|gpu-vllm]"
+usage="usage: scripts/setup.sh [cpu|gpu-train|gpu-vllm|grpo]"
 [ "$#" -le 1 ] || fail "$usage"
 profile=${1:-cpu}
 case $profile in
     cpu) venv=.venv ;;
     gpu-train) venv=.venv-train ;;
     gpu-vllm) venv=.venv-vllm ;;
+    grpo) venv=.venv-grpo ;;
     *) fail "unknown profile '$profile'; $usage" ;;
 esac
 
@@ -58,7 +59,7 @@ version=$("$python" -c 'import sys; print("{}.{}".format(*sys.version_info))')
 "$python" -c 'import venv, ensurepip' 2>/dev/null ||
     fail "Python's venv module is missing; install it: sudo apt-get install -y python$version-venv"
 # Triton compiles a piece of C when a GPU environment is first used; without them it fails then.
-if [ "$profile" != cpu ]; then
+if [ "$profile" = gpu-train ] || [ "$profile" = gpu-vllm ]; then
     include=$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
     if [ ! -f "$include/Python.h" ] || ! command -v gcc >/dev/null; then
         printf 'setup: gcc or Python.h is missing, which GPUs need: sudo apt-get install -y gcc python%s-dev\n' \

@@ -102,8 +102,8 @@ def loaded() -> set[str]:
     return {normal(name) for name in json.loads(done.stdout.splitlines()[-1])} - {"mypy-extensions"}
 
 
-@pytest.mark.parametrize("name", ["gpu-train", "gpu-vllm"])
-def test_gpu_environments_hold_what_every_stage_imports(name: str, loaded: set[str]) -> None:
+@pytest.mark.parametrize("name", ["gpu-train", "gpu-vllm", "grpo"])
+def test_other_environments_hold_what_every_stage_imports(name: str, loaded: set[str]) -> None:
     locked = set(pinned(REQUIREMENTS / f"{name}.txt"))
     beside = REQUIREMENTS / f"{name}-nodeps.txt"
     locked |= set(pinned(beside)) if beside.is_file() else set()

@@ -6,6 +6,7 @@ QUESTIONS = "questions.jsonl"  # data: the evaluation questions, a line each
 GOLD = "gold.jsonl"  # data: gold SQL and its database, a line a question
 GOLD_FILE = "gold.sql"  # data: the same as the official evaluator reads it, where that can be
 TRAINER_LOG = "trainer_log.jsonl"  # training: loss and rate by step
+REWARDS = "rewards.jsonl"  # train-grpo: mean reward by step
 EXAMPLES = "examples.jsonl"  # retrieve: few-shot examples, a line a question
 ANSWERS = "answers.jsonl"  # infer: what the model wrote, a line a question
 PREDICTIONS = "predictions.jsonl"  # extract: the SQL of each answer, a line a question

@@ -127,6 +127,25 @@ def _of_last_row(values: dict[str, Any]) -> QuantizationConfig | None:
     return QuantizationConfig(row=values["rows"][-1].name, infer=GGUF_INFER)
 
 
+class LearningConfig(StrictModel):
+    """Whose answers to training questions are judged and learnt from, and how many.
+
+    `row` names the tuned row (objective ``sft``) that answers with `infer`, whose ``samples`` says
+    how often, and that the trainings on its answers begin with. `questions` is how many training
+    questions are drawn, by default all. `suites` is a folder of suites (`make test-suite`) of the
+    training databases to judge on, so that an answer right on one database by accident counts as
+    wrong. Of each question at most `answers` right and as many wrong answers are learnt from.
+    `grpo` names the settings of `make train-grpo`.
+    """
+
+    row: str
+    infer: InferName
+    questions: int | None = Field(default=None, ge=1)
+    suites: str | None = None
+    answers: int = Field(default=2, ge=1)
+    grpo: Annotated[str, _file_of("grpo")] | None = None
+
+
 class Profile(StrictModel):
     """One run of the whole chain: which model, data and rows, and the machine it needs.
 
@@ -134,7 +153,7 @@ class Profile(StrictModel):
     the dataset's config: how prompts look is the model's affair, whatever the dataset. `joint_all`
     adds the evaluator's column of that name to the table: interactions with every turn right.
     `optional_rows` are made where they are asked for. `quantization` says which row's model becomes
-    GGUF files; by default the last one's.
+    GGUF files; by default the last one's. `learning` says whose answers are sampled.
     """
 
     name: str
@@ -149,6 +168,7 @@ class Profile(StrictModel):
     evaluation: EvalConfig = EvalConfig()
     joint_all: bool = False
     quantization: QuantizationConfig | None = Field(default_factory=_of_last_row)
+    learning: LearningConfig | None = None
 
     @model_validator(mode="after")
     def _rows_are_distinct(self) -> Self:
@@ -160,6 +180,8 @@ class Profile(StrictModel):
             raise ValueError(
                 f"quantization.row '{self.quantization.row}' is none of: {', '.join(names)}"
             )
+        if self.learning and self.learning.row not in names:
+            raise ValueError(f"learning.row '{self.learning.row}' is none of: {', '.join(names)}")
         return self
 
 

@@ -15,6 +15,7 @@ from text2sql.config import check_config
 from text2sql.data.config import DataConfig
 from text2sql.hardware import MachineConfig
 from text2sql.infer.config import InferConfig
+from text2sql.learn.config import GrpoConfig
 from text2sql.profile import ModelConfig, Profile
 from text2sql.rag.config import KnowledgeBaseConfig, RetrievalConfig
 from text2sql.serve.config import ServeConfig, TokenConfig
@@ -30,6 +31,7 @@ MODELS: dict[str, type[Any]] = {
     "infer": InferConfig,
     "rag": RetrievalConfig,
     "knowledge-base": KnowledgeBaseConfig,
+    "grpo": GrpoConfig,
     "serve": ServeConfig,
 }
 NAMED = {TokenConfig}

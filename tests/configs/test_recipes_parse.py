@@ -50,12 +50,12 @@ def arguments_of(name: str, output: Path) -> dict[str, Any]:
     from text2sql.progress import Progress
     from text2sql.stage import Job, Stage
     from text2sql.train.recipe import load_recipe
-    from text2sql.train.stage import training_arguments
+    from text2sql.train.stage import arguments_for
 
     recipe = load_recipe(name)
     stage = Stage("train:x", "train", {"template": "qwen3"}, output, settings={"device": "cpu"})
     inputs = {"model": output, "data": output}
-    found = training_arguments(Job(stage, inputs, output, Progress(output)), recipe, None)
+    found = arguments_for(Job(stage, inputs, output, Progress(output)), recipe, None)
     if find_spec("swanlab") is None:
         found = {k: v for k, v in found.items() if "swanlab" not in k}
     if recipe.launch.backend == "megatron":
@@ -94,3 +94,5 @@ def test_llamafactory_parses_the_recipe(name: str, parsed: dict[str, Any], tmp_p
     packed = given.get("packing", False) or given.get("neat_packing", False)
     assert found["seen"]["cutoff_len"] == given["cutoff_len"] - packed
     assert found["seen"].get("packing", packed) is packed
+    assert found["seen"]["stage"] == given["stage"]
+    assert given["stage"] == next((o for o in ("dpo", "kto") if f"_{o}_" in name), "sft")

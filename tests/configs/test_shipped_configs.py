@@ -14,6 +14,7 @@ from text2sql.config import load_config
 from text2sql.data.config import DataConfig
 from text2sql.hardware import MachineConfig
 from text2sql.infer.config import load_infer_config
+from text2sql.learn.config import load_grpo_config
 from text2sql.pipeline.registry import build_graph
 from text2sql.profile import ModelConfig, load_profile
 from text2sql.rag.config import load_knowledge_base_config, load_retrieval_config
@@ -29,6 +30,7 @@ LOADERS: dict[str, Callable[[str], Any]] = {
     "infer": load_infer_config,
     "knowledge-base": load_knowledge_base_config,
     "rag": load_retrieval_config,
+    "grpo": load_grpo_config,
     "data": lambda name: load_config(CONFIGS / "data" / f"{name}.yaml", DataConfig),
 }
 SHIPPED = sorted(CONFIGS.rglob("*.yaml"))

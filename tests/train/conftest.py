@@ -229,13 +229,13 @@ class Trainer:
         from text2sql.progress import Progress
         from text2sql.stage import Job, Stage
         from text2sql.train.recipe import recipe_of
-        from text2sql.train.stage import last_checkpoint, summarize, training_arguments
+        from text2sql.train.stage import arguments_for, last_checkpoint, summarize
 
         output.mkdir(parents=True, exist_ok=True)
         stage = Stage("train:tiny", "train", config, output, settings={"device": "cpu"})
         job, asked = Job(stage, inputs, output, Progress(output)), recipe_of(config)
         arguments = output / "llamafactory.yaml"
-        given = training_arguments(job, asked, last_checkpoint(output))
+        given = arguments_for(job, asked, last_checkpoint(output))
         arguments.write_text(yaml.safe_dump(given), encoding="utf-8")
         log = output / "stage.log"
         processes = asked.launch.processes

@@ -11,6 +11,7 @@ import pytest
 from text2sql.errors import UserError
 from text2sql.files import GIB
 from text2sql.paths import config_path
+from text2sql.pipeline.command import select_run
 from text2sql.pipeline.registry import build_graph
 from text2sql.profile import load_profile
 from text2sql.run import Run
@@ -111,11 +112,39 @@ def test_share_of_rows_cut_is_told() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_shipped_recipe_fits_its_profile(name: str) -> None:
     profile = name.split("_")[0]
+    if load_recipe(name).objective != "sft":
+        profile = f"{profile}_learning"
     on_gpu = f"{profile}_gpu"
     if name.endswith("_1gpu") and config_path("profiles", on_gpu).is_file():
         profile = on_gpu
     text = describe(name, profile)
     assert "fits:" in text or "fits with rows of usual length" in text
+
+
+@pytest.mark.parametrize("objective", ["rft", "dpo", "kto"])
+@pytest.mark.parametrize(("machine", "processes"), [("1gpu-24gb", 1), ("4gpu-24gb", 4)])
+def test_learning_keeps_its_batch_on_one_gpu_and_on_four(
+    objective: str, machine: str, processes: int
+) -> None:
+    graph = select_run("qwen3-1.7b_learning", machine=machine)
+    text = dry_run(graph[f"train:qwen3-1.7b_{objective}_4gpu"], graph.run.profile)
+    assert line(text, "batch").split(" =")[0].strip() == "32"
+    assert f"{processes} x rtx-4090" in line(text, "machine")
+    assert "fits:" in text or "fits with rows of usual length" in text
+
+
+def test_dpo_reads_two_answers_a_row() -> None:
+    lengths = Lengths([60] * 8, [40] * 8, counted=True)
+    model = Architecture.from_config(load_profile("qwen3-1.7b").model.architecture)
+    one, two = (load_recipe(f"qwen3-1.7b_{name}_4gpu") for name in ("rft", "dpo"))
+    same = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 1}
+    first, second = (plan_schedule(recipe.changed(same), lengths) for recipe in (one, two))
+    assert (first.micro_batch_tokens, second.micro_batch_tokens) == (200, 400)
+    assert second.tokens == 2 * first.tokens
+    full = {"objective": "dpo", "method": "full", "llamafactory": {"finetuning_type": "full"}}
+    alone = Recipe.model_validate(full | {"objective": "sft"})
+    weights = [estimate_memory(r, model, 100).weights for r in (Recipe.model_validate(full), alone)]
+    assert weights[0] - weights[1] == 2 * model.parameters  # of the model it is held against
 
 
 def test_what_it_prints() -> None:

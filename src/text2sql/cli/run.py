@@ -14,6 +14,7 @@ from text2sql.pipeline.downloads import download_all
 from text2sql.pipeline.plan import describe_plan
 from text2sql.pipeline.registry import commands
 from text2sql.train.dry_run import dry_run as describe_training
+from text2sql.train.stage import KIND_NAMES
 
 LAST_STAGE = "figures"  # of what `reproduce` runs
 
@@ -78,7 +79,7 @@ class _StageCommands(click.Group):
         if kinds is None:
             return None
         text = next(kind.help for kind in kinds if kind.name == cmd_name)
-        make = _train_command if cmd_name.startswith("train-") else _stage_command
+        make = _train_command if cmd_name in KIND_NAMES else _stage_command
         return make(cmd_name, f"{text[0].upper()}{text[1:]}.")
 
 

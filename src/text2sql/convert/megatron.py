@@ -14,7 +14,7 @@ from text2sql.convert.model import folder_line
 from text2sql.errors import UserError
 from text2sql.stage import Graph, Job, Stage, StageKind
 from text2sql.train.megatron_setup import require_mcore_adapter, require_transformer_engine
-from text2sql.train.stage import trainings
+from text2sql.train.stage import base_of, trainings
 
 # Files of a model folder beside the weights that decide how it is prompted and how it generates.
 TRAVELLING = ("generation_config.json", "chat_template.jinja")
@@ -89,8 +89,8 @@ def _from_training(graph: Graph, name: str) -> Stage:
         {"template": profile.model.template},
         graph.run.folder / "mg2hf" / name,
         inputs={
-            "train": graph.stage(f"train-{recipe.method}", name),
-            "model": graph.stage("model"),
+            "train": graph.stage(recipe.kind, name),
+            "model": base_of(graph, name),
         },
         settings=graph.run.settings("train"),
     )

@@ -15,7 +15,7 @@ from text2sql.errors import UserError
 from text2sql.files import read_json
 from text2sql.stage import Graph, Job, Stage, StageKind
 from text2sql.train.llamafactory import run_llamafactory
-from text2sql.train.stage import trained, trainings
+from text2sql.train.stage import base_of, trained, trainings
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def _stage(graph: Graph, name: str) -> Stage:
         "merge",
         {"template": profile.model.template},
         graph.run.folder / "merge" / name,
-        inputs={"model": graph.stage("model"), "adapter": trained(graph, name)},
+        inputs={"model": base_of(graph, name), "adapter": trained(graph, name)},
         settings=graph.run.settings("train"),
     )
 

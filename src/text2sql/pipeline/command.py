@@ -24,6 +24,7 @@ from text2sql.train.dry_run import model_sizes
 from text2sql.train.layout import describe, fits_as_written, layout
 from text2sql.train.nodes import this_node
 from text2sql.train.recipe import load_recipe, parse_overrides, recipe_of
+from text2sql.train.stage import KIND_NAMES, is_training
 
 
 def select_run(
@@ -160,7 +161,7 @@ def bring_up_to_date(wanted: Sequence[str], **options: Any) -> Run:
     graph = select_run(**options)
     run, stages = graph.run, graph.select(wanted)
     for stage in stages:
-        if stage.name.partition(":")[2] in run.layouts and stage.kind.startswith("train-"):
+        if stage.name.partition(":")[2] in run.layouts and is_training(stage):
             click.echo(f"{stage.name}: {describe(recipe_of(stage.config), this_node().count)}")
     require_ready(graph, stages)
     machine = run.machine
@@ -187,7 +188,7 @@ def run_command(name: str, **options: Any) -> None:
     if name in ("knowledge-base", "retrieve"):
         options = options | {"rows": options["rows"] or ALL_ROWS}
     wanted = [kind.name for kind in kinds]
-    if name.startswith("train-"):
+    if name in KIND_NAMES:
         wanted = trainings(name, select_run(**options))
     if options["row"]:
         if name not in ("infer", "eval"):

@@ -35,6 +35,7 @@ from text2sql.train.checks import TRACKERS
 from text2sql.train.dry_run import fit
 from text2sql.train.megatron_setup import require_mcore_adapter
 from text2sql.train.nodes import this_node
+from text2sql.train.stage import is_training
 
 PROBE_SECONDS = 600
 DRIVER = "install NVIDIA's driver 580 or newer: sudo apt-get install -y nvidia-driver-580-server"
@@ -246,7 +247,7 @@ def probe(python: Path, request: dict[str, Any]) -> dict[str, Any]:
 def _trainings(run: Run, stages: Sequence[Stage]) -> Iterator[Check]:
     """The memory of a GPU that each training needs."""
     for stage in stages:
-        if stage.kind.startswith("train-") and runs_on_gpu(stage):
+        if is_training(stage) and runs_on_gpu(stage):
             what = f"GPU memory for {stage.name.partition(':')[2]}"
             try:
                 yield Check(what, fit(stage, run.profile))
@@ -262,7 +263,7 @@ def _split(error: UserError) -> tuple[str, str]:
 
 def _network(stages: Sequence[Stage]) -> Iterator[Check]:
     """Where several machines train together: whether node 0 can listen."""
-    if not any(stage.kind.startswith("train-") for stage in stages):
+    if not any(is_training(stage) for stage in stages):
         return
     try:
         nodes = this_node()

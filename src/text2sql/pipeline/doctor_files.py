@@ -22,6 +22,7 @@ from text2sql.train.architecture import Architecture
 from text2sql.train.checks import checkpoint_bytes
 from text2sql.train.dry_run import architecture_of
 from text2sql.train.recipe import recipe_of
+from text2sql.train.stage import is_training
 
 Facts = tuple[str, str, str]
 HUB = "check the network, set HF_ENDPOINT for a mirror, or name a local folder"
@@ -113,7 +114,7 @@ def _bytes_written(run: Run, stages: Sequence[Stage]) -> float:
 
     A training takes its checkpoints away when it ends, so those of the largest count once.
     """
-    writing = [stage for stage in stages if stage.kind.startswith(("train-", "merge", "mg2hf"))]
+    writing = [stage for stage in stages if is_training(stage) or stage.kind in ("merge", "mg2hf")]
     model = _size(run, [*writing, *stages]) if stages else None
     if model is None:
         return 0.0
@@ -121,7 +122,7 @@ def _bytes_written(run: Run, stages: Sequence[Stage]) -> float:
     kept = sum(whole for stage in stages if stage.kind in ("model", "merge", "mg2hf", "hf2mg"))
     passing = 0.0
     for stage in stages:
-        if stage.kind.startswith("train-"):
+        if is_training(stage):
             final, checkpoints = checkpoint_bytes(recipe_of(stage.config), model)
             kept, passing = kept + final, max(passing, checkpoints)
     return kept + passing
@@ -133,9 +134,7 @@ def check_memory(run: Run, stages: Sequence[Stage]) -> Facts:
     model = _size(run, stages)
     if model:
         processes = [
-            recipe_of(stage.config).launch.processes
-            for stage in stages
-            if stage.kind.startswith("train-")
+            recipe_of(stage.config).launch.processes for stage in stages if is_training(stage)
         ]
         needed = max(processes, default=1) * PYTHON_BYTES + 4 * model.parameters
     state = f"{have / GIB:.0f} GiB, about {needed / GIB:.0f} GiB needed"

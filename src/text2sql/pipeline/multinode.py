@@ -22,6 +22,7 @@ from text2sql.pipeline.run_stage import JOIN
 from text2sql.pipeline.scheduler import Scheduler, stage_environment
 from text2sql.stage import Graph, Stage
 from text2sql.train.recipe import recipe_of
+from text2sql.train.stage import is_training
 
 POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 1800.0
@@ -38,7 +39,7 @@ def join_trainings(graph: Graph, stages: Sequence[Stage]) -> None:
         UserError: this machine lacks what they need, node 0 does nothing for half an hour, or a
             training failed.
     """
-    trainings = [stage for stage in stages if stage.kind.startswith("train-")]
+    trainings = [stage for stage in stages if is_training(stage)]
     spread = [s for s in trainings if recipe_of(s.config).launch.backend != "single"]
     require_ready(graph, spread)
     for stage in trainings:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from text2sql.stage import Stage
 from text2sql.train.checks import recipe_trackers
 from text2sql.train.recipe import Recipe, recipe_of
+from text2sql.train.stage import is_training
 
 ENGINE_MODULES = {"transformers": ("torch", "transformers"), "vllm": ("torch", "vllm"),
                   "llama.cpp": ("llama_cpp",), "openai": ("openai",)}  # fmt: skip
 KNOWLEDGE = ("torch", "pymilvus", "sentence_transformers")
 OF_KIND = {
     "data": ("sqlglot",),
+    "train-grpo": ("torch", "transformers", "trl", "peft", "datasets"),
     "merge": ("torch", "llamafactory", "peft"),
     "knowledge-base": KNOWLEDGE,
     "retrieve": KNOWLEDGE,
@@ -36,7 +38,7 @@ class Needs:
         on_gpu = runs_on_gpu(stage)
         self.cuda |= on_gpu
         self.modules.update(OF_KIND.get(stage.kind, ()))
-        if stage.kind.startswith("train-"):
+        if is_training(stage):
             recipe = recipe_of(stage.config)
             self.modules.update(training_modules(recipe))
             megatron = recipe.launch.backend == "megatron"
@@ -49,7 +51,7 @@ class Needs:
         if stage.kind in ("mg2hf", "hf2mg"):
             self.megatron = True
             self.transformer_engine |= stage.kind == "hf2mg" and on_gpu
-        if stage.kind in ("infer", "quantized-infer"):
+        if stage.kind in ("infer", "quantized-infer", "sample-answers"):
             self.modules.update(ENGINE_MODULES.get(stage.config["engine"], ()))
             self.compiler |= stage.config["engine"] == "vllm"
 

@@ -16,6 +16,7 @@ from text2sql.train.launch import launch_line as training_line
 from text2sql.train.layout import describe
 from text2sql.train.nodes import this_node
 from text2sql.train.recipe import recipe_of
+from text2sql.train.stage import is_training
 
 
 def describe_plan(graph: Graph, wanted: list[str]) -> str:
@@ -39,7 +40,7 @@ def describe_plan(graph: Graph, wanted: list[str]) -> str:
             lines.append(f"      {'reads:':<16}{shown(source)}")
         lines.append(f"      {'writes:':<16}{shown(stage.output)}")
         lines.append(f"      {'launch:':<16}{launch_line(graph, stage)}")
-        if stage.kind.startswith("train-"):
+        if is_training(stage):
             recipe = recipe_of(stage.config)
             lines.append(f"      {'layout:':<16}{describe(recipe, nodes.count)}")
             lines.append(f"      {'which starts:':<16}{training_line(stage, nodes)}")

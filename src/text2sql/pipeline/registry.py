@@ -23,12 +23,15 @@ MODULES = (
     "text2sql.rag.retrieve",
     "text2sql.infer.stage",
     "text2sql.infer.predictions",
+    "text2sql.learn.sample",
+    "text2sql.learn.grpo",
     "text2sql.evaluate",
     "text2sql.report.table",
     "text2sql.report.figure",
     "text2sql.infer.text_metrics",
     "text2sql.report.text",
     "text2sql.gguf.stage",
+    "text2sql.report.rewards",
     "text2sql.report.quantization",
 )
 

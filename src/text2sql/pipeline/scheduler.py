@@ -209,7 +209,8 @@ def environment_python(environment: str) -> Path:
     """Return the interpreter of an environment; raise UserError where it has not been set up."""
     python = repository_root() / f".venv-{environment}" / "bin" / "python"
     if not python.is_file():
-        raise UserError(f"{python}: no such environment; run: make setup-gpu")
+        target = "setup-grpo" if environment == "grpo" else "setup-gpu"
+        raise UserError(f"{python}: no such environment; run: make {target}")
     return python
 
 

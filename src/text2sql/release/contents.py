@@ -47,8 +47,13 @@ class Release:
 
     @property
     def adapter(self) -> Path | None:
-        """The folder of the adapter; None where the whole model was trained."""
-        return None if self.training.name == self.model.name else self.training.output
+        """The folder of the adapter; None where the whole model was trained.
+
+        None as well where its base is a tuned model of this run, which nobody else has.
+        """
+        if self.training.name == self.model.name or self.training.inputs["model"].kind != "model":
+            return None
+        return self.training.output
 
     @property
     def folder(self) -> Path:

@@ -15,6 +15,7 @@ from text2sql.infer.answers import read_answers
 from text2sql.models.folder import count_parameters
 from text2sql.records import canonical_hash, read_manifest
 from text2sql.stage import Stage, upstream
+from text2sql.train.stage import is_training
 
 LEVELS = (*hardness.LEVELS, "all")  # Spider's; a record has those of its data set
 JOINT = "joint_all"
@@ -68,7 +69,7 @@ def build_record(table: Stage) -> dict[str, Any]:
         "losses": {
             stage.name.removeprefix("train:"): _losses(stage)
             for stage in upstream(table)
-            if stage.kind.startswith("train-")
+            if is_training(stage)
         },
         "stages": _manifests(table),
     }
@@ -159,7 +160,7 @@ def _cost(evaluation: Stage) -> dict[str, Any]:
         "inference_peak_memory_mb": manifest["peak_memory_mb"],
     }
     for stage in upstream(inference):
-        if stage.kind.startswith("train-"):
+        if is_training(stage):
             training = read_manifest(stage.output) or {}
             cost["training_seconds"] = training["seconds"]
             cost["training_peak_memory_mb"] = training["peak_memory_mb"]

@@ -94,7 +94,7 @@ class SqlReward:
                 f"{len(completions)} completions, {len(query)} gold queries and {len(db_id)}"
                 " database ids: give each completion one of both"
             )
-        predictions = [_prediction(_text(completion)) for completion in completions]
+        predictions = [prediction_of(_text(completion)) for completion in completions]
         try:
             outcomes = self._judge.score(zip(db_id, query, predictions, strict=True))
         except InputError as error:
@@ -102,7 +102,7 @@ class SqlReward:
         return [reward_of(outcome) for outcome in outcomes]
 
 
-def _prediction(text: str) -> str:
+def prediction_of(text: str) -> str:
     """Return the query in a completion; none in an answer so long that reading it would take long.
 
     Thoughts before the answer may be of any length.

@@ -17,6 +17,7 @@ from text2sql.train.architecture import Architecture
 from text2sql.train.lengths import count_cut, measure_lengths
 from text2sql.train.llamafactory import unknown_keys, wrong_value
 from text2sql.train.memory import trained_parameters
+from text2sql.train.objectives import check_rows, data_folder
 from text2sql.train.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -54,10 +55,12 @@ def check_before_training(job: Job, recipe: Recipe) -> list[str]:
     check_packages(recipe)
     if recipe.launch.backend == "megatron":
         check_saving(recipe, job.inputs["model"])
-    check_dataset(job.inputs["data"])
+    data = data_folder(recipe, job.inputs["data"])
+    check_dataset(data)
+    check_rows(recipe, job.inputs["data"])
     check_template(job.config["template"], job.inputs["model"])
     check_disk(recipe, job.inputs["model"], job.output)
-    lengths = measure_lengths(job.inputs["data"], job.config["template"], job.inputs["model"])
+    lengths = measure_lengths(data, job.config["template"], job.inputs["model"])
     warning = count_cut(lengths, recipe.cutoff).describe(recipe.cutoff)
     return [f"warning: {warning}"] if warning else []
 

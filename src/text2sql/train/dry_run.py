@@ -27,6 +27,7 @@ from text2sql.train.launch import launch_line
 from text2sql.train.lengths import Lengths, count_cut, measure_lengths
 from text2sql.train.memory import Memory, estimate_memory, trained_parameters
 from text2sql.train.nodes import Nodes, this_node
+from text2sql.train.objectives import data_folder
 from text2sql.train.recipe import Recipe, overrides_label, recipe_of
 from text2sql.train.schedule import Schedule, plan_schedule, replicas
 
@@ -192,8 +193,9 @@ def _other_method(recipe: Recipe) -> str:
 
 
 def _lengths(stage: Stage, rows: int | None) -> tuple[Lengths, str]:
-    data, model = stage.inputs["data"].output, stage.inputs["model"].output
-    if rows is None and read_manifest(data) is not None:
+    prepared, model = stage.inputs["data"].output, stage.inputs["model"].output
+    if rows is None and read_manifest(prepared) is not None:
+        data = data_folder(recipe_of(stage.config), prepared)
         lengths = measure_lengths(data, stage.config["template"], model)
         how = "counted by the model's tokenizer" if lengths.counted else "lengths estimated"
         return lengths, f"{len(lengths.prompts)} rows of {shown(data)}, {how}"

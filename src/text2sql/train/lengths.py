@@ -134,11 +134,12 @@ def shared_sequences(lengths: Lengths, rows: int, cutoff: int) -> list[int]:
 
 
 def _texts(row: dict[str, Any], template: Template) -> tuple[str, str]:
-    human, answer = (turn["value"] for turn in row["conversations"])
+    human, *answers = (turn["value"] for turn in row["conversations"])
+    answers += [row[key]["value"] for key in ("chosen", "rejected") if key in row]
     messages: list[Message] = [{"role": "user", "content": human}]
     if row.get("system"):
         messages.insert(0, {"role": "system", "content": row["system"]})
-    return render_text(messages, template), render_reply(answer, template)
+    return render_text(messages, template), render_reply(max(answers, key=len), template)
 
 
 def _tokenizer(model: Path | None) -> Any:

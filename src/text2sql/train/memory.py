@@ -11,7 +11,7 @@ from dataclasses import asdict, astuple, dataclass
 
 from text2sql.files import GIB
 from text2sql.train.architecture import Architecture
-from text2sql.train.recipe import Recipe
+from text2sql.train.recipe import PREFERENCE, Recipe
 
 # A CUDA context, the libraries' workspaces and what the allocator cannot give back.
 OVERHEAD = 1.5 * GIB
@@ -70,6 +70,8 @@ def estimate_memory(recipe: Recipe, model: Architecture, tokens: int, nodes: int
         weights, states = _full(recipe, model, processes)
     else:
         weights, states = _lora(recipe, model, processes)
+    if recipe.objective in PREFERENCE and recipe.method == "full":
+        weights += 2 * model.parameters  # of the model as it was, which an adapter can leave out
     split = recipe.tensor_parallel
     logits = _logits(recipe, model, tokens)
     return Memory(

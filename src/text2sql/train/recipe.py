@@ -35,6 +35,8 @@ BATCH_KEYS = LAUNCH_KEYS | {  # those that say how a batch is split over devices
     *("tensor_model_parallel_size", "pipeline_model_parallel_size"),
 }
 OWN_KEYS = frozenset({"shared_schema"})  # of `Recipe`, that overrides may name
+# Objectives that hold right answers against wrong ones.
+PREFERENCE = frozenset({"dpo", "kto"})
 SHARED_SCHEMA_VARIABLE = "TEXT2SQL_SHARED_SCHEMA"  # tells `text2sql.train.entry` of that key
 # What shared schemas cannot go with, as they take the place of LLaMA-Factory's packed rows.
 NOT_WITH_SHARED_SCHEMA = ("packing", "neat_packing", "streaming", "mask_history", "train_on_prompt")
@@ -51,12 +53,16 @@ class Launch(StrictModel):
 class Recipe(StrictModel):
     """One training run; `llamafactory` holds LLaMA-Factory's own keys, passed on unchanged.
 
+    `objective` says what is learnt from: ``sft`` from the gold SQL of the data set, the others from
+    answers that were sampled and judged (`make sample`): ``rft`` from the right ones, ``dpo`` from
+    pairs of a right and a wrong one, ``kto`` from both on their own.
     With `shared_schema`, rows about one schema become one sequence: `train/shared_schema.py`.
     `effective_batch` is the rows of a step over all processes; a recipe that says it is trained on
     any number of GPUs (`train/layout.py`).
     """
 
     method: Literal["lora", "qlora", "full"]
+    objective: Literal["sft", "rft", "dpo", "kto"] = "sft"
     launch: Launch = Launch()
     shared_schema: bool = False
     effective_batch: int | None = Field(default=None, ge=1)
@@ -67,6 +73,8 @@ class Recipe(StrictModel):
         values: dict[str, Any] = serialize(self)
         if self.effective_batch is None:  # trainings without one keep the key that they had
             del values["effective_batch"]
+        if self.objective == "sft":
+            del values["objective"]
         return values
 
     @model_validator(mode="after")
@@ -83,11 +91,29 @@ class Recipe(StrictModel):
             raise ValueError("method 'qlora' needs 'llamafactory.quantization_bit: 4'")
         if self.launch.backend == "deepspeed" and "deepspeed" not in self.llamafactory:
             raise ValueError("backend 'deepspeed' needs 'llamafactory.deepspeed: <config file>'")
+        if self.objective in PREFERENCE:
+            self._check_preference()
         if self.shared_schema:
             self._check_shared_schema()
         if self.llamafactory.get("enable_liger_kernel"):
             self._check_liger()
         return self
+
+    def _check_preference(self) -> None:
+        if self.shared_schema:
+            raise ValueError(
+                f"objective '{self.objective}' compares whole answers, and shared_schema joins them"
+                " into one sequence; remove shared_schema"
+            )
+        for key in ("packing", "neat_packing"):
+            if self.llamafactory.get(key):
+                raise ValueError(
+                    f"objective '{self.objective}' does not go with 'llamafactory.{key}'; remove it"
+                )
+        if self.launch.backend == "megatron":
+            raise ValueError(
+                f"objective '{self.objective}' does not go with Megatron; use backend 'deepspeed'"
+            )
 
     def _check_liger(self) -> None:
         """Its fused loss reads the output layer's weights without asking who holds them."""
@@ -158,6 +184,16 @@ class Recipe(StrictModel):
             else:
                 section[key] = value
         return values
+
+    @property
+    def kind(self) -> str:
+        """The kind of stage that trains by this recipe, which is also its command."""
+        return f"train-{self.method if self.objective == 'sft' else self.objective}"
+
+    @property
+    def sequences_of_row(self) -> int:
+        """How many sequences a row becomes: DPO reads the right and the wrong answer."""
+        return 2 if self.objective == "dpo" else 1
 
     @property
     def zero_stage(self) -> int:

@@ -114,10 +114,10 @@ def plan_schedule(recipe: Recipe, lengths: Lengths, nodes: int = 1) -> Schedule:
         share, steps = most / steps, most
     return Schedule(
         rows=sequences,
-        micro_batch_tokens=longest * recipe.batch,
-        usual_tokens=usual * recipe.batch,
+        micro_batch_tokens=longest * recipe.batch * recipe.sequences_of_row,
+        usual_tokens=usual * recipe.batch * recipe.sequences_of_row,
         effective_batch=recipe.batch * recipe.accumulation * copies,
         steps=steps,
-        tokens=round(total * epochs * share),
+        tokens=round(total * epochs * share) * recipe.sequences_of_row,
         mean_length=total / sequences,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from text2sql.artifacts import TRAINER_LOG
-from text2sql.config import read_yaml
+from text2sql.errors import UserError
 from text2sql.files import read_jsonl
 from text2sql.hardware import first_gpu
 from text2sql.paths import config_path, shown
@@ -23,6 +23,7 @@ from text2sql.train.checks import check_before_training
 from text2sql.train.llamafactory import ARGUMENTS, run_llamafactory, training_program
 from text2sql.train.megatron_setup import check_resume
 from text2sql.train.nodes import Nodes, this_node
+from text2sql.train.objectives import LEARNED, data_folder
 from text2sql.train.recipe import Recipe, load_recipe, recipe_of
 
 ALL_ROWS = 10**9
@@ -75,7 +76,7 @@ def _launch(
     nodes = this_node() if recipe.launch.backend != "single" else Nodes()
     run_llamafactory(
         "train",
-        training_arguments(job, recipe, checkpoint),
+        arguments_for(job, recipe, checkpoint),
         job.output,
         recipe.environment()
         | nodes.variables()
@@ -84,6 +85,21 @@ def _launch(
         arguments_name=arguments_name,
         program=training_program(recipe, nodes, on_cpu),
     )
+
+
+def arguments_for(job: Job, recipe: Recipe, checkpoint: Path | None) -> dict[str, Any]:
+    """Return all of LLaMA-Factory's keys for a training, whatever its objective."""
+    if recipe.objective == "sft":
+        return training_arguments(job, recipe, checkpoint)
+    return learning_arguments(job, recipe, checkpoint)
+
+
+def learning_arguments(job: Job, recipe: Recipe, checkpoint: Path | None) -> dict[str, Any]:
+    """Return the keys of a training that learns from judged answers."""
+    return training_arguments(job, recipe, checkpoint) | {
+        "stage": LEARNED[recipe.objective],
+        "dataset_dir": str(data_folder(recipe, job.inputs["data"])),
+    }
 
 
 def training_arguments(job: Job, recipe: Recipe, checkpoint: Path | None) -> dict[str, Any]:
@@ -206,17 +222,38 @@ def trained(graph: Graph, name: str) -> Stage:
     recipe = trainings(graph)[name]
     if recipe.launch.backend == "megatron":
         return graph.stage("mg2hf", name)
-    return graph.stage(f"train-{recipe.method}", name)
+    return graph.stage(recipe.kind, name)
+
+
+def base_of(graph: Graph, name: str) -> Stage:
+    """Return the stage whose model a training begins with: the base model, or a tuned one.
+
+    Raises:
+        UserError: the training learns from judged answers, and the profile does not say whose.
+    """
+    recipe, profile = trainings(graph)[name], graph.run.profile
+    if recipe.objective == "sft":
+        return graph.stage("model")
+    if profile.learning is None:
+        raise UserError(
+            f"recipe '{name}' has objective '{recipe.objective}', and profile {profile.name} has no"
+            " key 'learning', which says whose answers it learns from; see docs/learning.md"
+        )
+    row = graph.run.row(profile.learning.row)
+    if row.recipe and trainings(graph)[graph.run.training(row)[0]].objective != "sft":
+        raise UserError(f"learning.row '{row.name}' must be a row of objective 'sft', or the base")
+    return model_of(graph, row)
 
 
 def _stage(graph: Graph, name: str) -> Stage:
     recipe, profile = trainings(graph)[name], graph.run.profile
+    source = "data" if recipe.objective == "sft" else "sample"
     return Stage(
         f"train:{name}",
-        f"train-{recipe.method}",
+        recipe.kind,
         recipe.model_dump(mode="json") | {"template": profile.model.template},
         graph.run.folder / "train" / name,
-        inputs={"model": graph.stage("model"), "data": graph.stage("data")},
+        inputs={"model": base_of(graph, name), "data": graph.stage(source)},
         sources=recipe.source_files(),
         code=_entry(recipe),
         settings=_settings(graph, recipe),
@@ -243,8 +280,13 @@ def _entry(recipe: Recipe) -> tuple[str, ...]:
     return ("text2sql.train.entry",) if recipe.shared_schema else ()
 
 
-def _by(method: str) -> Callable[[Graph], list[str]]:
-    return lambda graph: [n for n, recipe in trainings(graph).items() if recipe.method == method]
+def is_training(stage: Stage) -> bool:
+    """Whether a stage trains by a recipe."""
+    return stage.kind in KIND_NAMES
+
+
+def _by(kind: str) -> Callable[[Graph], list[str]]:
+    return lambda graph: [n for n, recipe in trainings(graph).items() if recipe.kind == kind]
 
 
 def _result(stage: Stage) -> str:
@@ -257,54 +299,85 @@ def _result(stage: Stage) -> str:
     )
 
 
-def _absent(method: str) -> Callable[[Graph], str]:
-    """Return what says of a run without trainings of a method which recipes there are for it."""
+def _absent(kind: str) -> Callable[[Graph], str]:
+    """Return what says of a run without trainings of a kind which recipes there are for it."""
 
     def why(graph: Graph) -> str:
         model = graph.run.profile.model.name
         fitting = sorted(
             path.stem
             for path in config_path("train", "any").parent.glob("*.yaml")
-            if model.startswith(path.stem.partition("_")[0])
-            and read_yaml(path).get("method") == method
+            if model.startswith(path.stem.partition("_")[0]) and load_recipe(path.stem).kind == kind
         )
         there = ", ".join(fitting) or f"none of {model} is here; give the path of your own"
-        return f"no row of it trains by {method}; name a recipe with RECIPE= (--recipe): {there}"
+        return f"no row of it has such a recipe; name one with RECIPE= (--recipe): {there}"
 
     return why
 
 
 # What trains is LLaMA-Factory with these arguments; the rest of this package watches over it.
 CODE = (f"{__name__}:training_arguments",)
+LEARNING_CODE = (f"{__name__}:learning_arguments",)
 KINDS = (
     StageKind(
         "train-lora",
         "LoRA fine-tuning (RECIPE= for another recipe)",
         run,
         _stage,
-        _by("lora"),
+        _by("train-lora"),
         code=CODE,
         result=_result,
-        absent=_absent("lora"),
+        absent=_absent("train-lora"),
     ),
     StageKind(
         "train-qlora",
         "4-bit QLoRA fine-tuning",
         run,
         _stage,
-        _by("qlora"),
+        _by("train-qlora"),
         code=CODE,
         result=_result,
-        absent=_absent("qlora"),
+        absent=_absent("train-qlora"),
     ),
     StageKind(
         "train-full",
         "full fine-tuning; with Megatron tensor parallelism where the recipe says so",
         run,
         _stage,
-        _by("full"),
+        _by("train-full"),
         code=CODE,
         result=_result,
-        absent=_absent("full"),
+        absent=_absent("train-full"),
+    ),
+    StageKind(
+        "train-rft",
+        "fine-tuning on the tuned model's own answers that were right",
+        run,
+        _stage,
+        _by("train-rft"),
+        code=LEARNING_CODE,
+        result=_result,
+        absent=_absent("train-rft"),
+    ),
+    StageKind(
+        "train-dpo",
+        "preference training on pairs of a right and a wrong answer",
+        run,
+        _stage,
+        _by("train-dpo"),
+        code=LEARNING_CODE,
+        result=_result,
+        absent=_absent("train-dpo"),
+    ),
+    StageKind(
+        "train-kto",
+        "preference training on right and wrong answers without pairs",
+        run,
+        _stage,
+        _by("train-kto"),
+        code=LEARNING_CODE,
+        result=_result,
+        absent=_absent("train-kto"),
     ),
 )
+KIND_NAMES = frozenset(kind.name for kind in KINDS)

@@ -1,0 +1,1 @@
+"""Learning from execution: answers to training questions, judged, and what is learnt from them."""
