@@ -170,7 +170,7 @@ def test_llama_cpps_server_is_started_watched_and_ended_with_the_service(
     log, write = tmp_path / "log", tmp_path / "infer.yaml"
     write.write_text("engine: llama.cpp\nmax_new_tokens: 48\nmax_model_len: 512\nbatch_size: 2\n")
     profile = ["--infer", str(write), "--config", str(tmp_path / "serve.yaml")]
-    (tmp_path / "serve.yaml").write_text("schema_style: ddl\n")
+    (tmp_path / "serve.yaml").write_text("schema_style: ddl\nllama_server: true\n")
     with serving(repository, tiny_gguf, database, log, profile) as (url, process):
         (server,) = children(process.pid)
 

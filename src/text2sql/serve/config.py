@@ -51,8 +51,8 @@ class ServeConfig(StrictModel):
     `values` values of the database that the question seems to mean, beside their types. `models`
     are names of further models of an OpenAI-compatible server, such as adapters of vLLM, that a
     request may ask for; `database_models` says by a database's name which one is asked about it.
-    A GGUF file is answered by llama.cpp's server, a process beside the service, or with
-    `llama_server: false` by llama.cpp in the service itself, one question at a time.
+    A GGUF file is answered by llama.cpp in the service, one question at a time, or with
+    `llama_server` by llama.cpp's server, a process beside it, `batch_size` of them side by side.
     """
 
     host: str = "127.0.0.1"
@@ -81,7 +81,7 @@ class ServeConfig(StrictModel):
     query_workers: int = Field(default=2, ge=1)
     models: tuple[str, ...] = ()
     database_models: dict[str, str] = {}
-    llama_server: bool = True
+    llama_server: bool = False
     trusted_functions: tuple[str, ...] = ()
     denied: tuple[str, ...] = ()
     max_rows: int = Field(default=1000, ge=1, le=100_000)
