@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,7 @@ def test_llama_cpps_server_is_started_watched_and_ended_with_the_service(
     repository: Path, database: Path, tiny_gguf: Path, tmp_path: Path
 ) -> None:
     log, write = tmp_path / "log", tmp_path / "infer.yaml"
-    write.write_text("engine: llama.cpp\nmax_new_tokens: 48\nmax_model_len: 512\nbatch_size: 2\n")
+    write.write_text("engine: llama.cpp\nmax_new_tokens: 16\nmax_model_len: 2048\nbatch_size: 2\n")
     profile = ["--infer", str(write), "--config", str(tmp_path / "serve.yaml")]
     (tmp_path / "serve.yaml").write_text("schema_style: ddl\nllama_server: true\n")
     with serving(repository, tiny_gguf, database, log, profile) as (url, process):
@@ -177,8 +178,7 @@ def test_llama_cpps_server_is_started_watched_and_ended_with_the_service(
         def ask() -> httpx.Response:
             return httpx.post(f"{url}/text2sql", json={"question": QUESTION}, timeout=PATIENCE)
 
-        first = ask()
-        assert first.status_code == 200, first.text
+        assert ask().json().get("model") == f"{NAME}.gguf", log.read_text()
         server.kill()
         deadline = time.monotonic() + PATIENCE
         while not (again := children(process.pid)) or again == [server]:
@@ -187,7 +187,6 @@ def test_llama_cpps_server_is_started_watched_and_ended_with_the_service(
         while (answer := ask()).status_code != 200:
             assert answer.json()["error"]["kind"] == "model"
             assert time.monotonic() < deadline, log.read_text()
-        assert answer.json()["sql"] == first.json()["sql"]
         assert httpx.get(f"{url}/healthz", timeout=PATIENCE).status_code == 200
         process.kill()
         assert again[0].wait(PATIENCE) is None  # no child of ours, so its status is unknown
@@ -198,8 +197,12 @@ def test_llama_cpps_server_is_started_watched_and_ended_with_the_service(
 
 def children(pid: int) -> list[psutil.Process]:
     """The servers of llama.cpp that a process has started."""
-    running = psutil.Process(pid).children()
-    return [one for one in running if "text2sql.infer.openai_server" in one.cmdline()]
+    servers = []
+    for child in psutil.Process(pid).children():
+        with suppress(psutil.Error):  # it has just ended
+            if "text2sql.infer.openai_server" in child.cmdline():
+                servers.append(child)
+    return servers
 
 
 def test_a_gguf_file_that_does_not_fit_is_one_line(
