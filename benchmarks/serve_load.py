@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,31 +39,35 @@ from tiny import make_database, make_tiny_model  # noqa: E402
 from text2sql.files import write_json  # noqa: E402
 
 QUESTIONS = ["How many bikes are there?", "Number of shops by city?", "Prices of all bikes?"]
+BODIES = [{"question": question, "execute": True} for question in QUESTIONS]
 CLIENTS = (1, 8, 64)
 BATCH_SIZES = (16, 1)
 STEPS = 10  # how often memory is read over the steady load
 
 
 @contextmanager
-def serving(folder: Path, model: Path, batch_size: int) -> Iterator[tuple[str, int]]:
+def serving(
+    folder: Path, model: Path, infer: dict[str, Any], database: Path, **limits: Any
+) -> Iterator[tuple[str, int]]:
     """Run the service; give its address and process id."""
-    infer = yaml.safe_load((ROOT / "configs/infer/smollm2-135m_greedy_cpu.yaml").read_text())
-    write = folder / f"infer{batch_size}.yaml"
-    write.write_text(yaml.safe_dump(infer | {"batch_size": batch_size, "max_model_len": 512}))
-    limits = folder / "serve.yaml"
-    limits.write_text("max_waiting: 256\nmax_waiting_per_client: 256\n")
+    decoding, settings = folder / "infer.yaml", folder / "serve.yaml"
+    decoding.write_text(yaml.safe_dump(infer))
+    limits = {"max_waiting": 256, "max_waiting_per_client": 256} | limits
+    settings.write_text(yaml.safe_dump(limits))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     path = os.pathsep.join(sys.path[1:3])
     environment = os.environ | {
         "PYTHONPATH": path,
-        "DB_URL": str(folder / "shops.sqlite"),
+        "DB_URL": str(database),
     }
     command = [sys.executable, "-c", "from text2sql.cli import main; main()", "serve"]
-    command += ["--model", str(model), "--port", str(port), "--infer", str(write)]
+    command += ["--model", str(model), "--port", str(port), "--infer", str(decoding)]
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen([*command, "--config", str(limits)], env=environment, stderr=log)
+        process = subprocess.Popen(
+            [*command, "--config", str(settings)], env=environment, stderr=log
+        )
         url = f"http://127.0.0.1:{port}"
         try:
             while process.poll() is None:
@@ -80,15 +84,17 @@ def serving(folder: Path, model: Path, batch_size: int) -> Iterator[tuple[str, i
             process.wait()
 
 
-def load(url: str, clients: int, requests: int) -> tuple[float, list[float], Counter[str]]:
+def load(
+    url: str, clients: int, requests: int, bodies: Sequence[dict[str, Any]] = BODIES
+) -> tuple[float, list[float], Counter[str]]:
     """Ask from so many clients at once; return the time, each answer's time and the outcomes."""
     outcomes: Counter[str] = Counter()
     times: list[float] = []
 
     def work(number: int) -> None:
-        with httpx.Client(timeout=300) as client:
+        with httpx.Client(timeout=900) as client:
             for turn in range(number, requests, clients):
-                body = {"question": QUESTIONS[turn % len(QUESTIONS)], "execute": True}
+                body = bodies[turn % len(bodies)]
                 began = time.perf_counter()
                 try:
                     status = client.post(f"{url}/text2sql", json=body).status_code
@@ -103,6 +109,16 @@ def load(url: str, clients: int, requests: int) -> tuple[float, list[float], Cou
     with ThreadPoolExecutor(clients) as pool:
         list(pool.map(work, range(clients)))
     return time.perf_counter() - began, times, outcomes
+
+
+def summary(seconds: float, times: list[float], outcomes: Counter[str]) -> dict[str, Any]:
+    """Return what `load` measured, as it stands in records."""
+    return {
+        "requests_per_second": round(len(times) / seconds, 2),
+        "p50_seconds": round(statistics.median(times), 3),
+        "p95_seconds": round(statistics.quantiles(times, n=20)[18], 3),
+        "outcomes": dict(outcomes),
+    }
 
 
 def memory_mb(pid: int) -> float:
@@ -121,7 +137,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make_database(folder / "shops.sqlite")
+        database = make_database(folder / "shops.sqlite")
+        infer = yaml.safe_load((ROOT / "configs/infer/smollm2-135m_greedy_cpu.yaml").read_text())
         model = options.model or folder / "tiny"
         if options.model is None:
             model.mkdir()
@@ -129,18 +146,13 @@ def main() -> None:
         record: dict[str, Any] = {"model": model.name, "requests": options.requests, "rows": []}
         record["load_before"] = machine_load()
         for batch_size in BATCH_SIZES:
-            with serving(folder, model, batch_size) as (url, pid):
+            decoding = infer | {"batch_size": batch_size, "max_model_len": 512}
+            with serving(folder, model, decoding, database) as (url, pid):
                 load(url, 8, 24)  # warm up
                 for clients in CLIENTS:
                     seconds, times, outcomes = load(url, clients, options.requests)
-                    row = {
-                        "batch": batch_size,
-                        "clients": clients,
-                        "requests_per_second": round(len(times) / seconds, 1),
-                        "p50_seconds": round(statistics.median(times), 3),
-                        "p95_seconds": round(statistics.quantiles(times, n=20)[18], 3),
-                        "outcomes": dict(outcomes),
-                    }
+                    row = {"batch": batch_size, "clients": clients}
+                    row |= summary(seconds, times, outcomes)
                     print(row, file=sys.stderr, flush=True)
                     record["rows"].append(row)
                 if options.steady and batch_size == BATCH_SIZES[0]:

@@ -112,6 +112,7 @@ class ChatClient:
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """Turn what goes wrong into an error of one line, without the key."""
+        import httpx
         import openai
 
         status = None
@@ -124,6 +125,8 @@ class ChatClient:
         except openai.OpenAIError as error:
             reason = f"{error} {error.__cause__ or ''}; the endpoint does not answer"
             reason += "; is the server running there?"
+        except httpx.TransportError as error:  # in the middle of a stream
+            reason = f"the answer broke off: {error or type(error).__name__}"
         except ValueError as error:
             reason = f"the answer is not JSON: {error}"
         except (AttributeError, IndexError, TypeError):

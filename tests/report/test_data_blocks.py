@@ -35,6 +35,7 @@ def test_without_records_they_say_so(root: Path) -> None:
         data_blocks.preparing_block,
         data_blocks.pairs_block,
         data_blocks.reuse_block,
+        data_blocks.inference_block,
         data_blocks.load_block,
         data_blocks.curve_block,
         data_blocks.golds_block,
@@ -55,6 +56,17 @@ def test_the_service_is_shown_with_what_it_did_not_answer(root: Path) -> None:
     assert "| 16 | 8 | 10.0 | 0.500 | 1.250 | 3 |" in text
     assert "Over 1,000 more requests 1 stayed without an answer" in text and "700, 710" in text
     assert "2 cores of a CPU, load 1 before and 3 after, commit 0123456789" in text
+
+
+def test_ways_to_answer_are_compared_by_processor_time_too(root: Path) -> None:
+    row = {"way": "in the service", "clients": 8, "requests_per_second": 1.239}
+    row |= {"p50_seconds": 5.0, "p95_seconds": 9.126, "outcomes": {"200": 15, "502": 1}}
+    record = {"model": "m.gguf", "threads": 1} | AROUND
+    record["rows"] = [row | {"processor_seconds_per_request": 0.456}]
+    write_json(root / "benchmarks" / "serve_inference.json", record)
+    text = plain(data_blocks.inference_block())
+    assert "| in the service | 8 | 16 | 1.24 | 5.00 | 9.13 | 0.46 |" in text
+    assert "m.gguf, 1 thread(s), 2 cores of a CPU, load 1 before and 3 after" in text
 
 
 def test_connections_are_compared(root: Path) -> None:

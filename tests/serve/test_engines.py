@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from patience import PATIENCE
 
 from tests.serve.conftest import Server
-from tests.serve.test_command import free_port
+from tests.serve.test_command import free_port, serving
 from tests.serve.test_stream import answers, open_socket
 from tests.serve.tiny import ANSWERS, PRESET, TABLES, TEMPLATE
 from text2sql.errors import UserError
@@ -27,6 +30,7 @@ from text2sql.infer.engine import Prompt
 from text2sql.infer.load import load_engine
 from text2sql.models.llama_cpp import converter_folder
 from text2sql.prompt import render_messages, render_text
+from text2sql.serve.llama_server import LlamaServer
 
 pytestmark = pytest.mark.slow
 Start = Callable[..., Server]
@@ -159,3 +163,52 @@ def test_a_server_that_goes_away_is_said_so(
         refused = answers(socket, {"question": QUESTION})[-1]
     assert (refused["type"], refused["error"]["kind"]) == ("error", "model")
     assert "127.0.0.1" not in refused["error"]["message"]
+
+
+def test_llama_cpps_server_is_started_watched_and_ended_with_the_service(
+    repository: Path, database: Path, tiny_gguf: Path, tmp_path: Path
+) -> None:
+    log, write = tmp_path / "log", tmp_path / "infer.yaml"
+    write.write_text("engine: llama.cpp\nmax_new_tokens: 16\nmax_model_len: 2048\nbatch_size: 2\n")
+    profile = ["--infer", str(write), "--config", str(tmp_path / "serve.yaml")]
+    (tmp_path / "serve.yaml").write_text("schema_style: ddl\nllama_server: true\n")
+    with serving(repository, tiny_gguf, database, log, profile) as (url, process):
+        (server,) = children(process.pid)
+
+        def ask() -> httpx.Response:
+            return httpx.post(f"{url}/text2sql", json={"question": QUESTION}, timeout=PATIENCE)
+
+        assert ask().json().get("model") == f"{NAME}.gguf", log.read_text()
+        server.kill()
+        deadline = time.monotonic() + PATIENCE
+        while not (again := children(process.pid)) or again == [server]:
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        while (answer := ask()).status_code != 200:
+            assert answer.json()["error"]["kind"] == "model"
+            assert time.monotonic() < deadline, log.read_text()
+        assert httpx.get(f"{url}/healthz", timeout=PATIENCE).status_code == 200
+        process.kill()
+        assert again[0].wait(PATIENCE) is None  # no child of ours, so its status is unknown
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    ended = [line["event"] for line in lines if "server ended" in line.get("event", "")]
+    assert ended == ["llama.cpp's server ended (status -9); started again in 0.5 s"]
+
+
+def children(pid: int) -> list[psutil.Process]:
+    """The servers of llama.cpp that a process has started."""
+    servers = []
+    for child in psutil.Process(pid).children():
+        with suppress(psutil.Error):  # it has just ended
+            if "text2sql.infer.openai_server" in child.cmdline():
+                servers.append(child)
+    return servers
+
+
+def test_a_gguf_file_that_does_not_fit_is_one_line(
+    tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("text2sql.models.folder.available_bytes", lambda: 2**20)
+    config = InferConfig(engine="llama.cpp", max_model_len=512)
+    with pytest.raises(UserError, match="8 times 512 tokens of context needs about"):
+        LlamaServer(tiny_gguf, config)

@@ -12,6 +12,8 @@ import pytest
 from patience import PATIENCE
 
 from tests.serve.conftest import Server
+from tests.serve.fake_openai import FakeOpenAI
+from tests.serve.test_models import begin
 from tests.serve.tiny import EARLIER, FOLLOW_UP
 from text2sql.prompt import Example
 
@@ -313,3 +315,69 @@ def test_running_jobs_are_shown_and_go(start: Start, page: Any, build_folder: Pa
     page.wait_for_selector("text=8 of 9 questions")
     progress.unlink()
     page.wait_for_selector("#jobs", state="hidden")
+
+
+def test_the_page_speaks_chinese_and_remembers_it(
+    start: Start, database: Path, page: Any, tmp_path: Path
+) -> None:
+    page.goto(start(database, accepted=str(tmp_path / "accepted.jsonl")).url)
+    page.wait_for_selector("#diagram svg")
+    ask(page, "Number of shops by city?")
+    page.wait_for_selector("#result td")
+    page.click("#language")
+    assert page.locator("html").get_attribute("lang") == "zh-CN"
+    words = {
+        "#ask": "提问",
+        "#copy": "复制",
+        "#follow": "追问",
+        "#accept": "采纳",
+        "#correct": "更正",
+    }
+    assert {name: page.inner_text(name) for name in words} == words
+    assert page.inner_text("#live-name") == "数据库 shops"
+    assert page.inner_text("#result p") == "2 行"
+    assert page.inner_text("#facts").startswith("有效，")
+    assert page.get_attribute("#question", "placeholder") == "有多少……？"
+    assert page.inner_text("#sql") == "SELECT city, count(*) FROM shop GROUP BY city"
+    page.reload()
+    page.wait_for_selector("#diagram svg")
+    assert page.inner_text("#ask") == "提问"
+    page.click("#language")
+    assert page.inner_text("#ask") == "Ask"
+    assert page.inner_text("#live-name") == "the database shops"
+    left = page.evaluate("document.body.innerText.match(/[\\u4e00-\\u9fff]+/g)")
+    assert left == ["中文"]
+
+
+def test_every_button_of_the_page_has_chinese_words(
+    start: Start, database: Path, page: Any
+) -> None:
+    page.goto(start(database).url)
+    page.wait_for_selector("#diagram svg")
+    page.click("#language")
+    texts = page.locator("button, label, legend, summary, nav a").evaluate_all(
+        "all => all.map(one => one.textContent.trim()).filter(text => text)"
+    )
+    english = [text for text in texts if not any("一" <= letter <= "鿿" for letter in text)]
+    assert english == ["English"]
+
+
+def test_models_are_a_choice_where_there_are_several(
+    start: Start, database: Path, tiny_model: Path, page: Any
+) -> None:
+    page.goto(start(database).url)
+    page.wait_for_selector("#diagram svg")
+    assert page.is_hidden("#model")
+    fake = FakeOpenAI({"base": "SELECT 1", "bikes-lora": "SELECT 2"})
+    try:
+        server = begin(start, database, tiny_model, fake.url, models=["bikes-lora"])
+        page.goto(server.url)
+        page.wait_for_selector("#model:visible")
+        assert page.locator("#model option").all_text_contents() == ["tiny", "bikes-lora"]
+        ask(page, "How many bikes are there?")
+        assert page.inner_text("#sql") == "SELECT 1"
+        page.select_option("#model", "bikes-lora")
+        ask(page, "How many bikes are there?")
+        page.wait_for_selector("#sql >> text=SELECT 2")
+    finally:
+        fake.close()

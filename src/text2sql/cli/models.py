@@ -96,7 +96,11 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--server-url", help="With --engine openai: its address, as http://host:8000/v1."
         ),
-        click.option("--server-model", help="With --engine openai: the model's name there."),
+        click.option(
+            "--server-model",
+            multiple=True,
+            help="With --engine openai: the model's name there; more may be asked for by requests.",
+        ),
         click.option("--db-url", envvar="DB_URL", help="SQLite file or SQLAlchemy URL."),
         click.option("--host", help="Address to listen on.  [default: 127.0.0.1]"),
         click.option("--port", type=int, help="Port to listen on.  [default: 4060]"),

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import importlib.util
 import os
 import socket
 import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from text2sql.errors import UserError
 from text2sql.hardware import thread_count
-from text2sql.models.folder import require_model
+from text2sql.models.folder import require_memory, require_model
 from text2sql.models.gguf_header import find_gguf, read_header
 from text2sql.paths import repository_root
+
+KEY_VARIABLE = "TEXT2SQL_LLAMA_KEY"  # the name of a variable, not a secret
+OVERHEAD_BYTES = 300_000_000  # Python and llama.cpp's compute buffers for a small model
+SLOTS = 4  # requests that `make serve-openai` answers side by side
 
 
 def serve(model: Path, host: str = "127.0.0.1", port: int = 8000, context: int = 4096) -> None:
@@ -43,19 +51,35 @@ def server_command(model: Path, host: str, port: int, context: int) -> list[str]
 
 
 def _llama_command(file: Path, host: str, port: int, context: int) -> list[str]:
-    read_header(file)
-    for package in ("llama_cpp", "fastapi", "starlette_context"):
-        if importlib.util.find_spec(package) is None:
-            raise UserError(f"the llama.cpp server needs '{package}'; run: make setup-gguf")
-    threads = str(thread_count())
+    return llama_server_command(file, host, port, context, SLOTS)
+
+
+def llama_server_command(
+    file: Path, host: str, port: int, context: int, slots: int, *options: str
+) -> list[str]:
+    """Return the command line of llama.cpp's server.
+
+    Args:
+        file: GGUF file.
+        host: address to listen on.
+        port: port to listen on.
+        context: most tokens of one prompt and answer together.
+        slots: requests that are answered side by side.
+        options: further arguments of `run_llama_server`.
+
+    Raises:
+        UserError: the server is not installed, or the file is broken or does not fit into memory.
+    """
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise UserError("the llama.cpp server needs 'xllamacpp'; run: make setup-gguf")
+    header = read_header(file)
+    needed = header.file_bytes + context * slots * header.cache_bytes_per_token + OVERHEAD_BYTES
+    what = f"{file.name} with {slots} times {context} tokens of context"
+    require_memory(needed, what, "lower max_model_len or batch_size (--context with serve-openai)")
     return [
         *(sys.executable, "-m", "text2sql.infer.openai_server", "--model", str(file)),
-        *("--model_alias", file.stem, "--host", host, "--port", str(port)),
-        *("--n_ctx", str(context), "--n_threads", threads, "--n_threads_batch", threads),
-        # Scores of every token of the context would take n_ctx times the vocabulary in memory.
-        *("--logits_all", "false"),
-        # Else a new request would end the stream of the one before.
-        *("--interrupt_requests", "false"),
+        *("--host", host, "--port", str(port), "--context", str(context), "--slots", str(slots)),
+        *options,
     ]
 
 
@@ -88,17 +112,41 @@ def require_free(host: str, port: int) -> None:
             ) from None
 
 
-def run_llama_server() -> None:
-    """Run llama-cpp-python's server, whose arguments are this program's, without its penalty.
+def run_llama_server(arguments: Sequence[str] | None = None) -> None:
+    """Run llama.cpp's server until this process is told to end.
 
-    Where a request does not say otherwise, that server penalizes repeated tokens by 1.1. SQL
-    repeats names by its nature, and OpenAI's protocol has no key to say so: here the default is 1.
+    Nothing but what a request names shapes the choice of tokens, as in our own engine; the server
+    alone would cut rare tokens off. Where the variable `KEY_VARIABLE` is set, requests must bring
+    that key. The prompts that are being answered can be read nowhere.
     """
-    types: Any = importlib.import_module("llama_cpp.server.types")
-    for request in (types.CreateCompletionRequest, types.CreateChatCompletionRequest):
-        request.model_fields["repeat_penalty"].default = 1.0
-        request.model_rebuild(force=True)
-    importlib.import_module("llama_cpp.server.__main__").main()
+    parser = argparse.ArgumentParser(description="llama.cpp's server")
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--host", required=True)
+    for name in ("--port", "--context", "--slots"):
+        parser.add_argument(name, type=int, required=True)
+    ends = "end when stdin does, as it does with the process that holds its other end"
+    parser.add_argument("--ends-with-stdin", action="store_true", help=ends)
+    options = parser.parse_args(arguments)
+    llama: Any = importlib.import_module("xllamacpp")
+    settings = llama.CommonParams()
+    settings.model.path = str(options.model)
+    settings.model_alias = {options.model.stem}
+    settings.hostnames, settings.port = [options.host], options.port
+    settings.n_parallel, settings.n_ctx = options.slots, options.context * options.slots
+    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = thread_count()
+    settings.sampling.top_k, settings.sampling.min_p = 0, 0.0
+    settings.cache_ram_mib = 0  # else up to 8 GiB of prompts are kept
+    settings.ui = settings.endpoint_slots = False
+    settings.verbosity = 1
+    if key := os.environ.get(KEY_VARIABLE):
+        settings.api_keys = [key]
+    server = llama.Server(settings)
+    with suppress(KeyboardInterrupt):
+        if options.ends_with_stdin:
+            sys.stdin.buffer.read()
+        else:
+            threading.Event().wait()
+    del server
 
 
 if __name__ == "__main__":

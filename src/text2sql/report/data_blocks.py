@@ -154,6 +154,28 @@ def load_block(record: Record) -> str:
     return text
 
 
+@from_record("benchmarks/serve_inference.json")
+def inference_block(record: Record) -> str:
+    """Return what answers a GGUF file's questions how fast, by the clock and in processor time."""
+    rows = [
+        [
+            row["way"],
+            str(row["clients"]),
+            str(sum(row["outcomes"].values())),
+            f"{row['requests_per_second']:.2f}",
+            f"{row['p50_seconds']:.2f}",
+            f"{row['p95_seconds']:.2f}",
+            f"{row['processor_seconds_per_request']:.2f}",
+        ]
+        for row in record["rows"]
+    ]
+    header = ["llama.cpp", "clients", "requests", "requests/s", "p50 s", "p95 s", "CPU s each"]
+    return (
+        f"{record['model']}, {record['threads']} thread(s), {_around(record)}:\n\n"
+        f"{markdown_text(Table(header, rows))}"
+    )
+
+
 @from_record("benchmarks/golds_spider.json")
 def golds_block(record: Record) -> str:
     """Return how many gold queries of Spider dev have what makes a verdict by them doubtful."""

@@ -50,7 +50,10 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "index": data_blocks.index_block,
     },
     "docs/own-data.md": {"pairs": data_blocks.pairs_block, "reuse": data_blocks.reuse_block},
-    "docs/serving.md": {"load": data_blocks.load_block},
+    "docs/serving.md": {
+        "inference": data_blocks.inference_block,
+        "load": data_blocks.load_block,
+    },
     "docs/test-suites.md": {
         "published": seeds_block,
         "forgiven": data_blocks.forgiven_block,

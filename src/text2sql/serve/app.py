@@ -143,17 +143,20 @@ def _add_operations(app: FastAPI, service: Service) -> None:
     @app.get("/healthz")
     def health() -> JSONResponse:
         """Whether questions are being answered; 503 when not."""
-        state = {"status": "ok" if service.alive else "failed", "model": service.model}
-        return JSONResponse(state, 200 if service.alive else 503)
+        alive = service.alive
+        state = {"status": "ok" if alive else "failed", "model": service.models.usual(None)}
+        return JSONResponse(state, 200 if alive else 503)
 
     @app.get("/info")
     def info(request: Request) -> dict[str, Any]:
         """What is served: model, database, limits."""
         config, database, asker = service.config, service.database, request.state.asker
+        name = service.schema_for(asker).db_id if database else None
         return {
-            "model": service.model,
+            "model": service.models.usual(name),
+            "models": service.models.names,
             "version": __version__,
-            "database": service.schema_for(asker).db_id if database else None,
+            "database": name,
             "executes": bool(database and database.executes and asker.rights.run),
             "accepts": service.accepted.allows(asker),
             "max_question_characters": config.max_question_characters,

@@ -1,10 +1,12 @@
-"""The one thread that works the model: takes what waits as a batch, answers it, hands it back."""
+"""The threads that ask the model: each takes what waits, has it answered and hands it back."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
@@ -55,10 +57,11 @@ class Reply:
 class Pending:
     """A question on its way to the model; the reply comes with the future.
 
-    `live` says that it is about the configured database, whose queries may be run. `history` is
-    what was asked and answered before, oldest first.
+    `model` names the one that is asked. `live` says that it is about the configured database, whose
+    queries may be run. `history` is what was asked and answered before, oldest first.
     """
 
+    model: str
     question: Question
     schema: Schema | None
     live: bool
@@ -67,12 +70,16 @@ class Pending:
     future: Future[Reply] = field(default_factory=Future)
 
 
-class Batcher(threading.Thread):
-    """Answers questions in the order of a fair queue, `batch_size` of them at a time.
+class Batcher:
+    """Answers questions in the order of a fair queue.
+
+    A model in this process is worked by one thread, `batch_size` questions at a time. A server
+    makes up its own batches, of what has come in at any time: there `batch_size` threads ask it one
+    question each, so that no answer waits for a longer one.
 
     Args:
-        engine: the model; used by this thread alone.
-        config: its settings.
+        engines: the models by name; safe to share between threads where they are of a server.
+        config: their settings.
         asking: how prompts look.
         database: the live database, for voting and repair; None does neither.
         waiting: the queue that questions are taken from.
@@ -83,7 +90,7 @@ class Batcher(threading.Thread):
 
     def __init__(
         self,
-        engine: Engine,
+        engines: Mapping[str, Engine],
         config: InferConfig,
         asking: Asking,
         database: LiveDatabase | None,
@@ -92,36 +99,51 @@ class Batcher(threading.Thread):
         finder: ExampleFinder | None = None,
         history_tokens: int = 0,
     ) -> None:
-        super().__init__(name="model", daemon=True)
-        self._engine, self._config, self._asking = engine, config, asking
+        self._engines, self._config, self._asking = engines, config, asking
         self._database, self._waiting, self._metrics = database, waiting, metrics
         self._finder, self._history_tokens = finder, history_tokens
-        self.start()
+        count, self._most = 1, config.batch_size
+        if config.engine == "openai":
+            count, self._most = config.batch_size, 1
+        self._threads = [
+            threading.Thread(target=self._work, name=f"model {number}", daemon=True)
+            for number in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether questions are taken and answered."""
+        return all(thread.is_alive() for thread in self._threads)
 
     def stop(self, seconds: float) -> None:
-        """Take no more questions, answer those that wait, and end."""
+        """Take no more questions, answer those that wait, and end; within so many seconds."""
         self._waiting.close()
-        self.join(seconds)
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
-    def run(self) -> None:
+    def _work(self) -> None:
         """Answer questions until the queue is closed and empty."""
-        while batch := self._waiting.take(self._config.batch_size):
-            # One whose asker has given up is no longer worth the model's time.
-            wanted = [one for one in batch if one.future.set_running_or_notify_cancel()]
-            for live in (True, False):
-                group = [one for one in wanted if one.live is live]
-                if group:
-                    self._metrics.batch_size.observe(len(group))
-                    self._answer(group, live)
+        while batch := self._waiting.take(self._most):
+            groups: defaultdict[tuple[str, bool], list[Pending]] = defaultdict(list)
+            for one in batch:
+                # One whose asker has given up is no longer worth the model's time.
+                if one.future.set_running_or_notify_cancel():
+                    groups[one.model, one.live].append(one)
+            for (model, live), group in groups.items():
+                self._metrics.batch_size.observe(len(group))
+                self._answer(self._engines[model], group, live)
 
-    def _answer(self, group: Sequence[Pending], live: bool) -> None:
+    def _answer(self, engine: Engine, group: Sequence[Pending], live: bool) -> None:
         try:
             database = self._database if live else None
             config, asking = self._config, self._asking
             if database is None:  # neither votes nor repairs
                 decoding = DecodingConfig(grammar=config.decoding.grammar)
                 config = config.model_copy(update={"decoding": decoding})
-            turns = [self._fitting_turns(one) for one in group]
+            turns = [self._fitting_turns(engine, one) for one in group]
             around = Surroundings(
                 asking.template,
                 SchemaFitter(
@@ -134,33 +156,35 @@ class Batcher(threading.Thread):
                 Repairer(database, asking.template, database.kind).answers if database else None,
                 {number: one.listener for number, one in enumerate(group)},
             )
-            shown = self._with_examples(group, turns)
-            for done in answer(self._engine, [question for question, _ in shown], config, around):
+            shown = self._with_examples(engine, group, turns)
+            for done in answer(engine, [question for question, _ in shown], config, around):
                 self._metrics.tokens.inc(done.completion_tokens)
                 examples = shown[done.id][1]
                 reply = Reply(done, predict(done, database), examples, len(turns[done.id]))
                 group[done.id].future.set_result(reply)
         except Exception as error:  # the thread must live on, whatever the model did
-            if not isinstance(error, UserError):
+            if isinstance(error, UserError):  # of a server
+                log.error("the model's server: %s", error)
+            else:
                 log.exception("the model failed on a batch of %d", len(group))
             for one in group:
                 if not one.future.done():
                     one.future.set_exception(error)
 
-    def _fitting_turns(self, pending: Pending) -> Sequence[Example]:
+    def _fitting_turns(self, engine: Engine, pending: Pending) -> Sequence[Example]:
         """Return the latest questions of a conversation that there is room for."""
         room = self._config.max_model_len - self._config.max_new_tokens
         left = min(self._history_tokens, room // 2)
         kept: list[Example] = []
         for turn in reversed(pending.history):
-            left -= sum(len(self._engine.encode(text)) for text in turn) + TURN_TOKENS
+            left -= sum(len(engine.encode(text)) for text in turn) + TURN_TOKENS
             if left < 0:
                 break
             kept.insert(0, turn)
         return kept
 
     def _with_examples(
-        self, group: Sequence[Pending], turns: Sequence[Sequence[Example]]
+        self, engine: Engine, group: Sequence[Pending], turns: Sequence[Sequence[Example]]
     ) -> list[tuple[Question, list[Example] | None]]:
         """Return the questions of a batch, numbered, and the examples that their prompts hold."""
         questions = [
@@ -178,7 +202,7 @@ class Batcher(threading.Thread):
         if found is None:
             return [(question, None) for question in questions]
         room = self._config.max_model_len - self._config.max_new_tokens
-        template, engine = self._asking.template, self._engine
+        template = self._asking.template
         harmless = [[Example(*disarm(example)) for example in examples] for examples in found]
         return [
             self._finder.show(question, examples, template, engine, room)

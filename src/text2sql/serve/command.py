@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from text2sql.errors import UserError
 from text2sql.infer.config import InferConfig, load_infer_config
 from text2sql.infer.load import load_engine
 from text2sql.infer.openai_server import require_free
+from text2sql.models.gguf_header import find_gguf
 from text2sql.models.gguf_types import DEFAULT_TYPE
 from text2sql.paths import config_name, shown
 from text2sql.pipeline.command import bring_up_to_date, select_run
@@ -33,6 +35,7 @@ from text2sql.serve.batcher import Asking
 from text2sql.serve.config import TOKEN_VARIABLE, ServeConfig
 from text2sql.serve.database import LiveDatabase, url_secrets
 from text2sql.serve.examples import ExampleFinder, require_answerable
+from text2sql.serve.llama_server import LlamaServer
 from text2sql.serve.logs import set_up_logs
 from text2sql.serve.mcp_server import PATH
 from text2sql.serve.mcp_stdio import protocol_streams, serve_stdio
@@ -93,7 +96,7 @@ def load_service(
     engine: str | None,
     infer: str | None,
     server_url: str | None,
-    server_model: str | None,
+    server_model: Sequence[str],
     config: Path | None,
     listens: bool = True,
     **settings: Any,
@@ -106,7 +109,7 @@ def load_service(
         engine: name of the inference engine.
         infer: decoding settings.
         server_url: address of an OpenAI-compatible server, for engine ``openai``.
-        server_model: the model's name there.
+        server_model: the model's name there; further ones may be asked for by requests.
         config: YAML file of a `ServeConfig`.
         listens: whether it will listen on a port, which must then be free.
         settings: keys of `ServeConfig` that replace those of the file.
@@ -117,10 +120,10 @@ def load_service(
     graph = select_run(**run)
     profile = graph.run.profile
     data = data_config(graph.run)
-    serving = serve_config(config, settings, data)
+    serving = serve_config(config, settings | {"models": server_model[1:]}, data)
     if listens:
         require_free(serving.host, serving.port)
-    decoding = infer_config(profile, engine, infer, server_url, server_model)
+    decoding = infer_config(profile, engine, infer, server_url, next(iter(server_model), None))
     if decoding.engine == "vllm":
         if find_spec("vllm") is None:
             model = model or _profile_model(run, graph, decoding.engine)
@@ -133,9 +136,22 @@ def load_service(
     model = model or _profile_model(run, graph, decoding.engine)
     name = decoding.server.model if decoding.server else model.resolve().name
     template = load_template(profile.model.template, model)
-    loaded = load_engine(model, decoding, template.stop_words, graph.run.machine.device)
     asking = Asking(template, data.system, serving.schema_style)
-    return Service(loaded, decoding, asking, name, serving, database, finder)
+    server = None
+    # What shapes each token by its own rules is done in this process alone.
+    rules = decoding.decoding
+    by_token = rules.grammar or rules.scope
+    if decoding.engine == "llama.cpp" and serving.llama_server and not by_token:
+        model = find_gguf(model)
+        server = LlamaServer(model, decoding)
+        decoding = server.asked_by(decoding)
+    try:
+        loaded = load_engine(model, decoding, template.stop_words, graph.run.machine.device)
+        return Service(loaded, decoding, asking, name, serving, database, finder, server)
+    except BaseException:
+        if server:
+            server.close()
+        raise
 
 
 def _go_on_in(environment: str) -> None:
@@ -199,7 +215,7 @@ def serve_config(file: Path | None, settings: dict[str, Any], data: DataConfig) 
     }
     values |= read_yaml(file) if file else {}
     given = {"token": os.environ.get(TOKEN_VARIABLE)} | settings
-    values |= {key: value for key, value in given.items() if value not in (None, "")}
+    values |= {key: value for key, value in given.items() if value not in (None, "", ())}
     return check_config(values, ServeConfig, str(file) if file else "serve")
 
 

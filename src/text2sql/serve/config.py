@@ -48,7 +48,11 @@ class ServeConfig(StrictModel):
     latest that fit into `history_tokens`; `terms` is a YAML file of business terms, `accepted` the
     file that takes in accepted and corrected answers. With
     `values_index`, the file that ``text2sql database index-values`` wrote, the prompt shows up to
-    `values` values of the database that the question seems to mean, beside their types.
+    `values` values of the database that the question seems to mean, beside their types. `models`
+    are names of further models of an OpenAI-compatible server, such as adapters of vLLM, that a
+    request may ask for; `database_models` says by a database's name which one is asked about it.
+    A GGUF file is answered by llama.cpp in the service, one question at a time, or with
+    `llama_server` by llama.cpp's server, a process beside it, `batch_size` of them side by side.
     """
 
     host: str = "127.0.0.1"
@@ -75,6 +79,9 @@ class ServeConfig(StrictModel):
     request_seconds: float = Field(default=120.0, gt=0)
     query_seconds: float = Field(default=10.0, gt=0)
     query_workers: int = Field(default=2, ge=1)
+    models: tuple[str, ...] = ()
+    database_models: dict[str, str] = {}
+    llama_server: bool = False
     trusted_functions: tuple[str, ...] = ()
     denied: tuple[str, ...] = ()
     max_rows: int = Field(default=1000, ge=1, le=100_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,7 +28,7 @@ MISSING = "asked without examples: the knowledge base does not answer"
 
 
 class ExampleFinder:
-    """Finds examples in the store of a knowledge-base stage; used by the model's thread alone.
+    """Finds examples in the store of a knowledge-base stage; safe to share between threads.
 
     What gives an evaluation question of the data set away is left out as in the retrieve stage, so
     that the service may be measured on those questions.
@@ -55,6 +56,7 @@ class ExampleFinder:
         schemas = SchemaTexts(DataConfig.model_validate(stage["data"]))
         guard = leak_guard(config.leak_guard, read_questions(questions), schemas)
         self._config = config
+        self._finding = threading.Lock()
         self._opened = ExitStack()
         self._retriever = self._opened.enter_context(
             open_retriever(config, stage, folder, guard, device)
@@ -80,7 +82,8 @@ class ExampleFinder:
             for number, (question, schema) in enumerate(questions)
         ]
         try:
-            found = list(self._retriever.retrieve(asked))
+            with self._finding:
+                found = list(self._retriever.retrieve(asked))
         except UserError as error:
             log.error("no examples", extra={"fields": {"reason": str(error)}})
             return None

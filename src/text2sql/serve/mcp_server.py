@@ -51,7 +51,7 @@ def make_mcp_server(service: Service) -> Server[Any]:
         ToolEntry(
             name=name,
             description=tool.description,
-            input_schema=tool.takes.model_json_schema(),
+            input_schema=_input_schema(tool.takes, service.models.names),
             output_schema=tool.returns.model_json_schema(mode="serialization"),
             annotations=READS,
         )
@@ -75,6 +75,17 @@ def make_mcp_server(service: Service) -> Server[Any]:
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )
+
+
+def _input_schema(takes: type[BaseModel], models: list[str]) -> dict[str, Any]:
+    """Return the schema of a tool's arguments, with the models to choose from if it takes one."""
+    schema = takes.model_json_schema()
+    if "model" in schema["properties"]:
+        if len(models) > 1:
+            schema["properties"]["model"]["enum"] = [None, *models]
+        else:
+            del schema["properties"]["model"]
+    return schema
 
 
 async def _call(

@@ -39,6 +39,9 @@ class Ask(BaseModel):
     )
     execute: bool = Field(default=False, description="run the SQL on the configured database")
     max_rows: int | None = Field(default=None, ge=1)
+    model: str | None = Field(
+        default=None, description="name of the model to ask, where there are several"
+    )
     history: list[SolvedQuestion] = Field(
         default=[],
         max_length=MAX_TURNS,

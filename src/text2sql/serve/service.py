@@ -29,8 +29,10 @@ from text2sql.serve.database import LiveDatabase
 from text2sql.serve.examples import ExampleFinder
 from text2sql.serve.fair_queue import FairQueue, QueueFullError
 from text2sql.serve.json_rows import json_rows
+from text2sql.serve.llama_server import LlamaServer
 from text2sql.serve.messages import Accepted, Answer, Ask, Refusal, Rows, SolvedQuestion, check_text
 from text2sql.serve.metrics import Metrics
+from text2sql.serve.models import Models
 from text2sql.serve.notes import notes_on
 from text2sql.serve.terms import Terms
 from text2sql.sql.validate import MAX_CHARACTERS, find_fault
@@ -59,6 +61,10 @@ class Service:
         config: the service's settings.
         database: the configured database, if there is one.
         finder: finds few-shot examples, if there shall be any.
+        server: the model's server, where it is a child of this process.
+
+    Raises:
+        UserError: a setting names what is not there.
     """
 
     def __init__(
@@ -70,8 +76,10 @@ class Service:
         config: ServeConfig,
         database: LiveDatabase | None,
         finder: ExampleFinder | None = None,
+        server: LlamaServer | None = None,
     ) -> None:
-        self.config, self.model, self.database = config, model, database
+        self.config, self.database, self._server = config, database, server
+        self.models = Models(model, engine, config)
         self.metrics, self.access, self._audit = Metrics(), Access(config), AuditLog(config.audit)
         self._infer, self._asking = infer, asking
         waiting: FairQueue[Pending] = FairQueue(config.max_waiting, config.max_waiting_per_client)
@@ -83,22 +91,31 @@ class Service:
         index = config.values_index
         self._values = ValueIndex(Path(index)) if index and database else None
         self._batcher = Batcher(
-            engine, infer, asking, runner, waiting, self.metrics, finder, config.history_tokens
+            self.models.engines,
+            infer,
+            asking,
+            runner,
+            waiting,
+            self.metrics,
+            finder,
+            config.history_tokens,
         )
 
     @property
     def alive(self) -> bool:
         """Whether questions are being answered."""
-        return self._batcher.is_alive()
+        return self._batcher.alive and (self._server is None or self._server.alive)
 
     def close(self) -> None:
-        """End the queries that run, the model's thread and the query workers.
+        """End the queries that run, the threads that ask the model and the query workers.
 
         To be called when nobody waits for an answer any more.
         """
         if self.database:
             self.database.close()
         self._batcher.stop(self.config.shutdown_seconds)
+        if self._server:
+            self._server.close()
         if self.finder:
             self.finder.close()
         if self._values:
@@ -145,7 +162,9 @@ class Service:
         self.access.count(asker)
         self._check(ask)
         target = await asyncio.to_thread(self._target, ask, asker)
-        reply = await self._ask_model(ask, target, asker, listener)
+        db_id = target.schema.db_id if target.database and target.schema else None
+        model = self.models.choose(ask.model, db_id)
+        reply = await self._ask_model(ask, model, target, asker, listener)
         sql = reply.prediction.sql
         taken_apart = any(CONTROL in text for text in (ask.question, ask.evidence, target.text))
         warnings = [*target.warnings, *([SEPARATED] if taken_apart else [])]
@@ -159,7 +178,7 @@ class Service:
             valid=valid,
             warnings=[*([fault] if fault else []), *warnings],
             seconds=round(time.monotonic() - started, 4),
-            model=self.model,
+            model=model,
             request_id=asker.request_id,
             examples=[SolvedQuestion(question=q, sql=s) for q, s in reply.examples or ()],
         )
@@ -268,7 +287,12 @@ class Service:
         return _Target(ask.db_schema, read.schema, None, warnings)
 
     async def _ask_model(
-        self, ask: Ask, target: _Target, asker: Asker, listener: Callable[[str], None] | None
+        self,
+        ask: Ask,
+        model: str,
+        target: _Target,
+        asker: Asker,
+        listener: Callable[[str], None] | None,
     ) -> Reply:
         text, preset = disarm(ask.question), self._asking.preset
         known, fault = self._terms.evidence(ask.question)
@@ -279,7 +303,7 @@ class Service:
         # The batcher numbers the questions it asks together.
         question = Question(0, "", text, "", messages, evidence)
         live = target.database is not None
-        pending = Pending(question, disarm(target.schema), live, listener, history)
+        pending = Pending(model, question, disarm(target.schema), live, listener, history)
         try:
             self._waiting.put(asker.key, pending)
         except QueueFullError:

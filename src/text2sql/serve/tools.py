@@ -39,6 +39,9 @@ class Question(BaseModel):
         validation_alias=AliasChoices("evidence", "hint"),
         description="what helps to read the question, such as what a term means",
     )
+    model: str | None = Field(
+        default=None, description="name of the model to ask, where there are several"
+    )
     history: list[SolvedQuestion] = Field(
         default=[],
         max_length=MAX_TURNS,

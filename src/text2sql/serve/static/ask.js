@@ -2,6 +2,7 @@
 import { call, find, make, setToken, token, Trouble } from "./common.js";
 import { chart, diagram, table } from "./pictures.js";
 import { highlight } from "./sql.js";
+import { choose, language, say, speak, words } from "./words.js";
 
 const KEPT = 50;
 const TURNS = 20; // that the server takes
@@ -21,9 +22,11 @@ function complain(error) {
 async function begin() {
   try {
     info = await call("/info");
-    find("state").textContent = `model ${info.model}`;
+    find("state").replaceChildren(say("model {}", info.model));
+    find("models").hidden = info.models.length < 2;
+    find("model").replaceChildren(...info.models.map((name) => make("option", { selected: name === info.model }, name)));
     find("live").disabled = !info.database;
-    find("live-name").textContent = info.database ? `the database ${info.database}` : "a database (none is configured)";
+    find("live-name").replaceChildren(info.database ? say("the database {}", info.database) : say("a database (none is configured)"));
     find(info.database ? "live" : "typed").checked = true;
     complain(null);
     await changeSource();
@@ -47,7 +50,7 @@ async function changeSource() {
 }
 
 function showSchema(schema) {
-  find("diagram").replaceChildren(schema ? diagram(schema) : make("p", { className: "quiet" }, "No tables to show yet."));
+  find("diagram").replaceChildren(schema ? diagram(schema) : make("p", { className: "quiet" }, say("No tables to show yet.")));
 }
 
 // The answer arrives in pieces: text while the model writes, checked SQL, rows.
@@ -67,7 +70,7 @@ function stream(body, hear) {
         socket.close();
       } else hear(message);
     };
-    socket.onclose = () => reject(new Trouble(0, "The connection to the server broke. Is it still running?"));
+    socket.onclose = () => reject(new Trouble(0, words("The connection to the server broke. Is it still running?")));
   });
 }
 
@@ -75,6 +78,7 @@ async function ask() {
   const question = find("question").value.trim();
   if (!question) return find("question").focus();
   const body = { question, history: thread.slice(-TURNS) };
+  if (info.models?.length > 1) body.model = find("model").value;
   const live = isLive();
   if (live) body.execute = Boolean(info.executes) && find("run").checked;
   else body.db_schema = find("schema").value;
@@ -82,7 +86,7 @@ async function ask() {
   complain(null);
   clearAnswer();
   shownQuestion = question;
-  find("facts").textContent = "waiting for the model …";
+  find("facts").replaceChildren(say("waiting for the model …"));
   find("answer").hidden = false;
   try {
     const answer = await stream(body, (message) => {
@@ -138,9 +142,9 @@ function hear(message) {
 function showSql(answer) {
   shownSql = answer.sql;
   find("follow").hidden = !answer.sql;
-  highlight(find("sql"), answer.sql || "(no SQL)");
-  const verdict = answer.valid ? make("span", { className: "right" }, "valid") : make("span", { className: "wrong" }, "not valid, not run");
-  find("facts").replaceChildren(verdict, `, ${answer.seconds.toFixed(1)} s`);
+  highlight(find("sql"), answer.sql || words("(no SQL)"));
+  const verdict = answer.valid ? make("span", { className: "right" }, say("valid")) : make("span", { className: "wrong" }, say("not valid, not run"));
+  find("facts").replaceChildren(verdict, say(", {} s", answer.seconds.toFixed(1)));
   find("warnings").replaceChildren(...answer.warnings.map((text) => make("li", {}, text)));
   showExamples(answer.examples);
 }
@@ -158,7 +162,7 @@ async function keep(sql, corrected) {
     complain(null);
     offerToKeep(false);
     if (corrected) { shownSql = sql; highlight(find("sql"), sql); find("result").replaceChildren(); find("chart").hidden = true; }
-    find("facts").textContent = "kept, thank you";
+    find("facts").replaceChildren(say("kept, thank you"));
   } catch (error) {
     complain(error);
   }
@@ -173,7 +177,7 @@ function correct() {
 function showExamples(examples) {
   const box = find("examples");
   box.hidden = examples.length === 0;
-  box.querySelector("summary").textContent = `${examples.length} solved question${examples.length === 1 ? "" : "s"} shown to the model`;
+  box.querySelector("summary").replaceChildren(say(examples.length === 1 ? "{} solved question shown to the model" : "{} solved questions shown to the model", examples.length));
   box.querySelector("dl").replaceChildren(...examples.flatMap((one) => {
     const sql = make("code");
     highlight(sql, one.sql);
@@ -183,10 +187,11 @@ function showExamples(examples) {
 
 function showRows(result) {
   if (result.error) {
-    find("result").replaceChildren(make("p", { className: "trouble" }, `The query failed: ${result.error}.`));
+    find("result").replaceChildren(make("p", { className: "trouble" }, say("The query failed: {}.", result.error)));
     return;
   }
-  const count = `${result.rows.length}${result.truncated ? " of more" : ""} row${result.rows.length === 1 ? "" : "s"}`;
+  const kind = result.truncated ? "{} of more rows" : result.rows.length === 1 ? "{} row" : "{} rows";
+  const count = say(kind, result.rows.length);
   find("result").replaceChildren(make("p", { className: "quiet" }, count), table(result.columns, result.rows));
   const picture = chart(result.columns, result.rows, find("answer").clientWidth);
   find("chart").hidden = !picture;
@@ -221,21 +226,29 @@ async function recall(entry) {
   shownSql = entry.sql;
   find("follow").hidden = !entry.sql;
   highlight(find("sql"), entry.sql);
-  find("facts").textContent = "from the history; ask again for rows";
+  find("facts").replaceChildren(say("from the history; ask again for rows"));
   find("question").focus();
 }
 
 async function copy() {
   try {
     await navigator.clipboard.writeText(shownSql);
-    find("copy").textContent = "Copied";
+    find("copy").replaceChildren(say("Copied"));
   } catch {
     getSelection().selectAllChildren(find("sql"));
-    find("copy").textContent = "Selected";
+    find("copy").replaceChildren(say("Selected"));
   }
-  setTimeout(() => (find("copy").textContent = "Copy"), 1500);
+  setTimeout(() => find("copy").replaceChildren(say("Copy")), 1500);
 }
 
+// The button says the other language, in its own words.
+function offerLanguage() {
+  const chinese = language() === "zh";
+  find("language").textContent = chinese ? "English" : "中文";
+  find("language").lang = chinese ? "en" : "zh-CN";
+}
+
+find("language").onclick = () => { choose(language() === "zh" ? "en" : "zh"); offerLanguage(); };
 find("form").onsubmit = (event) => { event.preventDefault(); ask(); };
 find("token-form").onsubmit = (event) => { event.preventDefault(); setToken(find("token").value); begin(); };
 find("copy").onclick = copy;
@@ -253,4 +266,6 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "/" && !typing) { event.preventDefault(); find("question").focus(); }
 });
 showHistory();
+speak(language());
+offerLanguage();
 begin();

@@ -1,4 +1,5 @@
 // What the pages share: asking the server, making elements, the token.
+import { words } from "./words.js";
 
 export class Trouble extends Error {
   constructor(status, message) {
@@ -22,7 +23,7 @@ export async function call(path, body) {
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Trouble(0, "The server does not answer. Is it still running?");
+    throw new Trouble(0, words("The server does not answer. Is it still running?"));
   }
   const value = await response.json().catch(() => ({}));
   if (!response.ok) {
