@@ -123,7 +123,7 @@ def serve(**options: Any) -> None:
     """Start the web service: API and pages on http://127.0.0.1:4060."""
     from text2sql.serve.command import serve_profile  # loads the web framework
 
-    run = {name: options.pop(name) for name in signature(select_run).parameters}
+    run = {name: options.pop(name) for name in signature(select_run).parameters if name in options}
     serve_profile(run, **options)
 
 
@@ -140,7 +140,7 @@ def mcp(transport: str, **options: Any) -> None:
     """Answer MCP clients: tables, SQL for a question, rows of a query."""
     from text2sql.serve.command import mcp_profile  # loads the web framework
 
-    run = {name: options.pop(name) for name in signature(select_run).parameters}
+    run = {name: options.pop(name) for name in signature(select_run).parameters if name in options}
     mcp_profile(run, transport, **options)
 
 
