@@ -24,7 +24,6 @@ RECIPES = {
     "0.5B, LoRA": "qwen2.5-coder-0.5b_lora_cpu",
     "0.5B, q and v, 2e-4": "qwen2.5-coder-0.5b_lora-qv-r32-fast_cpu",
     "0.5B, q and v, r=32": "qwen2.5-coder-0.5b_lora-qv-r32_cpu",
-    "0.5B, q and v, r=128": "qwen2.5-coder-0.5b_lora-qv-r128-a256_cpu",
     "0.5B, full": "qwen2.5-coder-0.5b_full_cpu",
     "135M, LoRA": "smollm2-135m_lora_cpu",
 }
