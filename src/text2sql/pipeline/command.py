@@ -87,8 +87,8 @@ def require_recipe_of(profile: Profile, recipe: str) -> None:
     A recipe in `configs/train/` is named after its model; those elsewhere may have any name.
     """
     path = config_path("train", recipe)
-    if path.resolve().parent != config_path("train", "any").parent:
-        return
+    if not path.is_file() or path.resolve().parent != config_path("train", "any").parent:
+        return  # loading it says what is not there
     model = config_name(recipe).partition("_")[0]
     if profile.model.name.startswith(model):
         return
