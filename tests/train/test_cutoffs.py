@@ -37,5 +37,5 @@ def test_rows_of_spider_fit(name: str) -> None:
         > recipe.cutoff
         for row in rows
     )
-    # By the estimate, which is above what tokenizers count; with example values it is far above this.
+    # By the estimate, which is above what tokenizers count; with example values it is far above.
     assert longer < 0.15 * len(rows)
