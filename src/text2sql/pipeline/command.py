@@ -23,7 +23,13 @@ from text2sql.stage import Graph, Stage
 from text2sql.train.dry_run import model_sizes
 from text2sql.train.layout import describe, fits_as_written, layout
 from text2sql.train.nodes import this_node
-from text2sql.train.recipe import load_recipe, parse_overrides, recipe_of
+from text2sql.train.recipe import (
+    load_recipe,
+    model_named_in,
+    parse_overrides,
+    recipe_of,
+    recipes_for,
+)
 from text2sql.train.stage import KIND_NAMES, is_training
 
 
@@ -89,14 +95,9 @@ def require_recipe_of(profile: Profile, recipe: str) -> None:
     path = config_path("train", recipe)
     if not path.is_file() or path.resolve().parent != config_path("train", "any").parent:
         return  # loading it says what is not there
-    model = config_name(recipe).partition("_")[0]
-    if profile.model.name.startswith(model):
+    model, own = model_named_in(recipe), recipes_for(profile.model.name)
+    if config_name(recipe) in own:
         return
-    own = sorted(
-        file.stem
-        for file in path.parent.glob("*.yaml")
-        if profile.model.name.startswith(file.stem.partition("_")[0])
-    )
     for_it = f"recipes for it: {', '.join(own)}" if own else "there is none for it"
     raise UserError(
         f"recipe '{recipe}' is for {model}, and the model of profile {profile.name} is"

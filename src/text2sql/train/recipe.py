@@ -12,7 +12,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from text2sql.config import StrictModel, check_config, load_config, overrides_label
 from text2sql.errors import UserError
 from text2sql.files import read_json
-from text2sql.paths import config_path, repository_root
+from text2sql.paths import config_name, config_path, repository_root
 
 # Keys the train stage fills in itself, so that a recipe cannot contradict the pipeline.
 STAGE_KEYS = frozenset(
@@ -245,6 +245,17 @@ class Recipe(StrictModel):
 
 def _section(key: str) -> str:
     return "launch" if key in LAUNCH_KEYS else "llamafactory"
+
+
+def recipes_for(model: str) -> list[str]:
+    """Return the names of the shipped recipes that are named after a model."""
+    names = sorted(path.stem for path in config_path("train", "any").parent.glob("*.yaml"))
+    return [name for name in names if model.startswith(model_named_in(name))]
+
+
+def model_named_in(recipe: str) -> str:
+    """Return the beginning of a model's name that stands in the name of a shipped recipe."""
+    return config_name(recipe).partition("_")[0]
 
 
 def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:

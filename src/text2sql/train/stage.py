@@ -14,7 +14,7 @@ from text2sql.artifacts import TRAINER_LOG
 from text2sql.errors import UserError
 from text2sql.files import read_jsonl
 from text2sql.hardware import first_gpu
-from text2sql.paths import config_path, shown
+from text2sql.paths import shown
 from text2sql.profile import RowConfig
 from text2sql.progress import Progress
 from text2sql.records import read_manifest
@@ -24,7 +24,7 @@ from text2sql.train.llamafactory import ARGUMENTS, run_llamafactory, training_pr
 from text2sql.train.megatron_setup import check_resume
 from text2sql.train.nodes import Nodes, this_node
 from text2sql.train.objectives import LEARNED, data_folder
-from text2sql.train.recipe import Recipe, load_recipe, recipe_of
+from text2sql.train.recipe import Recipe, load_recipe, recipe_of, recipes_for
 
 ALL_ROWS = 10**9
 TRAIN_DATASET = "train"  # its name in the data stage's dataset_info.json
@@ -304,80 +304,64 @@ def _absent(kind: str) -> Callable[[Graph], str]:
 
     def why(graph: Graph) -> str:
         model = graph.run.profile.model.name
-        fitting = sorted(
-            path.stem
-            for path in config_path("train", "any").parent.glob("*.yaml")
-            if model.startswith(path.stem.partition("_")[0]) and load_recipe(path.stem).kind == kind
-        )
+        fitting = [name for name in recipes_for(model) if load_recipe(name).kind == kind]
         there = ", ".join(fitting) or f"none of {model} is here; give the path of your own"
         return f"no row of it has such a recipe; name one with RECIPE= (--recipe): {there}"
 
     return why
 
 
-# What trains is LLaMA-Factory with these arguments; the rest of this package watches over it.
-CODE = (f"{__name__}:training_arguments",)
-LEARNING_CODE = (f"{__name__}:learning_arguments",)
+def _of(kind: str, arguments: Callable[..., Any]) -> dict[str, Any]:
+    """Return what the kinds of training have alike, beside what they are called.
+
+    What trains is LLaMA-Factory with these arguments; the rest of this package watches over it.
+    """
+    code = (f"{__name__}:{arguments.__name__}",)
+    return {"keys": _by(kind), "code": code, "result": _result, "absent": _absent(kind)}
+
+
 KINDS = (
     StageKind(
         "train-lora",
         "LoRA fine-tuning (RECIPE= for another recipe)",
         run,
         _stage,
-        _by("train-lora"),
-        code=CODE,
-        result=_result,
-        absent=_absent("train-lora"),
+        **_of("train-lora", training_arguments),
     ),
     StageKind(
         "train-qlora",
         "4-bit QLoRA fine-tuning",
         run,
         _stage,
-        _by("train-qlora"),
-        code=CODE,
-        result=_result,
-        absent=_absent("train-qlora"),
+        **_of("train-qlora", training_arguments),
     ),
     StageKind(
         "train-full",
         "full fine-tuning; with Megatron tensor parallelism where the recipe says so",
         run,
         _stage,
-        _by("train-full"),
-        code=CODE,
-        result=_result,
-        absent=_absent("train-full"),
+        **_of("train-full", training_arguments),
     ),
     StageKind(
         "train-rft",
         "fine-tuning on the tuned model's own answers that were right",
         run,
         _stage,
-        _by("train-rft"),
-        code=LEARNING_CODE,
-        result=_result,
-        absent=_absent("train-rft"),
+        **_of("train-rft", learning_arguments),
     ),
     StageKind(
         "train-dpo",
         "preference training on pairs of a right and a wrong answer",
         run,
         _stage,
-        _by("train-dpo"),
-        code=LEARNING_CODE,
-        result=_result,
-        absent=_absent("train-dpo"),
+        **_of("train-dpo", learning_arguments),
     ),
     StageKind(
         "train-kto",
         "preference training on right and wrong answers without pairs",
         run,
         _stage,
-        _by("train-kto"),
-        code=LEARNING_CODE,
-        result=_result,
-        absent=_absent("train-kto"),
+        **_of("train-kto", learning_arguments),
     ),
 )
 KIND_NAMES = frozenset(kind.name for kind in KINDS)
