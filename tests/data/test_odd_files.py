@@ -88,7 +88,7 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "conversations": (
         "r.json",
         dumps([{"conversations": [{"from": "human", "value": "q"}]}]).encode(),
-        "missing field: question and SQL (it has: conversations)",
+        "conversations: holds 1 turns; one question and its answer are read",
     ),
     "Alpaca without input": (
         "r.json",

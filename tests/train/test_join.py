@@ -98,7 +98,8 @@ def test_other_nodes_join_every_training_in_its_environment(
     for name, value in (("NNODES", "2"), ("NODE_RANK", "1"), ("MASTER_ADDR", "10.0.0.1")):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MASTER_PORT", "29500")
-    options = dict.fromkeys(signature(select_run).parameters) | {"assignments": ()}
+    options: dict[str, Any] = dict.fromkeys(signature(select_run).parameters)
+    options |= {"assignments": (), "more_types": ()}
     run_command(*command, **options | {"profile": "qwen3-1.7b", "machine": "8gpu-80gb"})
     expected = ["lora-r32_4gpu", "lora-r128_4gpu", "full-megatron-tp2_4gpu"]
     meant = [f"train:qwen3-1.7b_{name}" for name in expected[: 3 if command == ("figures",) else 2]]
