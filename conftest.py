@@ -11,39 +11,81 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
+from shares import in_share
 
 ROOT = Path(__file__).resolve().parent
 pytest_plugins = ["tiny_models"]  # of tests/helpers
 OPTIONAL = ("slow", "gpu", "megatron", "services")  # markers that pyproject.toml leaves out
+LEFT_OUT = pytest.StashKey[int]()
 # What a user may have set for runs of their own.
 SETTINGS = ("DB_URL", "MILVUS_TOKEN", "TEXT2SQL_ROOT", "TEXT2SQL_TOKEN")
 SETTINGS += ("NNODES", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
-def pytest_configure() -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --share."""
+    text = "K/N: run the K-th of N shares of the test files, about N times faster than all"
+    parser.addoption("--share", metavar="K/N", help=text)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the files of the share that is asked for."""
+    share = config.getoption("--share")
+    if not share:
+        return
+    others = [item for item in items if not in_share(item.location[0], share)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in set(others)]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """As many workers as there are processors, and 3 GB of memory each."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(len(os.sched_getaffinity(0)), memory // 3_000_000_000))
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Let hypothesis try the same examples everywhere, for as long as a busy machine takes."""
     if find_spec("hypothesis"):  # it is not in every environment's lock
         from hypothesis import settings
 
         settings.register_profile("steady", derandomize=True, deadline=None)
         settings.load_profile("steady")
+    config.stash[LEFT_OUT] = 0
+    if hasattr(config, "workerinput"):  # threads of workers that wait for each other are slow
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count the tests that their markers leave out; those that -k leaves out are not meant."""
+    for item in items:
+        marked = any(item.get_closest_marker(name) for name in OPTIONAL)
+        item.config.stash[LEFT_OUT] += marked
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker counted; each of them collects all tests."""
+    count = getattr(node, "workeroutput", {}).get("left_out", 0)  # none of one that crashed
+    node.config.stash[LEFT_OUT] = max(node.config.stash[LEFT_OUT], count)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """Say how many tests were left out, in a line after pytest's own closing one."""
+    if hasattr(session.config, "workeroutput"):  # before xdist sends it
+        session.config.workeroutput["left_out"] = session.config.stash[LEFT_OUT]
     yield
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:
         return
+    deselected = session.config.stash[LEFT_OUT]
     skipped = len(reporter.stats.get("skipped", []))
-    # Those that -k leaves out are not meant to run.
-    deselected = sum(
-        any(test.get_closest_marker(name) for name in OPTIONAL)
-        for test in reporter.stats.get("deselected", [])
-    )
     if skipped + deselected:
         reporter.write_line(
             f"left out: {skipped + deselected} tests ({skipped} skipped, {deselected} by their"
