@@ -22,7 +22,7 @@ SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 
 .DEFAULT_GOAL := help
 .PHONY: help rescore compare setup setup-gpu setup-megatron setup-gguf setup-grpo setup-bge setup-docs setup-test test test-all test-elsewhere \
-	test-slow test-megatron test-pages test-services check check-golds data-report decontaminate quantize serve \
+	test-slow test-megatron test-pages test-services check check-golds data-report decontaminate train-linker quantize serve \
 	mcp serve-openai test-suite create-data index-values eval-private reproduce doctor download plan publish robustness reproduce-published board \
 	results docs card push clean $(STAGES)
 
@@ -51,7 +51,7 @@ DB_URL=        SQLAlchemy URL of a private database: create-data, index-values, 
 TOTAL=         create-data: pairs to make; with LANGUAGE=en|zh|en,zh
 LLM_URL=       create-data: OpenAI-compatible endpoint, with LLM_MODEL=
 ACCEPTED=      create-data: pairs that users of the service accepted
-OUTPUT=        create-data, index-values, eval-private: what to write
+OUTPUT=        create-data, index-values, train-linker, eval-private: what to write
 GOLD=          eval-private, rescore, test-suite: gold queries
 PREDICTIONS=   eval-private, rescore, reproduce-published, board: answers to judge
 BEFORE=        compare: verdicts, or folder of an eval stage; with AFTER=
@@ -148,6 +148,9 @@ decontaminate: setup ## report training rows that leak evaluation questions
 
 check-golds: setup ## name wrong and ambiguous gold queries of DATASET= (SUITES=folder of test suites)
 	@$(RUN) dataset check-golds $(or $(DATASET),sample) $(if $(wildcard $(SUITES)),--suites "$(SUITES)")
+
+train-linker: setup ## train a schema linker on DATASET='s training questions (OUTPUT=)
+	@$(RUN) dataset train-linker $(or $(DATASET),sample) $(if $(OUTPUT),--output "$(OUTPUT)")
 
 # What cannot be done is refused before llama.cpp is compiled for it.
 QUANTIZE := quantize $(OPTIONS) $(foreach type,$(TYPES),--type $(type)) $(if $(MODEL),--model $(MODEL))

@@ -11,30 +11,14 @@ import argparse
 import json
 from pathlib import Path
 
-import sqlglot
 from common import surroundings
-from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from text2sql.data.config import spider_folder
 from text2sql.files import write_json
-from text2sql.schema import Schema, prune_schema, read_schema, render_schema
+from text2sql.schema import prune_schema, read_schema, render_schema
 from text2sql.schema.prune import estimate_tokens
-
-
-def gold_columns(sql: str, schema: Schema) -> set[tuple[str, str]]:
-    """(table, column) pairs that a query names; a column without a table counts in each of the
-    query's tables that has it."""
-    tree = sqlglot.parse_one(sql, read="sqlite")
-    aliases = {t.alias_or_name.lower(): t.name.lower() for t in tree.find_all(exp.Table)}
-    known = schema.names()
-    found = set()
-    for column in tree.find_all(exp.Column):
-        table = aliases.get(column.table.lower())
-        for candidate in [table] if table else set(aliases.values()):
-            if (candidate, column.name.lower()) in known:
-                found.add((candidate, column.name.lower()))
-    return found
+from text2sql.sql.gold_columns import gold_columns
 
 
 def main() -> None:

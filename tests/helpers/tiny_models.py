@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from text2sql.files import write_json
+from text2sql.schema.linker import FILE, FORMAT
+
 CHATML = ("<|im_start|>", "<|im_end|>")
 ENDING = "<|endoftext|>"
 CHAT_TEMPLATE = (
@@ -116,6 +119,43 @@ def make_model(
                 if weights.dim() == 2:
                     weights.normal_(0, spread)
     return model
+
+
+def hollow_linker(folder: Path) -> Path:
+    """Write what looks like a schema linker, but for tests that say what it says."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    folder.mkdir(exist_ok=True)
+    for name in ("config.json", "tokenizer.json"):
+        write_json(folder / name, {})
+    write_json(folder / FILE, {"format": FORMAT})
+    save_file({"weight": np.zeros(1, np.float32)}, folder / "model.safetensors")
+    return folder
+
+
+def save_linker(folder: Path, seed: int = 0) -> Path:
+    """Write a schema linker whose BERT, of 30,000 parameters at random, was trained on nothing."""
+    import torch
+    import transformers
+
+    tokenizer = make_tokenizer(
+        ["how many bikes has each shop in the town"], 300, first=("[PAD]",), pad_token="[PAD]"
+    )
+    torch.manual_seed(seed)
+    config = transformers.BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=256,
+        num_labels=1,
+        initializer_range=1.0,
+    )
+    save(folder, transformers.BertForSequenceClassification(config), tokenizer)
+    write_json(folder / FILE, {"format": FORMAT})
+    return folder
 
 
 def save(folder: Path, model: Any, tokenizer: Any) -> Path:

@@ -32,6 +32,7 @@ def plain(text: str) -> str:
 def test_without_records_they_say_so(root: Path) -> None:
     for block in (
         data_blocks.pruning_block,
+        data_blocks.linking_block,
         data_blocks.preparing_block,
         data_blocks.pairs_block,
         data_blocks.reuse_block,
@@ -86,6 +87,20 @@ def test_pruning_and_suites_give_shares(root: Path) -> None:
     write_json(root / data_blocks.CURVE, curve | {"told": {"plain database": [100, 150]}})
     text = plain(data_blocks.curve_block())
     assert "| plain database | 75.0 % |" in text and "chose 3.5 on average" in text
+
+
+def test_a_linker_is_compared_with_words(root: Path) -> None:
+    words = {"recall": 0.5, "lose_a_column": 10, "lose_a_table": 4}
+    linker = {"recall": 0.925, "lose_a_column": 3, "lose_a_table": 1}
+    budget = {"budget": 128, "pruned": 40, "word_overlap": words, "linker": linker}
+    record = {"style": "ddl", "samples": 3, "sets": {"dev": {"questions": 50, "budgets": [budget]}}}
+    record |= {"linker": {"questions": 1200, "rows": 9000, "seconds": 61.4}}
+    record |= {"scoring": {"few columns": {"questions": 2, "median_ms": 12.3, "most_ms": 1500.1}}}
+    write_json(root / "benchmarks" / "schema_linking.json", record | AROUND)
+    text = plain(data_blocks.linking_block())
+    assert "| dev (50) | 128 | 20.0 % | 6.0 % | 50.0 % | 92.5 % | 4 | 1 |" in text
+    assert "trained on 1,200 questions, 9,000 rows, in 61 s" in text
+    assert "few columns: median 12 ms, most 1,500 ms" in text
 
 
 def test_answers_that_only_the_plain_databases_forgive_are_counted(root: Path) -> None:

@@ -158,3 +158,32 @@ def test_values_that_a_question_means_stand_in_the_prompt(
     schema = render_schema(with_values(read_schema(database), found), "m-schema")
     assert "Ghent" in schema
     assert engine.prompts == [render_text(render_messages(question, schema, PRESET), TEMPLATE)]
+
+
+def test_the_service_shows_what_a_linker_leaves_of_the_schema(
+    start: Start, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tiny_models import hollow_linker
+
+    from text2sql.prompt import render_messages, render_text
+    from text2sql.schema import Schema, prune_schema, read_schema, render_schema
+    from text2sql.schema.linker import Linker, Relevance
+
+    def score(self: Linker, schema: Schema, question: str) -> Relevance:
+        names = [(table.name, column.name) for table in schema.tables for column in table.columns]
+        tables = {name: len(question) / len(name) for name, _ in names}
+        return Relevance(tables, {name: len(name[1]) / 100 for name in names})
+
+    monkeypatch.setattr(Linker, "_score", score)
+    monkeypatch.setattr(Linker, "load", lambda self: None)
+    folder = hollow_linker(tmp_path / "linker")
+    engine = Scripted("SELECT count(*) FROM shop")
+    server = start(database, engine=engine, linker=str(folder), schema_budget=30)
+    question = "How many shops are in ghent?"
+    assert server.ask(question).json()["valid"] is True
+    whole = read_schema(database)
+    pruned = prune_schema(whole, question, 30, STYLE, scorer=Linker(folder))
+    assert pruned.names() < whole.names()
+    assert pruned != prune_schema(whole, question, 30, STYLE)
+    messages = render_messages(question, render_schema(pruned, STYLE), PRESET)
+    assert engine.prompts == [render_text(messages, TEMPLATE)]

@@ -16,6 +16,8 @@ from text2sql.files import sha256_text
 from text2sql.paths import build_root, repository_root
 from text2sql.prompt import SYSTEM_PRESETS
 from text2sql.schema import STYLES
+from text2sql.schema.linker import FILE as LINKER_FILE
+from text2sql.schema.linker import FIX as LINKER_FIX
 from text2sql.schema.render import WITH_VALUES
 
 COLUMNS = ("question", "sql", "db_id", "schema", "evidence", "level")
@@ -76,6 +78,9 @@ class DataConfig(StrictModel):
     questions: nothing is trained on it then. `gold_errors` says what the evaluation does where a
     gold query does not run: ``stop``, or count the question as ``wrong``. `values` is how many
     values of the database, found by what the question says, prompts show beside the types.
+    `linker` is the folder of a trained schema linker (`make train-linker`), which says in place of
+    word overlap what a schema can do without, where one is pruned to `schema_budget` or to the
+    model's context.
     `evaluation_schema_style` is for prompts of evaluation questions where they differ from those of
     training: a style, or a file whose rows have the schema in ``table_creating``, as `text2sql
     dataset translate-ddl` writes it.
@@ -99,6 +104,7 @@ class DataConfig(StrictModel):
     values: int = Field(default=0, ge=0, le=50)
     personal_data: bool = True
     schema_budget: int | None = Field(default=None, ge=16)
+    linker: str | None = None
     system: Annotated[str, one_of(SYSTEM_PRESETS, "preset")] = "p2"
     decontamination: DecontaminationConfig = DecontaminationConfig()
     max_train_rows: int | None = Field(default=None, ge=1)
@@ -130,7 +136,11 @@ class DataConfig(StrictModel):
 
     def of_data(self) -> dict[str, Any]:
         """Return the keys that decide what is read and written, as JSON-able values."""
-        unset = {"values": self.values, "evaluation_schema_style": self.evaluation_schema_style}
+        unset = {
+            "values": self.values,
+            "evaluation_schema_style": self.evaluation_schema_style,
+            "linker": self.linker,
+        }
         without = {*JUDGING, *(key for key, value in unset.items() if not value)}
         return self.model_dump(mode="json", exclude=without)
 
@@ -143,6 +153,18 @@ class DataConfig(StrictModel):
         if self.database_form == "sql":
             paths += self.database_folders()
         return paths
+
+    def linker_folder(self) -> Path | None:
+        """Return the folder of the trained schema linker, None where words are compared."""
+        return resolve(self.linker) if self.linker else None
+
+    def linker_files(self) -> tuple[Path, ...]:
+        """Return what a stage that prunes by the linker reads: what tells that it is one, and all.
+
+        They are sources of their own, since not every stage that reads the rows also prunes.
+        """
+        folder = self.linker_folder()
+        return (folder / LINKER_FILE, folder) if folder else ()
 
     def needed_paths(self) -> list[Path]:
         """Return all files and folders that must be there: sources and databases."""
@@ -192,7 +214,9 @@ def spider_folder() -> Path:
 
 
 def source_hint(path: Path) -> str:
-    """Return what to do about a missing file of a known data set, for the end of a message."""
+    """Return what to do about a missing file that is known, for the end of a message."""
+    if path.name == LINKER_FILE:
+        return f"; {LINKER_FIX}"
     for name, variable in FOLDERS.items():
         if path.is_relative_to(dataset_folder(name)):
             return f"; run 'text2sql dataset check' and set {variable}"

@@ -30,6 +30,7 @@ from text2sql.files import LENIENT, sha256_file, sha256_text, write_json, write_
 from text2sql.prompt import SYSTEM_PRESETS, Message, render_messages
 from text2sql.question import Question, write_questions
 from text2sql.schema import STYLES, Schema, prune_schema, read_schema, render_schema
+from text2sql.schema.linker import Linker
 from text2sql.sql.official_files import write_gold
 from text2sql.sql.statement import one_line
 
@@ -64,6 +65,8 @@ def prepare(
     config.require_sources()
     ensure_databases(config)
     schemas = schemas or SchemaTexts(config)
+    if schemas.linker and config.schema_budget:
+        schemas.linker.load()  # that it does not load is no fault of the first row
     with (output / "rejects.jsonl").open("w", encoding="utf-8", errors=LENIENT) as stream:
         rejects = RejectFile(stream, config.max_rejects)
         questions = evaluation_rows(config)
@@ -152,21 +155,37 @@ class RejectFile:
 
 
 class SchemaTexts:
-    """Schema of each database as prompt text, read once per database."""
+    """Schema of each database as prompt text, read once per database.
+
+    `linker` is what prunes; None is word overlap.
+
+    Args:
+        config: of the data set.
+
+    Raises:
+        UserError: the config names a linker that is not there.
+    """
 
     def __init__(self, config: DataConfig) -> None:
         self._config = config
+        folder = config.linker_folder()
+        self.linker = Linker(folder) if folder else None
         self._tables = read_schemas(resolve(config.tables), config.samples) if config.tables else {}
         self.schema = cache(self._read)
         self._whole = cache(lambda db_id: render_schema(self.schema(db_id), config.schema_style))
 
     def text(self, db_id: str, question: str) -> str:
         """Return the text for a question, pruned to the budget if there is one."""
-        budget = self._config.schema_budget
-        if budget is None:
+        if self._config.schema_budget is None:
             return self._whole(db_id)
-        style = self._config.schema_style
-        return render_schema(prune_schema(self.schema(db_id), question, budget, style), style)
+        return self.rendered(self.schema(db_id), question)
+
+    def rendered(self, schema: Schema, question: str) -> str:
+        """Return the text of a schema for a question, pruned to the budget if there is one."""
+        budget, style = self._config.schema_budget, self._config.schema_style
+        if budget is not None:
+            schema = prune_schema(schema, question, budget, style, scorer=self.linker)
+        return render_schema(schema, style)
 
     def messages(self, row: Row) -> list[Message]:
         """Return what a model is asked for a row; raise UserError where its database is missing."""

@@ -48,7 +48,7 @@ def _stage(graph: Graph, key: str) -> Stage:
         "data",
         config.of_data() | {"limit": graph.run.limit},
         graph.run.folder / "data",
-        sources=tuple(config.source_files()),
+        sources=(*config.source_files(), *config.linker_files()),
         # Those made from .sql files come into being in this stage.
         databases=() if config.database_form == "sql" else tuple(config.database_folders()),
         seed=config.seed,

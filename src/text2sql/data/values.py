@@ -10,7 +10,6 @@ from text2sql.data.prepare import SchemaTexts
 from text2sql.errors import UserError
 from text2sql.files import sha256_text
 from text2sql.paths import build_root
-from text2sql.schema import prune_schema, render_schema
 from text2sql.schema.value_index import FORMAT, build_value_index
 from text2sql.schema.value_search import ValueIndex, with_values
 from text2sql.schema.words import VERSION
@@ -33,9 +32,7 @@ class ValueTexts(SchemaTexts):
         index = self._index(db_id)
         if index is not None:
             schema = with_values(schema, index.search(question, config.values))
-        if config.schema_budget is not None:
-            schema = prune_schema(schema, question, config.schema_budget, config.schema_style)
-        return render_schema(schema, config.schema_style)
+        return self.rendered(schema, question)
 
     def _open(self, db_id: str) -> ValueIndex | None:
         config = self._values_config

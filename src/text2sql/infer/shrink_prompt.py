@@ -9,6 +9,7 @@ from text2sql.errors import UserError
 from text2sql.prompt import Example, Template, add_history, render_messages, render_text
 from text2sql.question import Question
 from text2sql.schema import Schema, prune_schema, render_schema
+from text2sql.schema.linker import Scorer
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class SchemaFitter:
         preset: system preset of the prompts.
         template: prompt template.
         turns: gives what was asked and answered before a question, oldest first.
+        linker: what says which tables and columns a question needs; None is word overlap.
     """
 
     schema: Callable[[str], Schema | None]
@@ -28,6 +30,7 @@ class SchemaFitter:
     preset: str
     template: Template
     turns: Callable[[Question], Sequence[Example]] = lambda _: ()
+    linker: Scorer | None = None
 
     def fit(
         self, question: Question, room: int, encode: Callable[[str], list[int]]
@@ -61,6 +64,7 @@ class SchemaFitter:
                 budget - spare,
                 self.style,
                 lambda text: len(encode(text)),
+                self.linker,
             )
             fitted = self._with_schema(question, render_schema(pruned, self.style))
             if self._tokens(fitted, encode) <= room:

@@ -12,7 +12,7 @@ from typing import Any
 from text2sql.artifacts import ANSWERS, QUESTIONS
 from text2sql.config import check_config
 from text2sql.data.prepare import SchemaTexts
-from text2sql.data.stage import config_of
+from text2sql.data.stage import config_of, data_config
 from text2sql.errors import UserError
 from text2sql.files import LENIENT, json_line, sha256_text, write_jsonl, write_text
 from text2sql.infer.answers import Answer, Surroundings, answer, read_answers
@@ -83,8 +83,10 @@ def _surroundings(
     job: Job, config: InferConfig, template: Template, stack: ExitStack
 ) -> Surroundings:
     data = config_of(job.stage.inputs["data"])
-    schema = SchemaTexts(data).schema
-    fitter = SchemaFitter(schema, data.schema_style, data.system, template)
+    texts = SchemaTexts(data)
+    fitter = SchemaFitter(
+        texts.schema, data.schema_style, data.system, template, linker=texts.linker
+    )
     repair = None
     if config.decoding.repair:
         timeout = config.decoding.execution_timeout_seconds
@@ -147,6 +149,7 @@ def _stage(graph: Graph, row_name: str) -> Stage:
         config,
         graph.run.folder / "infer" / row.name,
         inputs=inputs,
+        sources=data_config(graph.run).linker_files(),
         code=_code(infer),
         settings=graph.run.settings("infer"),
         seed=infer.seed,
@@ -166,6 +169,7 @@ def _quantized(graph: Graph, kind: str) -> Stage:
         infer.model_dump(mode="json") | {"template": profile.model.template},
         graph.run.folder / "gguf" / row / "infer" / kind,
         inputs={"model": file, "data": graph.stage("data")},
+        sources=data_config(graph.run).linker_files(),
         code=_code(infer),
         settings=graph.run.settings(None),
         seed=infer.seed,

@@ -117,7 +117,7 @@ def _questions(graph: Graph, key: str) -> Stage:
         config.of_data() | {"limit": limit},
         run.folder / "sample" / "questions",
         inputs={"data": graph.stage("data")},
-        sources=tuple(config.source_files()),
+        sources=(*config.source_files(), *config.linker_files()),
         seed=config.seed,
     )
 
@@ -134,6 +134,7 @@ def _answers(graph: Graph, key: str) -> Stage:
         infer.model_dump(mode="json") | {"template": profile.model.template},
         graph.run.folder / "sample" / "answers",
         inputs={"model": model, "data": graph.stage("sample-questions")},
+        sources=data_config(graph.run).linker_files(),
         code=(ENGINES[infer.engine], *repair),
         settings=graph.run.settings("infer"),
         seed=infer.seed,

@@ -59,6 +59,33 @@ def pruning_block(record: Record) -> str:
     )
 
 
+@from_record("benchmarks/schema_linking.json")
+def linking_block(record: Record) -> str:
+    """Return how often pruning loses a gold column by a trained linker and by word overlap."""
+    linker, rows = record["linker"], []
+    for name, measured in record["sets"].items():
+        for row in measured["budgets"]:
+            ways = [row["word_overlap"], row["linker"]]
+            lost = [f"{100 * way['lose_a_column'] / measured['questions']:.1f} %" for way in ways]
+            recall = [f"{100 * way['recall']:.1f} %" for way in ways]
+            tables = [str(way["lose_a_table"]) for way in ways]
+            cells = [f"{name} ({measured['questions']:,})", str(row["budget"])]
+            rows.append([*cells, *lost, *recall, *tables])
+    header = ["questions", "budget"]
+    for what in ("lose a gold column", "recall of gold columns", "lose a gold table"):
+        header += [f"{what}, words", "linker"]
+    speed = "; ".join(
+        f"{size}: median {each['median_ms']:,.0f} ms, most {each['most_ms']:,.0f} ms"
+        for size, each in record["scoring"].items()
+    )
+    return (
+        f"Style `{record['style']}`, {record['samples']} examples a column. The linker was trained"
+        f" on {linker['questions']:,} questions, {linker['rows']:,} rows, in"
+        f" {linker['seconds']:,.0f} s beside other work:\n\n"
+        f"{markdown_text(Table(header, rows))}\n\nScoring a question, {_around(record)}: {speed}."
+    )
+
+
 @from_record("benchmarks/data_prepare.json")
 def preparing_block(record: Record) -> str:
     """Return the rate and memory of the data stage beside those of reading the file alone."""

@@ -42,6 +42,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/retrieval.md": {"results": retrieval_block},
     "docs/data.md": {
         "pruning": data_blocks.pruning_block,
+        "linking": data_blocks.linking_block,
         "rate": data_blocks.preparing_block,
         "golds": data_blocks.golds_block,
         "leaks": data_blocks.leaks_block,

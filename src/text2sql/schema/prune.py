@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from text2sql.schema.linker import Relevance, Scorer
 from text2sql.schema.model import Column, Schema, Table
 from text2sql.schema.render import render_schema
 from text2sql.schema.words import parts, stem
 
 CHARACTERS_PER_TOKEN = 3.0  # a careful guess for DDL, used where no tokenizer is given
+KEY_WEIGHT = 0.5  # of a join whose tables a linker finds needed, against a column that it does
 EXAMPLE_WEIGHT, TABLE_WEIGHT, COLUMN_WEIGHT = 2.0, 2.0, 1.0
 
 
@@ -24,12 +26,14 @@ def prune_schema(
     budget: int,
     style: str = "ddl",
     count_tokens: Callable[[str], int] = estimate_tokens,
+    scorer: Scorer | None = None,
 ) -> Schema:
     """Return the schema, less its least relevant columns and then tables, so that it fits.
 
-    Relevance is word overlap between the question and names or example values. Keys of a kept
-    table stay as long as the table does, since joins need them; a table that shares no word with
-    the question goes before any column of one that does.
+    Relevance is word overlap between the question and names or example values, or what a trained
+    linker says. By word overlap keys of a kept table stay as long as the table does, since joins
+    need them; a table that shares no word with the question goes before any column of one that
+    does. A linker judges each column by itself, a key at least by the tables that it joins.
 
     Args:
         schema: the whole schema.
@@ -37,6 +41,7 @@ def prune_schema(
         budget: most tokens that its rendering may take.
         style: rendering style that is counted.
         count_tokens: length of a text in tokens; without a tokenizer it is estimated.
+        scorer: the trained linker; None is word overlap.
 
     Returns:
         The schema itself when it fits; else a smaller one. At least one table is left, even if it
@@ -48,8 +53,10 @@ def prune_schema(
 
     if fits(schema):
         return schema
-    words = _words(question)
-    order = _removal_order(schema, words)
+    if scorer:
+        order = _order_by_scores(schema, scorer(schema, question))
+    else:
+        order = _removal_order(schema, _words(question))
     # Fewer removals are always better and more always shorter: look for the least that fit.
     low, high = 1, len(order)
     while low < high:
@@ -108,6 +115,25 @@ def _removal_order(schema: Schema, words: frozenset[str]) -> list[tuple[str, str
     order: list[tuple[str, str | None]] = [*irrelevant, *optional, *rest, *matched]
     keep_last = tables[-1].name
     return [entry for entry in order if entry != (keep_last, None)]
+
+
+def _order_by_scores(schema: Schema, scores: Relevance) -> list[tuple[str, str | None]]:
+    """(table, column) pairs, least relevant first; the last column of a table takes it along."""
+    columns = dict(scores.columns)
+    needed = dict(scores.tables)
+    for (table, _), score in scores.columns.items():
+        needed[table] = max(needed[table], score)
+    for key in schema.foreign_keys:
+        joined = KEY_WEIGHT * min(needed.get(key.table, 0.0), needed.get(key.ref_table, 0.0))
+        for end in ((key.table, key.column), (key.ref_table, key.ref_column)):
+            if end in columns:
+                columns[end] = max(columns[end], joined)
+    for each in schema.tables:  # one that is needed is shown by the likeliest of its columns
+        names = [(each.name, column.name) for column in each.columns]
+        if names:
+            likeliest = max(names, key=lambda name: columns[name])
+            columns[likeliest] = max(columns[likeliest], scores.tables[each.name])
+    return [*sorted(columns, key=lambda name: columns[name])[:-1]]
 
 
 def _without(schema: Schema, removed: list[tuple[str, str | None]]) -> Schema:

@@ -20,6 +20,7 @@ from text2sql.infer.shrink_prompt import SchemaFitter
 from text2sql.prompt import Example, Template, add_history
 from text2sql.question import Question
 from text2sql.schema import Schema
+from text2sql.schema.linker import Scorer
 from text2sql.serve.control_words import disarm
 from text2sql.serve.database import LiveDatabase
 from text2sql.serve.examples import ExampleFinder
@@ -33,11 +34,16 @@ TURN_TOKENS = 16  # of the marks around a question and its SQL
 
 @dataclass(frozen=True)
 class Asking:
-    """How prompts look: what the model was trained with."""
+    """How prompts look: what the model was trained with.
+
+    `linker` says which tables and columns a question needs, where not all are shown; None is word
+    overlap.
+    """
 
     template: Template
     preset: str
     style: str
+    linker: Scorer | None = None
 
 
 @dataclass(frozen=True)
@@ -152,6 +158,7 @@ class Batcher:
                     asking.preset,
                     asking.template,
                     lambda question: turns[question.id],
+                    asking.linker,
                 ),
                 Repairer(database, asking.template, database.kind).answers if database else None,
                 {number: one.listener for number, one in enumerate(group)},

@@ -15,7 +15,7 @@ import uvicorn
 
 from text2sql.artifacts import QUESTIONS
 from text2sql.config import check_config, read_yaml
-from text2sql.data.config import DataConfig
+from text2sql.data.config import DataConfig, resolve
 from text2sql.data.stage import data_config
 from text2sql.errors import UserError
 from text2sql.infer.config import InferConfig, load_infer_config
@@ -30,6 +30,7 @@ from text2sql.profile import Profile
 from text2sql.prompt import load_template
 from text2sql.rag.config import load_retrieval_config
 from text2sql.run import ALL_ROWS
+from text2sql.schema.linker import require_linker
 from text2sql.serve.app import make_app
 from text2sql.serve.batcher import Asking
 from text2sql.serve.config import TOKEN_VARIABLE, ServeConfig
@@ -131,6 +132,8 @@ def load_service(
         # People who ask one at a time are served by one copy.
         decoding = decoding.model_copy(update={"data_parallel_size": 1})
     # First what fails fast; loading a model, or even training it, takes its time.
+    if serving.linker:
+        require_linker(resolve(serving.linker))
     database = LiveDatabase(serving) if serving.db_url else None
     finder = _example_finder(serving.retrieval, run) if serving.retrieval else None
     model = model or _profile_model(run, graph, decoding.engine)
@@ -213,6 +216,8 @@ def serve_config(file: Path | None, settings: dict[str, Any], data: DataConfig) 
         "samples": data.samples,
         "personal_data": False,
     }
+    if data.linker:  # a model that learnt from pruned schemas is asked with such
+        values |= {"linker": data.linker, "schema_budget": data.schema_budget}
     values |= read_yaml(file) if file else {}
     given = {"token": os.environ.get(TOKEN_VARIABLE)} | settings
     values |= {key: value for key, value in given.items() if value not in (None, "", ())}

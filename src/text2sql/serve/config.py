@@ -48,7 +48,10 @@ class ServeConfig(StrictModel):
     latest that fit into `history_tokens`; `terms` is a YAML file of business terms, `accepted` the
     file that takes in accepted and corrected answers. With
     `values_index`, the file that ``text2sql database index-values`` wrote, the prompt shows up to
-    `values` values of the database that the question seems to mean, beside their types. `models`
+    `values` values of the database that the question seems to mean, beside their types. With
+    `schema_budget` the prompt shows so many estimated tokens of the database's schema at most.
+    `linker`, the folder of a trained schema linker, says what it can do without, there and where a
+    prompt is too long for the model; without one words are compared. `models`
     are names of further models of an OpenAI-compatible server, such as adapters of vLLM, that a
     request may ask for; `database_models` says by a database's name which one is asked about it.
     A GGUF file is answered by llama.cpp in the service, one question at a time, or with
@@ -70,6 +73,8 @@ class ServeConfig(StrictModel):
     accepted: str | None = None
     values_index: str | None = None
     values: int = Field(default=8, ge=1, le=50)
+    schema_budget: int | None = Field(default=None, ge=16)
+    linker: str | None = None
     personal_data: bool = False
     max_question_characters: int = Field(default=2000, ge=1)
     max_schema_characters: int = Field(default=100_000, ge=1)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from test_suite_sql_eval.errors import FORBIDDEN, TIMEOUT
 
+from text2sql.data.config import resolve
 from text2sql.errors import UserError
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Engine
 from text2sql.prompt import Example, render_messages
 from text2sql.question import Question
-from text2sql.schema import Schema, render_schema
+from text2sql.schema import Schema, prune_schema, render_schema
+from text2sql.schema.linker import Linker
 from text2sql.schema.text import read_schema_text
 from text2sql.schema.value_search import ValueIndex, with_values
 from text2sql.serve.accepted import AcceptedPairs
@@ -81,7 +83,8 @@ class Service:
         self.config, self.database, self._server = config, database, server
         self.models = Models(model, engine, config)
         self.metrics, self.access, self._audit = Metrics(), Access(config), AuditLog(config.audit)
-        self._infer, self._asking = infer, asking
+        linker = Linker(resolve(config.linker)) if config.linker else None
+        self._infer, self._asking = infer, replace(asking, linker=linker)
         waiting: FairQueue[Pending] = FairQueue(config.max_waiting, config.max_waiting_per_client)
         self._waiting = waiting
         self.metrics.waiting.set_function(lambda: len(waiting))
@@ -93,7 +96,7 @@ class Service:
         self._batcher = Batcher(
             self.models.engines,
             infer,
-            asking,
+            self._asking,
             runner,
             waiting,
             self.metrics,
@@ -272,11 +275,13 @@ class Service:
                 raise Refusal(422, "no_schema", message)
             schema = self.schema_for(asker)
             self.access.require(asker, schema.db_id, ask.execute)
+            asked, style = f"{ask.question} {ask.evidence}", self._asking.style
             if self._values:
-                asked = f"{ask.question} {ask.evidence}"
                 schema = with_values(schema, self._values.search(asked, self.config.values))
-            text = render_schema(schema, self._asking.style)
-            return _Target(text, schema, self.database, [])
+            shown, budget = schema, self.config.schema_budget
+            if budget is not None:
+                shown = prune_schema(schema, asked, budget, style, scorer=self._asking.linker)
+            return _Target(render_schema(shown, style), schema, self.database, [])
         read = read_schema_text(ask.db_schema)
         if read.schema is None and self._infer.decoding.grammar:
             raise Refusal(422, "invalid_request", "no tables were recognised in db_schema")
