@@ -30,8 +30,8 @@ from text2sql.schema.linker import FILE, Linker
 CHINESE = "tests/data/chinese_questions.json"
 
 
-def questions_of(path: Path, databases: Path, samples: int) -> list[Linked]:
-    """Return the questions of a file with what their gold SQL names."""
+def questions_of(path: Path, databases: Path, samples: int, every: int) -> list[Linked]:
+    """Return every so many of a file's questions, with what their gold SQL names."""
     schemas: dict[str, Schema] = {}
 
     def schema_of(db_id: str) -> Schema:
@@ -39,8 +39,8 @@ def questions_of(path: Path, databases: Path, samples: int) -> list[Linked]:
             schemas[db_id] = read_schema(databases / db_id / f"{db_id}.sqlite", samples)
         return schemas[db_id]
 
-    rows = (row for row in read_rows(path, parse_sql=False) if isinstance(row, Row))
-    asked = (Question(row.number, row.db_id, row.question, row.sql, []) for row in rows)
+    rows = [row for row in read_rows(path, parse_sql=False) if isinstance(row, Row)]
+    asked = (Question(row.number, row.db_id, row.question, row.sql, []) for row in rows[::every])
     linked, unparsed = linked_questions(asked, schema_of)
     assert not unparsed, f"{path}: {unparsed} gold queries do not parse"
     return linked
@@ -76,6 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("budgets", type=int, nargs="+")
     parser.add_argument("--linker", type=Path, required=True)
+    parser.add_argument("--every", type=int, default=1, help="Only every so many of Spider dev.")
     parser.add_argument("--style", default="ddl")
     parser.add_argument("--samples", type=int, default=3)
     parser.add_argument("--output", type=Path, required=True)
@@ -83,21 +84,22 @@ def main() -> None:
     before = load()
     sample = load_config(config_path("data", "sample"), DataConfig)
     sets = {
-        "Spider dev": (spider_folder() / "dev.json", spider_folder() / "database"),
-        "Chinese, sample databases": (repository_root() / CHINESE, ensure_databases(sample)),
+        "Spider dev": (spider_folder() / "dev.json", spider_folder() / "database", arguments.every),
+        "Chinese, sample databases": (repository_root() / CHINESE, ensure_databases(sample), 1),
     }
     linker = Linker(arguments.linker)
     linker.load()
     seconds: dict[str, list[float]] = {}
     score = remembering(linker, seconds)
     measured = {}
-    for name, (path, databases) in sets.items():
-        linked = questions_of(path, databases, arguments.samples)
+    for name, (path, databases, every) in sets.items():
+        linked = questions_of(path, databases, arguments.samples, every)
         measured[name] = worth(linked, score, arguments.style, arguments.budgets)
         print(name, measured[name], flush=True)
     result = {
         "style": arguments.style,
         "samples": arguments.samples,
+        "every": arguments.every,
         "linker": read_json(arguments.linker / FILE),
         "sets": measured,
         "scoring": {size: spread(values) for size, values in sorted(seconds.items())},
