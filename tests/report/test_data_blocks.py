@@ -93,12 +93,14 @@ def test_a_linker_is_compared_with_words(root: Path) -> None:
     words = {"recall": 0.5, "lose_a_column": 10, "lose_a_table": 4}
     linker = {"recall": 0.925, "lose_a_column": 3, "lose_a_table": 1}
     budget = {"budget": 128, "pruned": 40, "word_overlap": words, "linker": linker}
-    record = {"style": "ddl", "samples": 3, "sets": {"dev": {"questions": 50, "budgets": [budget]}}}
+    record = {"style": "ddl", "samples": 3, "every": 4}
+    record |= {"sets": {"dev": {"questions": 50, "budgets": [budget]}}}
     record |= {"linker": {"questions": 1200, "rows": 9000, "seconds": 61.4}}
     record |= {"scoring": {"few columns": {"questions": 2, "median_ms": 12.3, "most_ms": 1500.1}}}
     write_json(root / "benchmarks" / "schema_linking.json", record | AROUND)
     text = plain(data_blocks.linking_block())
     assert "| dev (50) | 128 | 20.0 % | 6.0 % | 50.0 % | 92.5 % | 4 | 1 |" in text
+    assert "Of Spider dev one question in 4." in text
     assert "trained on 1,200 questions, 9,000 rows, in 61 s" in text
     assert "few columns: median 12 ms, most 1,500 ms" in text
 

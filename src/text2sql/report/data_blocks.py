@@ -71,6 +71,7 @@ def linking_block(record: Record) -> str:
             tables = [str(way["lose_a_table"]) for way in ways]
             cells = [f"{name} ({measured['questions']:,})", str(row["budget"])]
             rows.append([*cells, *lost, *recall, *tables])
+    chosen = f" Of Spider dev one question in {record['every']}." if record["every"] > 1 else ""
     header = ["questions", "budget"]
     for what in ("lose a gold column", "recall of gold columns", "lose a gold table"):
         header += [f"{what}, words", "linker"]
@@ -81,7 +82,7 @@ def linking_block(record: Record) -> str:
     return (
         f"Style `{record['style']}`, {record['samples']} examples a column. The linker was trained"
         f" on {linker['questions']:,} questions, {linker['rows']:,} rows, in"
-        f" {linker['seconds']:,.0f} s beside other work:\n\n"
+        f" {linker['seconds']:,.0f} s beside other work.{chosen}\n\n"
         f"{markdown_text(Table(header, rows))}\n\nScoring a question, {_around(record)}: {speed}."
     )
 
