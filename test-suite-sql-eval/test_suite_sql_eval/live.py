@@ -210,6 +210,7 @@ class _Handler:
             self._session,
             (config["timeout"], config["max_steps"]),
             config["plug_value"],
+            witnesses=False,
         )
         self._keep_distinct = config["keep_distinct"]
         self._paths: dict[str, list[str]] = {}
