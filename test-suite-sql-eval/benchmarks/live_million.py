@@ -2,11 +2,11 @@
 
     python live_million.py --spider SPIDER --predictions PREDICTIONS [--verdicts 1000000] [--write]
 
-The predictions are those of live_speed.py, each time with one more blank at the end, so that the
-judge has never seen them.  Every verdict is compared with the one that a judge gave before, whose
-workers nobody killed.  From 45 % to 55 % a worker that is at work is killed in every so many calls
-(SIGKILL, as a system short of memory does).  The record holds the memory of the caller and of its
-workers after each tenth; with --write it goes to live_million.json.
+The predictions are those of live_speed.py, each time spelled otherwise, so that the judge has never
+seen them, and as long as before.  Every verdict is compared with the one that a judge gave before,
+whose workers nobody killed.  From 45 % to 55 % a worker that is at work is killed in every so many
+calls (SIGKILL, as a system short of memory does).  The record holds the memory of the caller and of
+its workers after each tenth; with --write it goes to live_million.json.
 """
 
 from __future__ import annotations
@@ -27,10 +27,22 @@ from live_speed import HERE, SIZE, read_triples
 from test_suite_sql_eval import Judge, Settings
 
 JOBS = 2
+#: Letters of SELECT, and blanks around a query, which tell a prediction's spellings apart.
+CASED, BLANKS = 6, 9
 #: Calls between two kills.
 KILL_EVERY = 31
 #: Where they begin and end, as shares of all calls.
 KILL_FROM, KILL_UNTIL = 0.45, 0.55
+
+
+def respelled(sql: str, turn: int) -> str:
+    """Return a query in a spelling of its own: upper and lower case of its first word, blanks."""
+    blanks, case = divmod(turn, 2**CASED)
+    letters = (
+        letter.upper() if case >> place & 1 else letter.lower()
+        for place, letter in enumerate(sql[:CASED])
+    )
+    return " " * blanks + "".join(letters) + sql[CASED:] + " " * (BLANKS - blanks)
 
 
 def memory_mb(pid: int) -> float:
@@ -74,7 +86,7 @@ def run(spider: Path, triples: list[tuple[str, str, str]], verdicts: int) -> dic
     with Judge(spider / "database", Settings(jobs=JOBS)) as judge:
         for number in range(calls):
             places = [divmod(number * SIZE + n, len(triples)) for n in range(SIZE)]
-            call = [(*triples[at][:2], triples[at][2] + " " * (turn + 1)) for turn, at in places]
+            call = [(*triples[at][:2], respelled(triples[at][2], turn)) for turn, at in places]
             share = number / calls
             kill = KILL_FROM <= share < KILL_UNTIL and number % KILL_EVERY == 0
             given, kills = judge_call(judge, call, kill)
