@@ -21,7 +21,7 @@ DATABASE ?= data/sample/database
 SUITES ?= build/test-suites/$(basename $(notdir $(patsubst %/,%,$(DATABASE))))
 
 .DEFAULT_GOAL := help
-.PHONY: help rescore compare setup setup-gpu setup-megatron setup-gguf setup-grpo setup-bge setup-docs setup-test test test-all test-elsewhere \
+.PHONY: help rescore compare setup setup-gpu setup-megatron setup-gguf setup-grpo setup-bge setup-ray setup-docs setup-test test test-all test-elsewhere \
 	test-slow test-megatron test-pages test-services check check-golds data-report decontaminate train-linker quantize serve \
 	mcp serve-openai test-suite create-data index-values eval-private reproduce doctor download plan publish robustness reproduce-published board \
 	results docs card push clean $(STAGES)
@@ -93,6 +93,9 @@ setup-grpo: setup ## make the environment of reinforcement learning (TRL), for t
 
 setup-bge: setup ## add FlagEmbedding to .venv for BGE embedding models and rerankers
 	@scripts/setup_extra.sh bge
+
+setup-ray: setup ## add Ray to .venv, for rewards that are judged on several machines
+	@scripts/setup_extra.sh ray
 
 setup-docs: setup ## add to .venv what makes the site of the documents
 	@scripts/setup_extra.sh docs

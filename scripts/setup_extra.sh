@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Add to .venv what some purposes need beyond cpu.txt.
 #
-#   scripts/setup_extra.sh bge|docs|test...      requirements/<name>.txt, each a lock
+#   scripts/setup_extra.sh bge|docs|ray|test...  requirements/<name>.txt, each a lock
 #
 # A second run does nothing.
 set -euo pipefail
@@ -11,7 +11,7 @@ fail() {
     exit 1
 }
 
-[ "$#" -gt 0 ] || fail "usage: scripts/setup_extra.sh bge|docs|test..."
+[ "$#" -gt 0 ] || fail "usage: scripts/setup_extra.sh bge|docs|ray|test..."
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=.venv
 [ -x "$venv/bin/python" ] || fail "$venv is not there; run: make setup"

@@ -9,7 +9,6 @@ for case and blanks is not run at all, and of the others no more rows are fetche
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from functools import lru_cache
 
 from . import errors, lexer, worker
@@ -26,9 +25,12 @@ if TYPE_CHECKING:
 
 #: Cells of gold results a worker keeps for the next questions.
 _MAX_CACHED_CELLS = 400_000
+_OUT_OF_LIMITS = (errors.TIMEOUT, errors.MEMORY)
 _VALUE_INDEPENDENT = frozenset(
     (errors.NO_SUCH_TABLE, errors.NO_SUCH_COLUMN, errors.AMBIGUOUS_COLUMN)
 )
+#: Gold queries of which a worker keeps what has to be executed.
+_MAX_PREPARED = 4096
 
 
 def prepare(sql: str, keep_distinct: bool) -> str:
@@ -109,10 +111,11 @@ class Gold:
 class Verdict:
     """Execution verdict: right or wrong, why, and the witness: where the results differ.
 
-    ``fits`` says of a wrong result that it has rows, and no more than the gold query's.
+    ``fits`` says of a wrong result that it has rows, and no more than the gold query's; ``width``
+    that it has more or fewer columns.
     """
 
-    __slots__ = ("right", "kind", "message", "witness", "fits")
+    __slots__ = ("right", "kind", "message", "witness", "fits", "width")
 
     def __init__(
         self,
@@ -126,12 +129,36 @@ class Verdict:
         self.message = message
         self.witness = witness
         self.fits = False
+        self.width = False
 
 
 def _prepared_gold(sql: str, keep_distinct: bool) -> tuple[str, str, bool]:
     """Return a gold query without DISTINCT, as it is executed, and whether its order counts."""
     text = prepare(sql, keep_distinct)
     return text, fix_year(text), "order by" in text.lower()
+
+
+def _unknown_name(verdict: Verdict) -> str:
+    """Return the name, in lower case, that a query failed for; empty if it did not."""
+    if verdict.kind not in _VALUE_INDEPENDENT or not verdict.message:
+        return ""
+    return verdict.message.rsplit(":", 1)[-1].strip().rsplit(".", 1)[-1].lower()
+
+
+def _is_hopeless(verdict: Verdict, gold_text: str) -> bool:
+    """Whether no other value can repair the error: it names something no value contains."""
+    name = _unknown_name(verdict)
+    return bool(name) and name not in gold_text.lower()
+
+
+def _is_structural(verdict: Verdict, pred_text: str) -> bool:
+    """Whether a prediction is wrong by its columns or names, whatever its quoted values are."""
+    if verdict.kind == errors.WRONG_COLUMNS:
+        return verdict.width
+    name = _unknown_name(verdict)
+    return bool(name) and not any(
+        name in part.lower() for quote in "'\"" for part in pred_text.split(quote)[1::2]
+    )
 
 
 class ExecutionJudge:
@@ -143,6 +170,7 @@ class ExecutionJudge:
             everything a prediction needs.
         plug_value: also try the gold query's values in the prediction.
         cache: gold results kept between runs, or None.
+        witnesses: show where a wrong prediction's rows differ.
     """
 
     def __init__(
@@ -151,12 +179,14 @@ class ExecutionJudge:
         limits: tuple[float, float],
         plug_value: bool,
         cache: GoldCache | None = None,
+        witnesses: bool = True,
     ) -> None:
         self._cache = cache
         self._session = session
         self._limits = limits
         self._plug_value = plug_value
-        self._prepare_gold = lru_cache(maxsize=256)(_prepared_gold)
+        self._witnesses = witnesses
+        self._prepare_gold = lru_cache(maxsize=_MAX_PREPARED)(_prepared_gold)
         self._golds: OrderedDict[tuple[str, str], Gold] = OrderedDict()
         self._cells = 0
 
@@ -238,42 +268,30 @@ class ExecutionJudge:
         gold_text, gold, order_matters = self._prepare_gold(gold_sql, keep_distinct)
         pred_text = prepare(pred_sql, keep_distinct)
         self.begin()
-        first: Verdict | None = None
-        for tried, candidate in enumerate(self._candidates(gold_text, pred_text)):
-            verdict = self._on_all(paths, gold, fix_year(candidate), order_matters, first is None)
+        first = self._on_all(paths, gold, fix_year(pred_text), order_matters, True)
+        if first.right or not self._plug_value or first.kind in _OUT_OF_LIMITS:
+            return first
+        # Here, because its expressions take time to compile.
+        from .plug_value import Plugged, only_operands_change
+
+        if _is_structural(first, pred_text) and only_operands_change(gold_text, pred_text):
+            return first
+        for tried, candidate in enumerate(Plugged(gold_text, pred_text).candidates(), 1):
+            verdict = self._on_all(paths, gold, fix_year(candidate), order_matters, False)
             if verdict.right:
                 return verdict
-            first = first or verdict
-            if verdict.kind in (errors.TIMEOUT, errors.MEMORY):
-                if tried == 0:
-                    return verdict
+            if verdict.kind in _OUT_OF_LIMITS:
                 return Verdict(
                     False, verdict.kind, f"{verdict.message} after {tried} value assignments"
                 )
-            if tried > 0 and self._hopeless(verdict, gold_text):
+            if _is_hopeless(verdict, gold_text):
                 break
-        assert first is not None
         return first
-
-    def _candidates(self, gold_text: str, pred_text: str) -> Iterator[str]:
-        yield pred_text
-        if self._plug_value:
-            from .plug_value import Plugged  # here, because its expressions take time to compile
-
-            yield from Plugged(gold_text, pred_text).candidates()
-
-    @staticmethod
-    def _hopeless(verdict: Verdict, gold_text: str) -> bool:
-        """Whether no other value can repair the error: it names something no value contains."""
-        if verdict.kind not in _VALUE_INDEPENDENT or not verdict.message:
-            return False
-        name = verdict.message.rsplit(":", 1)[-1].strip().rsplit(".", 1)[-1].lower()
-        return bool(name) and name not in gold_text.lower()
 
     def _on_all(
         self, paths: list[str], gold_text: str, pred_text: str, order_matters: bool, first: bool
     ) -> Verdict:
-        """Compare on each database; only the first candidate's verdict is shown with a witness."""
+        """Compare on each database; only the first candidate's verdict says what is wrong."""
         alike = spelled_alike(pred_text, gold_text)
         for path in paths:
             gold = self.gold(path, gold_text)
@@ -294,9 +312,12 @@ class ExecutionJudge:
                 return Verdict(False, error.kind, error.message)
             except MemoryError as error:
                 return Verdict(False, errors.MEMORY, errors.classify(error).message)
+            if not first:
+                return Verdict(False)
             verdict = _explain(gold, rows, names, complete, order_matters)
             verdict.fits = complete and 0 < len(rows) <= height
-            if first:
+            verdict.width = width is not None and len(names) != width
+            if self._witnesses:
                 from .witness import witness
 
                 verdict.witness = witness(path, gold.rows, rows)

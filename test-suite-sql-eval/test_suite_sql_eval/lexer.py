@@ -122,7 +122,8 @@ def _plain() -> re.Pattern[str]:
     return re.compile(_PLAIN, re.IGNORECASE | re.ASCII)
 
 
-def plain_words(sql: str) -> list[str] | None:
+@functools.lru_cache(maxsize=64)
+def plain_words(sql: str) -> tuple[str, ...] | None:
     """Return the tokens of an ordinary query without its blanks, ten times quicker than `tokens`.
 
     Phrases such as ORDER BY are cut into their words.
@@ -134,7 +135,7 @@ def plain_words(sql: str) -> list[str] | None:
     if not sql.isascii() or _may_have_more_statements(sql) or "zone" in sql.lower():
         return None
     words = _plain().findall(sql)
-    return words if _NOT_PLAIN.isdisjoint(words) else None
+    return tuple(words) if _NOT_PLAIN.isdisjoint(words) else None
 
 
 def first_statement(sql: str) -> list[Token]:

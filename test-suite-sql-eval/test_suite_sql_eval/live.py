@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -113,7 +114,8 @@ class Judge:
         self._streaming: int | None = None  # the thread that has the lock
         self._usable: set[str] = set()
         self._remembered = remembered
-        self._known: dict[Triple, Outcome] = {}
+        # Not a dict, whose first key takes the longer to find the more were taken before it.
+        self._known: OrderedDict[Triple, Outcome] = OrderedDict()
 
     def __enter__(self) -> Judge:
         return self
@@ -195,7 +197,7 @@ class Judge:
         outcome = Outcome(*values)
         if not varies and self._remembered and outcome.error not in _OF_THE_MOMENT:
             while len(self._known) >= self._remembered:
-                del self._known[next(iter(self._known))]
+                self._known.popitem(last=False)
             self._known[triple] = outcome
         return outcome
 
@@ -210,6 +212,7 @@ class _Handler:
             self._session,
             (config["timeout"], config["max_steps"]),
             config["plug_value"],
+            witnesses=False,
         )
         self._keep_distinct = config["keep_distinct"]
         self._paths: dict[str, list[str]] = {}

@@ -28,22 +28,36 @@ _ALIAS_GAP = re.compile(r"(T\d+\.)\s")
 _DECIMAL = re.compile(r"[-+]?\d*\.\d+")
 _INTEGER = re.compile(r"[^tT]\d+")
 _ALIAS = re.compile(r"[Tt]\d+\.")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_DIGIT = re.compile(r"\d")
+_ALIAS_NAME = re.compile(r"[tT]\d+")
+#: What only an expression may follow.  AND is none of them: where one of its operands is 0, SQLite
+#: drops the other unread, names and all.
+_COMPARES = frozenset(("=", "==", "!=", "<>", "<", ">", "<=", ">=", "like", "limit", "between"))
 # Where blanks between tokens or lower case could change the meaning.
 _SPACING_MATTERS = re.compile(r";|--|/\*|[xX]'|\d[A-Za-z_$]|(?<!\w)\d+\.[eE]|[^\x20-\x7e]")
 
 
-def _spaced(sql: str) -> str:
-    """Put one blank between all tokens of the first statement and drop the alias of a star."""
+def _spaced(sql: str) -> tuple[str, tuple[str, ...] | None]:
+    """Put one blank between all tokens of the first statement and drop the alias of a star.
+
+    Returns:
+        The text, and its tokens where they are at hand.
+    """
     sql = sql.strip().replace(";", "").replace("\t", "")
     words = lexer.plain_words(sql)
     if words is None:
-        words = [word for kind, word in lexer.first_statement(sql) if kind != lexer.SPACE]
-    text = " ".join(words)
+        tokens = [word for kind, word in lexer.first_statement(sql) if kind != lexer.SPACE]
+        spaced = " ".join(tokens)
+    else:
+        spaced = " ".join(words)
+    text = spaced
     for star in _STARS:
         text = text.replace(star, "*")
     if _GO.search(text):
         text = _glue_after_go(text)
-    return _ALIAS_GAP.sub(r"\1", text.rstrip())
+    text = _ALIAS_GAP.sub(r"\1", text.rstrip())
+    return text, words if text == spaced else None
 
 
 def _glue_after_go(text: str) -> str:
@@ -58,9 +72,9 @@ def _glue_after_go(text: str) -> str:
     return "".join(out)
 
 
-def _quoted(text: str) -> list[str]:
-    """Return what stands in quotes, with them."""
-    words = lexer.plain_words(text)
+def _quoted(text: str, words: tuple[str, ...] | None) -> list[str]:
+    """Return what stands in quotes, with them; ``words`` are the text's tokens, if at hand."""
+    words = words or lexer.plain_words(text)
     if words is not None:
         return [word for word in words if word[0] in _QUOTES]
     kinds = (lexer.STRING, lexer.SYMBOL)
@@ -69,17 +83,19 @@ def _quoted(text: str) -> list[str]:
 
 def _slots_and_values(sql: str) -> tuple[list[str], list[str]]:
     """Split ``sql`` into lower-cased words with value slots, and the values found, in order."""
-    text = _spaced(sql)
+    text, tokens = _spaced(sql)
     values: list[str] = []
     if "'" in text or '"' in text:
-        for word in _quoted(text):
+        for word in _quoted(text, tokens):
             values.append(word)
             text = text.replace(word.strip(), _SLOT)
+    if not _DIGIT.search(text):
+        return text.lower().split(), values
     words = text.split()
     decimals = set(_DECIMAL.findall(text)) if "." in text else ()
     values += [word for word in words if word in decimals]
     words = [_SLOT if word in decimals else word for word in words]
-    integers = {found.strip() for found in _INTEGER.findall(" ".join(words))}
+    integers = {match.strip() for match in _INTEGER.findall(" ".join(words))}
     values += [word for word in words if word in integers]
     words = [_SLOT if word in integers else word for word in words]
     out: list[str] = []
@@ -91,10 +107,58 @@ def _slots_and_values(sql: str) -> tuple[list[str], list[str]]:
     return out, values
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=4096)
 def _gold_values(gold: str) -> tuple[str, ...]:
     """The values of a gold query, which is the same for many predictions."""
     return tuple(_slots_and_values(gold)[1])
+
+
+def _is_literal(word: str) -> bool:
+    return word[0] in _QUOTES or _NUMBER.fullmatch(word) is not None
+
+
+def only_operands_change(gold: str, pred: str) -> bool:
+    """Whether plugging changes literals that a prediction compares with, and nothing else of it.
+
+    Then every candidate names the same tables and columns as the prediction and has as many
+    columns.  It may say no where that is so, never yes where it is not.
+
+    Args:
+        gold: the gold query.
+        pred: the predicted query.
+    """
+    pred = pred.strip().removesuffix(";")
+    words = None if _SPACING_MATTERS.search(pred) else lexer.plain_words(pred)
+    if words is None or not all(map(_is_literal, _gold_values(gold))):
+        return False
+    listed = False  # whether the literal before stands in IN (...)
+    for place, word in enumerate(words):
+        if word.isalpha() or word == ",":
+            listed = listed and word == ","
+        elif word == "*" and words[place - 1 : place] == (".",):
+            return False  # the alias of a star is dropped
+        elif _is_literal(word):
+            before = [part.lower() for part in words[max(0, place - 3) : place]]
+            after = words[place + 1 : place + 2]
+            listed = before[-2:] == ["in", "("] or (listed and before[-1:] == [","])
+            if not (listed or _is_operand(before, after)) or after in ((".",), ("(",)):
+                return False
+            if word[0] in _QUOTES and any(quote in word[1:-1] for quote in _QUOTES):
+                return False
+        elif _DIGIT.search(word) and not _ALIAS_NAME.fullmatch(word):
+            return False
+        else:
+            listed = False
+    return True
+
+
+def _is_operand(before: list[str], after: tuple[str, ...]) -> bool:
+    """Whether a literal between these words can only be an operand, or all that is selected."""
+    if before[-1:] == ["select"]:
+        return after[:1] in (("from",), ("FROM",))
+    if before[-1:] == ["and"]:
+        return before[0] == "between"
+    return not _COMPARES.isdisjoint(before[-1:])
 
 
 class Plugged:

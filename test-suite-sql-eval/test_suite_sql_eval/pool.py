@@ -2,7 +2,8 @@
 
 Tasks go out in batches.  When a worker dies, the task it was working on gets ``timeout``
 (killed by its alarm), ``memory`` or ``worker_crash``; the others of its batch without a result go
-back to the queue.
+back to the queue.  So does, once, the task of a worker that was killed from outside: where the
+system is short of memory, it kills processes for what others use.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Bytes of a batch; it must fit into a pipe, so that sending one never blocks.
 _MAX_BATCH = 48_000
+#: Workers of a call that may be killed from outside while they start.
+_MAX_UNSTARTED = 10
 
 
 class Failure:
@@ -186,6 +189,8 @@ class Pool:
             self._start()
         poll = select.poll()
         by_fd: dict[int, _Worker] = {}
+        suspects: set[int] = set()  # tasks whose worker was killed from outside
+        unstarted = 0
 
         def feed(one: _Worker) -> None:
             # Never ahead: a batch that waits behind a slow query could run on another core.
@@ -214,12 +219,16 @@ class Pool:
                     del by_fd[fd]
                     self._workers.remove(one)
                     failure = _reason(one.stop(kill=False))
-                    if not one.ready:
+                    unstarted += not one.ready
+                    if not one.ready and (failure.kind != MEMORY or unstarted > _MAX_UNSTARTED):
                         raise RuntimeError(f"a worker process does not start: {failure.message}")
                     guilty = one.guilty()
                     if guilty in one.pending:
-                        del one.pending[guilty]
-                        yield guilty, failure
+                        if failure.kind == MEMORY and guilty not in suspects:
+                            suspects.add(guilty)
+                        else:
+                            del one.pending[guilty]
+                            yield guilty, failure
                     if one.pending:
                         queue.appendleft(list(one.pending.items()))
                     if queue:

@@ -38,3 +38,15 @@ def test_readme_shows_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_readme_shows_the_cold_speed(monkeypatch: pytest.MonkeyPatch) -> None:
     cold_speed = _script("cold_speed", monkeypatch)
     assert _shown(cold_speed) == cold_speed.block(_record("cold_speed.json"))
+
+
+def test_a_million_verdicts_lost_none_and_left_memory_steady() -> None:
+    record = _record("live_million.json")
+    assert record["verdicts"] == 1_000_000
+    assert record["killed"] > 0
+    assert record["lost"] == record["other_verdicts"] == 0
+    caller = [tenth["caller_mb"] for tenth in record["memory"].values()]
+    workers = [size for tenth in record["memory"].values() for size in tenth["workers_mb"]]
+    # The table of the remembered verdicts, full after a tenth, grows in three steps and no more.
+    assert max(caller) - caller[0] < 32
+    assert max(workers) - workers[0] < 1

@@ -80,6 +80,28 @@ def test_workers_stay_and_killed_ones_are_replaced(judge: Judge) -> None:
     assert [one.pid for one in judge._pool._workers] != [worker.pid]
 
 
+def test_workers_killed_in_the_middle_lose_no_verdict(db_dir: Path) -> None:
+    triples = [
+        ("music", gold, f"SELECT name FROM singer WHERE age > {age}")
+        for gold in GOLDS[:6]
+        for age in range(40)
+    ]
+    with Judge(db_dir, Settings(jobs=2), remembered=0) as judge:
+        expected = [(outcome.right, outcome.error) for outcome in judge.score(triples)]
+        verdicts = {}
+        busy = []
+        for index, outcome in judge.stream(triples):
+            if not verdicts:
+                busy = [worker.pid for worker in judge._pool._workers if worker.pending]
+                for pid in busy:
+                    os.kill(pid, signal.SIGKILL)
+            verdicts[index] = (outcome.right, outcome.error)
+        assert len(busy) == 2
+        assert set(busy).isdisjoint(worker.pid for worker in judge._pool._workers)
+    assert [verdicts[index] for index in range(len(triples))] == expected
+    assert {right for right, _ in expected} == {True, False}
+
+
 def test_a_stream_left_in_the_middle_holds_nobody_up(judge: Judge) -> None:
     triples = [("music", "SELECT name FROM singer", f"SELECT {number}") for number in range(40)]
     stream = judge.stream(triples)

@@ -11,14 +11,23 @@ from test_suite_sql_eval.pool import Failure, Pool
 
 # A module of its own, because workers that are started as programs import it by name.
 HANDLER = """
-import os, signal, time
+import os, pathlib, signal, time
 from test_suite_sql_eval import worker
 
 def make_handler(config):
+    unstarted = config.get("unstarted")
+    if unstarted and not os.path.exists(unstarted):
+        if unstarted != "always":
+            pathlib.Path(unstarted).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
     def handle(task):
         if task == "die":
             os._exit(3)
         if task == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if task.startswith("/") and not os.path.exists(task):
+            pathlib.Path(task).touch()
             os.kill(os.getpid(), signal.SIGKILL)
         if task == "hang":
             worker.set_alarm(0.1)
@@ -56,3 +65,21 @@ def test_the_task_that_killed_its_worker_is_blamed(
             assert answer.kind == kinds[task]
         else:
             assert answer == task.upper()
+
+
+def test_a_worker_killed_from_outside_costs_no_result(handler: str, tmp_path: Path) -> None:
+    tasks = ["a", str(tmp_path / "killed"), "b", str(tmp_path / "killed as well"), "c"]
+    config = {"max_memory": 1 << 30, "unstarted": str(tmp_path / "killed while it started")}
+    with Pool(handler, config, 1) as pool:
+        results = dict(pool.map([list(enumerate(tasks))]))
+    assert [results[index] for index in range(len(tasks))] == [task.upper() for task in tasks]
+    assert len(list(tmp_path.glob("killed*"))) == 3
+
+
+def test_workers_that_never_start_end_the_call(handler: str) -> None:
+    config = {"max_memory": 1 << 30, "unstarted": "always"}
+    with (
+        Pool(handler, config, 1) as pool,
+        pytest.raises(RuntimeError, match="does not start: the worker was killed"),
+    ):
+        list(pool.map([[(0, "a")]]))

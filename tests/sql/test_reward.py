@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -165,3 +166,12 @@ def test_reward_is_the_evaluators_verdict_on_ten_thousand_answers(repository: Pa
                         assert (reward_of(outcome) == RIGHT) == bool(verdict["exec"])
     assert judged >= 10_000
     assert unrewarded < judged / 10  # right on gold queries without rows, or by accident
+
+
+def test_judging_on_several_machines_says_what_it_needs(
+    databases: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "test_suite_sql_eval.ray_judge", raising=False)
+    with pytest.raises(UserError, match="make setup-ray"):
+        SqlReward(databases, ray=True)

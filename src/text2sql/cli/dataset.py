@@ -140,6 +140,25 @@ def report_command(
     click.echo(f"{text}\nwrote {output / 'data_report.md'}\nwrote {output / 'data_report.png'}")
 
 
+@dataset.command("rl-questions")
+@click.argument("name")
+@click.option("--output", type=PATH, help="File to write; default build/data/rl/NAME.jsonl.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many questions.")
+def rl_questions_command(name: str, output: Path | None, limit: int | None) -> None:
+    """Write the training questions of config NAME as verl and ROLL read them.
+
+    None is of an evaluation database, and none leaks.
+    """
+    from text2sql.learn.trainer_rows import write_trainer_rows  # the other commands need none of it
+
+    config = load_config(config_path("data", name), DataConfig)
+    output = output or build_root() / "data" / "rl" / f"{config_name(name)}.jsonl"
+    counts = write_trainer_rows(config, output, limit)
+    questions = counts.pop("questions")
+    left_out = ", ".join(f"{count} {reason}" for reason, count in counts.items()) or "none"
+    click.echo(f"wrote {output}: {questions} questions; left out: {left_out}")
+
+
 @dataset.command("check-golds")
 @click.argument("name")
 @click.option("--suites", type=PATH, help="Test suites (make test-suite) to compare on as well.")

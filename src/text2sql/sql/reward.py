@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from test_suite_sql_eval import InputError, Judge, Outcome, Settings
 from test_suite_sql_eval.errors import WRONG_ORDER, WRONG_ROWS
@@ -17,6 +17,9 @@ from test_suite_sql_eval.errors import WRONG_ORDER, WRONG_ROWS
 from text2sql.errors import UserError
 from text2sql.sql.extract import extract_sql
 from text2sql.sql.validate import MAX_CHARACTERS
+
+if TYPE_CHECKING:  # Ray is an extra
+    from test_suite_sql_eval.ray_judge import RayJudge
 
 RIGHT = 1.0
 TOUCHES = 0.1  # far less than being right, so that it only leads a beginner there
@@ -48,14 +51,17 @@ class SqlReward:
         databases: folder with one folder of .sqlite files per database id; with test suites a
             query that is right on one database by accident earns nothing.
         settings: how the evaluator judges.
+        ray: judge on all machines of the Ray cluster, where the folder has the same path.
 
     Raises:
-        UserError: the folder does not exist.
+        UserError: the folder does not exist, or Ray is not installed or not running.
     """
 
-    def __init__(self, databases: Path | str, settings: Settings | None = None) -> None:
+    def __init__(
+        self, databases: Path | str, settings: Settings | None = None, ray: bool = False
+    ) -> None:
         try:
-            self._judge = Judge(databases, settings)
+            self._judge = _ray_judge(databases, settings) if ray else Judge(databases, settings)
         except InputError as error:
             raise UserError(str(error)) from error
 
@@ -100,6 +106,14 @@ class SqlReward:
         except InputError as error:
             raise UserError(str(error)) from error
         return [reward_of(outcome) for outcome in outcomes]
+
+
+def _ray_judge(databases: Path | str, settings: Settings | None) -> RayJudge:
+    try:
+        from test_suite_sql_eval.ray_judge import RayJudge
+    except ImportError as error:
+        raise UserError("judging on several machines needs Ray: make setup-ray") from error
+    return RayJudge(databases, settings)
 
 
 def prediction_of(text: str) -> str:
