@@ -1,6 +1,7 @@
 """The reward as verl calls it, by its ``custom_reward_function.path`` and ``.name``.
 
-`compute_score` rewards one answer, `compute_scores` a batch, for verl's reward manager ``batch``.
+`compute_score` rewards one answer; `compute_scores` a batch, for reward managers that hand over
+a whole one (earlier versions of verl had ``batch``; 0.9.1 calls the first).
 Databases are found by the variable TEXT2SQL_REWARD_DATABASES, or by ``databases`` in the reward
 function's keyword arguments.
 """
