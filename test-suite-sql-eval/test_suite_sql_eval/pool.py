@@ -153,12 +153,16 @@ class Pool:
         handler: module whose ``make_handler`` makes what the workers run from ``config``.
         config: settings for the handler; must hold ``max_memory`` in bytes.
         jobs: how many workers.
+        try_again: run a task once more whose worker was killed from outside.
     """
 
-    def __init__(self, handler: str, config: dict[str, Any], jobs: int) -> None:
+    def __init__(
+        self, handler: str, config: dict[str, Any], jobs: int, try_again: bool = True
+    ) -> None:
         self._handler = handler
         self._config = config
         self._jobs = max(1, jobs)
+        self._try_again = try_again
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> Pool:
@@ -224,7 +228,8 @@ class Pool:
                         raise RuntimeError(f"a worker process does not start: {failure.message}")
                     guilty = one.guilty()
                     if guilty in one.pending:
-                        if failure.kind == MEMORY and guilty not in suspects:
+                        outside = self._try_again and failure.kind == MEMORY
+                        if outside and guilty not in suspects:
                             suspects.add(guilty)
                         else:
                             del one.pending[guilty]

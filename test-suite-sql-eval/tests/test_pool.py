@@ -76,6 +76,13 @@ def test_a_worker_killed_from_outside_costs_no_result(handler: str, tmp_path: Pa
     assert len(list(tmp_path.glob("killed*"))) == 3
 
 
+def test_a_task_is_not_tried_again_where_nobody_wants_that(handler: str, tmp_path: Path) -> None:
+    tasks = ["a", str(tmp_path / "killed"), "b"]
+    with Pool(handler, {"max_memory": 1 << 30}, 1, try_again=False) as pool:
+        results = dict(pool.map([list(enumerate(tasks))]))
+    assert (results[0], results[1].kind, results[2]) == ("A", "memory", "B")
+
+
 def test_workers_that_never_start_end_the_call(handler: str) -> None:
     config = {"max_memory": 1 << 30, "unstarted": "always"}
     with (
