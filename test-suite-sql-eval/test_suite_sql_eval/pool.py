@@ -153,7 +153,8 @@ class Pool:
         handler: module whose ``make_handler`` makes what the workers run from ``config``.
         config: settings for the handler; must hold ``max_memory`` in bytes.
         jobs: how many workers.
-        try_again: run a task once more whose worker was killed from outside.
+        try_again: run a task once more whose worker was killed from outside, and replace workers
+            that are killed while they start.
     """
 
     def __init__(
@@ -223,13 +224,13 @@ class Pool:
                     del by_fd[fd]
                     self._workers.remove(one)
                     failure = _reason(one.stop(kill=False))
+                    again = self._try_again and failure.kind == MEMORY
                     unstarted += not one.ready
-                    if not one.ready and (failure.kind != MEMORY or unstarted > _MAX_UNSTARTED):
+                    if not one.ready and (not again or unstarted > _MAX_UNSTARTED):
                         raise RuntimeError(f"a worker process does not start: {failure.message}")
                     guilty = one.guilty()
                     if guilty in one.pending:
-                        outside = self._try_again and failure.kind == MEMORY
-                        if outside and guilty not in suspects:
+                        if again and guilty not in suspects:
                             suspects.add(guilty)
                         else:
                             del one.pending[guilty]

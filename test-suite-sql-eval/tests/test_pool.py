@@ -83,10 +83,11 @@ def test_a_task_is_not_tried_again_where_nobody_wants_that(handler: str, tmp_pat
     assert (results[0], results[1].kind, results[2]) == ("A", "memory", "B")
 
 
-def test_workers_that_never_start_end_the_call(handler: str) -> None:
+@pytest.mark.parametrize("try_again", [True, False])
+def test_workers_that_never_start_end_the_call(handler: str, try_again: bool) -> None:
     config = {"max_memory": 1 << 30, "unstarted": "always"}
     with (
-        Pool(handler, config, 1) as pool,
+        Pool(handler, config, 1, try_again) as pool,
         pytest.raises(RuntimeError, match="does not start: the worker was killed"),
     ):
         list(pool.map([[(0, "a")]]))
