@@ -59,7 +59,7 @@ DATABASE=      test-suite: file or folder; with SUITE_OPTIONS= for its own comma
 SUITES=        test-suite: output; check-golds, rescore: suites to judge on
 SEED=          reproduce-published, test-elsewhere
 SHARE=         test-elsewhere: 2/5 for the second fifth of the tests
-JOBS=          processes: rescore, reproduce-published, board; test, test-elsewhere (a core each)
+JOBS=          processes: rescore, reproduce-published, board; test, test-elsewhere (n or auto)
 VARIANTS=      robustness: "spider_syn spider_dk ..."
 REPO=          push: owner/name; PUBLIC=1 for all to see, YES=1 without a question, HF_TOKEN
 MCORE_ADAPTER= setup-megatron: URL or folder of ROLL, with VENV=
@@ -104,7 +104,7 @@ setup-test: setup ## add to .venv what the tests need besides
 	@scripts/setup_extra.sh bge docs test
 
 # A file's tests share what they set up, so that one process runs them.
-SIDE_BY_SIDE = -n $(or $(JOBS),auto) --dist loadfile
+SIDE_BY_SIDE = $(if $(JOBS),-n $(JOBS) --dist loadfile)
 
 test: setup-test ## run the tests (JOBS=)
 	@$(PYTHON) -m pytest $(SIDE_BY_SIDE)
@@ -118,7 +118,7 @@ test-all: setup-test setup-gguf ## run all tests (first: apt-get install g++ chr
 # What differs between machines, all at once: order, threads, instruction sets, time zone, locale,
 # hashes, and who may read new files.
 test-elsewhere: setup-test ## run the tests as on another machine, in random order (SEED=, SHARE=)
-	@umask 077; OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive \
+	@umask 077; OMP_NUM_THREADS=1 \
 		ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=AVX2 TZ=Asia/Shanghai LC_ALL=C PYTHONHASHSEED=1 \
 		$(PYTHON) -m pytest $(SIDE_BY_SIDE) -p randomly --randomly-seed=$(or $(SEED),1) \
 		$(addprefix --share=,$(SHARE))
