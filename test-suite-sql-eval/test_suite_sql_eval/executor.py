@@ -85,9 +85,7 @@ class SqlExecutor:
     """
 
     def __init__(self, jobs: int = 1, max_memory: int = DEFAULT_MAX_MEMORY) -> None:
-        # Who kills a query that somebody waits for wants it to end.
-        config = {"max_memory": max_memory}
-        self._pool = Pool("test_suite_sql_eval.executor", config, jobs, try_again=False)
+        self._pool = Pool("test_suite_sql_eval.executor", {"max_memory": max_memory}, jobs)
         self._lock = threading.Lock()
 
     def __enter__(self) -> SqlExecutor:

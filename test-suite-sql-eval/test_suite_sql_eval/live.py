@@ -109,7 +109,7 @@ class Judge:
             "plug_value": self._settings.plug_value,
             "keep_distinct": self._settings.keep_distinct,
         }
-        self._pool = Pool("test_suite_sql_eval.live", config, self._settings.jobs)
+        self._pool = Pool("test_suite_sql_eval.live", config, self._settings.jobs, try_again=True)
         self._lock = threading.Lock()
         self._streaming: int | None = None  # the thread that has the lock
         self._usable: set[str] = set()

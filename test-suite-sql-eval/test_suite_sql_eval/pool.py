@@ -154,11 +154,11 @@ class Pool:
         config: settings for the handler; must hold ``max_memory`` in bytes.
         jobs: how many workers.
         try_again: run a task once more whose worker was killed from outside, and replace workers
-            that are killed while they start.
+            that are killed while they start.  Not where somebody kills workers to end a query.
     """
 
     def __init__(
-        self, handler: str, config: dict[str, Any], jobs: int, try_again: bool = True
+        self, handler: str, config: dict[str, Any], jobs: int, try_again: bool = False
     ) -> None:
         self._handler = handler
         self._config = config

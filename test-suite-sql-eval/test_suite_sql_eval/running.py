@@ -62,7 +62,8 @@ def judge_all(
     done = len(questions) - sum(map(len, same.values()))
     config = _config(databases, db_dir, tables, settings, hardness)
     preload(config)
-    with Pool("test_suite_sql_eval.handler", config, min(settings.jobs, len(same))) as pool:
+    jobs = min(settings.jobs, len(same))
+    with Pool("test_suite_sql_eval.handler", config, jobs, try_again=True) as pool:
         for key, answer in _answers(pool, list(same), config, settings):
             if notes is not None:
                 notes.add(same[key], answer)

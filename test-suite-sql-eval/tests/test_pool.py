@@ -70,7 +70,7 @@ def test_the_task_that_killed_its_worker_is_blamed(
 def test_a_worker_killed_from_outside_costs_no_result(handler: str, tmp_path: Path) -> None:
     tasks = ["a", str(tmp_path / "killed"), "b", str(tmp_path / "killed as well"), "c"]
     config = {"max_memory": 1 << 30, "unstarted": str(tmp_path / "killed while it started")}
-    with Pool(handler, config, 1) as pool:
+    with Pool(handler, config, 1, try_again=True) as pool:
         results = dict(pool.map([list(enumerate(tasks))]))
     assert [results[index] for index in range(len(tasks))] == [task.upper() for task in tasks]
     assert len(list(tmp_path.glob("killed*"))) == 3
@@ -78,7 +78,7 @@ def test_a_worker_killed_from_outside_costs_no_result(handler: str, tmp_path: Pa
 
 def test_a_task_is_not_tried_again_where_nobody_wants_that(handler: str, tmp_path: Path) -> None:
     tasks = ["a", str(tmp_path / "killed"), "b"]
-    with Pool(handler, {"max_memory": 1 << 30}, 1, try_again=False) as pool:
+    with Pool(handler, {"max_memory": 1 << 30}, 1) as pool:
         results = dict(pool.map([list(enumerate(tasks))]))
     assert (results[0], results[1].kind, results[2]) == ("A", "memory", "B")
 

@@ -161,7 +161,7 @@ def _answers(
         "max_memory": settings.max_memory,
     }
     jobs = max(1, min(settings.jobs, len(tasks)))
-    with Pool("test_suite_sql_eval.bird.handler", config, jobs) as pool:
+    with Pool("test_suite_sql_eval.bird.handler", config, jobs, try_again=True) as pool:
         for done, (number, answer) in enumerate(pool.map([[task] for task in tasks]), 1):
             if isinstance(answer, Failure):
                 answer = {"kind": answer.kind, "message": answer.message}
