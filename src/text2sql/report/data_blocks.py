@@ -82,7 +82,7 @@ def linking_block(record: Record) -> str:
     return (
         f"Style `{record['style']}`, {record['samples']} examples a column. The linker was trained"
         f" on {linker['questions']:,} questions, {linker['rows']:,} rows, in"
-        f" {linker['seconds']:,.0f} s beside other work.{chosen}\n\n"
+        f" {linker['seconds']:,.0f} s.{chosen}\n\n"
         f"{markdown_text(Table(header, rows))}\n\nScoring a question, {_around(record)}: {speed}."
     )
 
