@@ -79,6 +79,14 @@ class Outcome:
         return f"Outcome({', '.join(parts)})"
 
 
+def places_of(predictions: Iterable[Triple]) -> dict[Triple, list[int]]:
+    """Return where each different triple stands, so that it is judged once."""
+    places: dict[Triple, list[int]] = {}
+    for index, (db_id, gold, prediction) in enumerate(predictions):
+        places.setdefault((db_id, gold, prediction), []).append(index)
+    return places
+
+
 class Judge:
     """Judges predictions given as strings; safe to share between threads, which take turns.
 
@@ -137,11 +145,8 @@ class Judge:
         Raises:
             InputError: a database id is unknown, or its file cannot be read.
         """
-        triples = list(predictions)
-        outcomes: list[Outcome | None] = [None] * len(triples)
-        for index, outcome in self.stream(triples):
-            outcomes[index] = outcome
-        return [outcome for outcome in outcomes if outcome is not None]
+        outcomes = dict(self.stream(predictions))
+        return [outcomes[index] for index in range(len(outcomes))]
 
     def stream(self, predictions: Iterable[Triple]) -> Iterator[tuple[int, Outcome]]:
         """Judge triples and yield each one's index and outcome, as they come.
@@ -156,9 +161,7 @@ class Judge:
             raise RuntimeError(
                 "the judge is at another stream of this thread: take all of it first"
             )
-        places: dict[Triple, list[int]] = {}
-        for index, (db_id, gold, prediction) in enumerate(predictions):
-            places.setdefault((db_id, gold, prediction), []).append(index)
+        places = places_of(predictions)
         with self._lock:
             self._streaming = threading.get_ident()
             try:

@@ -22,7 +22,7 @@ from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from .errors import InputError
-from .live import Judge, Outcome, Triple
+from .live import Judge, Outcome, Triple, places_of
 from .settings import Settings
 
 #: The least predictions worth a message to another machine.
@@ -110,11 +110,8 @@ class RayJudge:
             InputError: a database id is unknown on a machine, or its file cannot be read.
             RuntimeError: no machine is left, or the same predictions killed several.
         """
-        triples = list(predictions)
-        outcomes: list[Outcome | None] = [None] * len(triples)
-        for index, outcome in self.stream(triples):
-            outcomes[index] = outcome
-        return [outcome for outcome in outcomes if outcome is not None]
+        outcomes = dict(self.stream(predictions))
+        return [outcomes[index] for index in range(len(outcomes))]
 
     def stream(self, predictions: Iterable[Triple]) -> Iterator[tuple[int, Outcome]]:
         """Judge triples and yield each one's index and outcome, as they come.
@@ -123,9 +120,7 @@ class RayJudge:
             InputError: a database id is unknown on a machine, or its file cannot be read.
             RuntimeError: no machine is left, or the same predictions killed several.
         """
-        places: dict[Triple, list[int]] = {}
-        for index, (db_id, gold, prediction) in enumerate(predictions):
-            places.setdefault((db_id, gold, prediction), []).append(index)
+        places = places_of(predictions)
         triples = sorted(places)  # the predictions for one gold query to one machine
         with self._lock:
             for start, outcomes in self._judge_chunks(triples):
