@@ -86,6 +86,7 @@ def main() -> None:
     parser.add_argument(
         "--requests", type=int, default=64, help="for each number of clients, at least one of each"
     )
+    parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS, help="at once")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
@@ -98,7 +99,7 @@ def main() -> None:
                 settings = {"llama_server": server, "request_seconds": 900.0}
                 with serving(Path(name), options.model, INFER, database, **settings) as (url, pid):
                     load(url, 1, 2, questions())  # warm up
-                    for clients in CLIENTS:
+                    for clients in options.clients:
                         requests = max(options.requests, clients)
                         measured[way, clients].add(url, pid, clients, requests)
                         row = measured[way, clients].row()

@@ -80,6 +80,26 @@ def test_publishing_fills_the_readmes_and_check_notices_a_typed_number(checkout:
         pages.check_pages()
 
 
+def test_rewards_of_a_training_are_published_with_their_curve(checkout: Path) -> None:
+    details = {"steps": 2, "questions": 9, "first_reward": 0.25, "last_reward": 0.75}
+    rewarded = {"title": "T", "profile": "tuned_learning", "dataset": "sample", "details": details}
+    rewarded |= {"config": {"questions_per_step": 2, "generations": 8}, "earlier_attempts": []}
+    rewarded |= {"seconds": 120.0, "peak_memory_mb": 2048, "git": {"sha": "f" * 40, "dirty": False}}
+    rewarded |= {"hardware": {"cores": 2, "cpu": "a CPU"}}
+    rewarded["steps"] = [{"step": 1, "reward": 0.25}, {"step": 2, "reward": 0.75}]
+    path = checkout / "run" / "rewards" / "record.json"
+    write_json(path, rewarded)
+    kept = checkout / "results" / "rewards" / "tuned_learning_sample.json"
+    assert publish.publish_run(checkout / "run") == [kept]
+    text = (checkout / "docs" / "learning.md").read_text(encoding="utf-8")
+    assert "Mean reward 0.25 in the first tenth of the steps, 0.75 in the last" in text
+    assert "commit ffffffffff" in text
+    assert (checkout / "figs" / "tuned_learning_sample_grpo.png").is_file()
+    write_json(path, rewarded | {"git": {"sha": "f" * 40, "dirty": True}})
+    with pytest.raises(UserError, match="changes that are not committed"):
+        publish.publish_run(checkout / "run")
+
+
 def test_a_run_from_uncommitted_code_is_not_published(checkout: Path) -> None:
     write_json(checkout / "run" / "table" / "record.json", record(dirty=True))
     with pytest.raises(UserError, match="changes that are not committed"):

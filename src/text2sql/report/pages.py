@@ -15,10 +15,12 @@ from text2sql.report.published_text import seeds_block
 from text2sql.report.result_blocks import (
     all_results_block,
     default_block,
+    learning_block,
     published_block,
     reference_block,
     spider_block,
 )
+from text2sql.report.reward_blocks import rewards_block
 
 # Of each page the blocks between markers, by name, and what writes them.
 README: dict[str, Callable[[], str]] = {
@@ -53,8 +55,10 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/own-data.md": {"pairs": data_blocks.pairs_block, "reuse": data_blocks.reuse_block},
     "docs/serving.md": {
         "inference": data_blocks.inference_block,
+        "inference-larger": data_blocks.larger_inference_block,
         "load": data_blocks.load_block,
     },
+    "docs/learning.md": {"table": learning_block, "rewards": rewards_block},
     "docs/test-suites.md": {
         "published": seeds_block,
         "forgiven": data_blocks.forgiven_block,

@@ -9,7 +9,7 @@ from text2sql.artifacts import RECORD
 from text2sql.errors import UserError
 from text2sql.files import read_json, write_json
 from text2sql.paths import build_root, repository_root
-from text2sql.report import quantization
+from text2sql.report import quantization, reward_blocks, rewards
 from text2sql.report.figure import chart_name, draw_accuracy
 from text2sql.report.pages import update_pages
 from text2sql.report.published_text import (
@@ -28,14 +28,17 @@ def publish_run(run_folder: Path) -> list[Path]:
     """Copy a run's records into results/ and bring charts and pages up to date.
 
     Returns:
-        The files there: of the results table, of the quantization table, or of both.
+        The files there: of the results table, of the quantization table, of the rewards of a
+        training by reinforcement, as far as there are any.
 
     Raises:
         UserError: the run is not finished, or a stage ran from a checkout with changes that are not
             committed, so that nobody could repeat it.
     """
     results = run_folder / "table" / RECORD
-    tables = [results, *run_folder.glob(f"gguf/*/table/{quantization.RECORD}")]
+    rewarded = run_folder / rewards.FOLDER / RECORD
+    tables = [results, rewarded, *run_folder.glob(f"gguf/*/table/{quantization.RECORD}")]
+    folders = {results: RESULTS, rewarded: reward_blocks.RESULTS}
     records = {path: read_json(path) for path in tables if path.is_file()}
     if not records:
         raise UserError(f"{results}: no such record; run 'make reproduce' first")
@@ -46,7 +49,7 @@ def publish_run(run_folder: Path) -> list[Path]:
             )
     published = []
     for path, record in records.items():
-        folder = repository_root() / (RESULTS if path == results else QUANTIZED)
+        folder = repository_root() / folders.get(path, QUANTIZED)
         if path == results:
             _complete(record, run_folder)
         published.append(folder / record_name(record))
@@ -93,4 +96,6 @@ def update() -> None:
     for record in published_records(seed=0):
         chart = repository_root() / chart_path(record)
         draw_accuracy(record | {"rows": table_rows(record)}, chart)
+    for record in reward_blocks.published_rewards():
+        rewards.draw(record, figures / reward_blocks.chart_of(record))
     update_pages()

@@ -187,10 +187,13 @@ def outcomes(record: dict[str, Any], row: dict[str, Any], level: str = "all") ->
 
 
 def commits(record: dict[str, Any]) -> list[str]:
-    """Return the commits the stages ran at, short, with ``+`` where the checkout was changed."""
+    """Return the commits the stages ran at, short, with ``+`` where the checkout was changed.
+
+    A record without stages is of a single one.
+    """
     states = [
         attempt["git"]
-        for manifest in record["stages"].values()
+        for manifest in record.get("stages", {"": record}).values()
         for attempt in (manifest, *manifest.get("earlier_attempts", ()))
     ]
     return sorted({f"{(s['sha'] or 'none')[:10]}{'+' if s['dirty'] else ''}" for s in states})

@@ -55,6 +55,16 @@ def default_block() -> str:
     )
 
 
+def learning_block() -> str:
+    """Return the tables of models that learnt from their own judged answers."""
+    parts = [
+        _short(record, with_chart=False, up="../")
+        for record in run_records()
+        if record["profile"].endswith("_learning")
+    ]
+    return "\n\n".join(parts) or "No such table is published."
+
+
 def spider_block() -> str:
     """Return the best table on Spider: of the largest model of the default family, else of any."""
     on_spider = [record for record in run_records() if record["dataset"] == "spider"]
@@ -77,7 +87,7 @@ def _trained(record: dict[str, Any]) -> dict[str, Any]:
     return record | {"rows": rows}
 
 
-def _short(record: dict[str, Any], with_chart: bool = True) -> str:
+def _short(record: dict[str, Any], with_chart: bool = True, up: str = "") -> str:
     """Return a record's rows without retrieval, its chart, and what the run took."""
     shown = _trained(record)
     accuracy, evidence = accuracy_table(shown), evidence_table(shown)
@@ -94,12 +104,12 @@ def _short(record: dict[str, Any], with_chart: bool = True) -> str:
             f"**{record['title']}, dataset {record['dataset']}**, {len(record['levels']):,}"
             f" questions: {caption(record)}",
             markdown_text(Table([*accuracy.header, "SE", "vs first", "p"], rows)),
-            *([_chart(record, "")] if with_chart else []),
+            *([_chart(record, up)] if with_chart else []),
             "**Bold**: best beyond chance; ≈: not worse beyond chance (exact McNemar test, Holm,"
             f" {100 * SIGNIFICANCE:.0f} %); SE: standard error."
             f" {total_seconds(record) / 60:.0f} minutes over all stages"
             f" on {machine['cores']} cores, {memory:.1f} GB of memory at most in one process."
-            f" Record: {_link(record, '')}",
+            f" Record: {_link(record, up)}",
         ]
     )
 

@@ -12,7 +12,7 @@ from text2sql.report.chart_style import chart, legend
 from text2sql.run import Run
 from text2sql.stage import ONE, Graph, Job, Stage, StageKind
 
-CURVE = "rewards.png"
+FOLDER, CURVE = "rewards", "rewards.png"
 WINDOW = 5  # steps of the moving average
 
 
@@ -23,6 +23,7 @@ def run(job: Job) -> dict[str, Any]:
     manifest = read_manifest(training) or {}
     kept = ("config", "details", "seconds", "peak_memory_mb", "hardware", "git", "versions")
     record = {**job.config, "steps": steps, **{key: manifest.get(key) for key in kept}}
+    record["earlier_attempts"] = manifest.get("earlier_attempts", [])
     write_json(job.output / RECORD, record)
     draw(record, job.output / CURVE)
     return {"steps": len(steps)}
@@ -47,7 +48,7 @@ def draw(record: dict[str, Any], path: Path) -> None:
 
 def show(run: Run) -> str:
     """Return what the training gained, in a line."""
-    record = read_json(run.folder / "rewards" / RECORD)
+    record = read_json(run.folder / FOLDER / RECORD)
     details = record["details"]
     return (
         f"{details['steps']} steps on {details['questions']} questions: mean reward"
@@ -67,7 +68,7 @@ def _stage(graph: Graph, key: str) -> Stage:
         "reward-curve",
         "reward-curve",
         {"title": run.profile.title, "profile": run.profile.name, "dataset": run.dataset_label},
-        run.folder / "rewards",
+        run.folder / FOLDER,
         inputs={"training": graph.stage("train-grpo")},
     )
 
