@@ -124,4 +124,10 @@ def test_the_command_judges_base_and_variants(
     assert asked == [(["eval"], "base"), (["eval"], "variant")]
     folder = load_run("smollm2-135m", dataset=base).folder
     assert "-66.7" in (folder / "robustness.md").read_text()
-    assert read_json(folder / "robustness.json")["sets"][0]["pairs"] == 3
+    record = read_json(folder / "robustness.json")
+    assert record["sets"][0]["pairs"] == 3
+    assert set(record["labels"]) == {"baseline", "lora", "full"} and record["git"]["sha"]
+    result = CliRunner().invoke(cli, [*arguments, "--variant", variant, "--row", "lora"])
+    assert result.exit_code == 0, result.output
+    assert asked[-1] == (["eval:lora"], "variant")
+    assert set(read_json(folder / "robustness.json")["labels"]) == {"lora"}

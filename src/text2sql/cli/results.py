@@ -13,11 +13,13 @@ from text2sql.data.config import spider_folder
 from text2sql.data.stage import data_config
 from text2sql.errors import UserError
 from text2sql.files import read_jsonl, write_json, write_text
+from text2sql.hardware import describe
 from text2sql.paths import repository_root, shown
 from text2sql.pipeline.command import bring_up_to_date, select_run
 from text2sql.pipeline.drawing import CHAIN, draw_chain
 from text2sql.profile import DEFAULT_PROFILE
 from text2sql.question import read_questions
+from text2sql.records import git_state, package_versions
 from text2sql.report.error_analysis import compare as compare_verdicts
 from text2sql.report.pages import check_pages
 from text2sql.report.publish import publish_measured, publish_run
@@ -91,12 +93,13 @@ def robustness(variants: tuple[str, ...], **options: Any) -> None:
     from text2sql.report.robustness import robustness as measure
 
     judged, runs = [], []
+    row = options["row"]
+    wanted = f"eval:{row}" if row else "eval"
     for dataset in (options.pop("dataset"), *variants):
-        run = bring_up_to_date(["eval"], dataset=dataset, **options)
+        run = bring_up_to_date([wanted], dataset=dataset, **options)
         metric = data_config(run).metric
-        verdicts = {
-            name: list(read_jsonl(run.folder / "eval" / name / VERDICTS)) for name in run.row_names
-        }
+        names = [row] if row else run.row_names
+        verdicts = {name: list(read_jsonl(run.folder / "eval" / name / VERDICTS)) for name in names}
         outcomes = {
             name: [int(verdict[metric]) for verdict in each] for name, each in verdicts.items()
         }
@@ -104,9 +107,11 @@ def robustness(variants: tuple[str, ...], **options: Any) -> None:
         judged.append(JudgedSet(run.dataset_label, questions, outcomes))
         runs.append(run)
     folder = runs[0].folder
-    result = measure(judged[0], judged[1:], {row.name: row.label for row in runs[0].rows})
+    labels = {one.name: one.label for one in runs[0].rows if row in (None, one.name)}
+    result = measure(judged[0], judged[1:], labels)
     text = robustness_table(result)
-    write_json(folder / "robustness.json", result)
+    made = {"title": runs[0].profile.title, "git": git_state(), "hardware": describe()}
+    write_json(folder / "robustness.json", result | made | {"versions": package_versions()})
     write_text(folder / "robustness.md", text + "\n")
     click.echo(f"{text}\nwrote {shown(folder / 'robustness.md')}")
 

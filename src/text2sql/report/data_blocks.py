@@ -10,6 +10,7 @@ from text2sql.files import read_json
 from text2sql.paths import repository_root
 from text2sql.report.formats import Table, markdown_text
 from text2sql.report.published_text import published_records
+from text2sql.report.robustness import robustness_table
 
 Record = dict[str, Any]
 Render = Callable[[Record], str]
@@ -84,6 +85,17 @@ def linking_block(record: Record) -> str:
         f" on {linker['questions']:,} questions, {linker['rows']:,} rows, in"
         f" {linker['seconds']:,.0f} s.{chosen}\n\n"
         f"{markdown_text(Table(header, rows))}\n\nScoring a question, {_around(record)}: {speed}."
+    )
+
+
+@from_record("benchmarks/linking_accuracy.json")
+def linking_accuracy_block(record: Record) -> str:
+    """Return what a model answers where schemas are pruned by words and by a trained linker."""
+    hardware, git = record["hardware"], record["git"]
+    return (
+        f"{record['title']}: execution accuracy in per cent, {hardware['cores']} cores of"
+        f" {hardware['cpu']}, commit {git['sha'][:10]}. `spider` is pruned by words,"
+        f" `spider_linked` by the linker.\n\n{robustness_table(record)}"
     )
 
 

@@ -45,6 +45,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/data.md": {
         "pruning": data_blocks.pruning_block,
         "linking": data_blocks.linking_block,
+        "linking-accuracy": data_blocks.linking_accuracy_block,
         "rate": data_blocks.preparing_block,
         "golds": data_blocks.golds_block,
         "leaks": data_blocks.leaks_block,
