@@ -72,6 +72,33 @@ def test_ask_and_see_sql_rows_chart_and_schema(start: Start, database: Path, pag
     assert page.is_hidden("#trouble")
 
 
+def test_long_names_do_not_run_into_their_types(start: Start, database: Path, page: Any) -> None:
+    page.goto(start(database).url)
+    columns = [
+        {"name": name, "type": kind, "primary_key": key}
+        for name in ("id", "publication_year", "MAXIMUM_WWWWIDTH", "a" * 40)
+        for kind in ("INTEGER", "DATE", "VARCHAR(255)", "")
+        for key in (False, True)
+    ]
+    schema = {"db_id": "d", "tables": [{"name": "t", "columns": columns}], "foreign_keys": []}
+    lines = page.evaluate(
+        """async (schema) => {
+            const { diagram } = await import("/static/pictures.js");
+            const box = document.querySelector("#diagram");
+            box.replaceChildren(diagram(schema));
+            const ends = (one) => {
+                const { left, right } = one.getBoundingClientRect();
+                return [left, right];
+            };
+            return [...box.querySelectorAll("text.type")].map(
+                (type) => [...ends(type.previousElementSibling), ...ends(type)]);
+        }""",
+        schema,
+    )
+    assert len(lines) == len(columns)
+    assert [line for line in lines if line[3] > line[2] and line[1] > line[2]] == []
+
+
 def test_what_is_not_valid_is_shown_but_not_run(start: Start, database: Path, page: Any) -> None:
     page.goto(start(database).url)
     page.wait_for_selector("#diagram svg")

@@ -2,6 +2,7 @@
 import { draw, make } from "./common.js";
 
 const BARS = 30;
+const ruler = document.createElement("canvas").getContext("2d");
 
 export function table(columns, rows) {
   const numeric = columns.map((_, i) => rows.length > 0 && rows.every((row) => row[i] === null || typeof row[i] === "number"));
@@ -37,8 +38,16 @@ export function chart(columns, rows, room) {
   return [picture, make("figcaption", {}, `${columns[values]} by ${columns[names]}`)];
 }
 
+// A name as much as fits, by the width of its letters.
+function fitting(name, room) {
+  let text = name;
+  for (let end = name.length - 1; end > 0 && ruler.measureText(text).width > room; end--) text = `${name.slice(0, end)}…`;
+  return text;
+}
+
 // Tables as boxes in two columns; foreign keys as lines between the columns that they join.
 export function diagram(schema) {
+  ruler.font = `12px ${getComputedStyle(document.body).fontFamily}`; // as style.css has it for svg
   const line = 18, width = 168, gap = 44, places = new Map(), heights = [0, 0];
   for (const one of schema.tables) {
     const side = heights[0] <= heights[1] ? 0 : 1;
@@ -70,11 +79,10 @@ export function diagram(schema) {
     );
     one.columns.forEach((column, i) => {
       const place = y + (i + 2) * line;
-      const name = (column.primary_key ? "◆ " : "") + column.name;
-      picture.append(
-        draw("text", { x: x + 8, y: place }, name.length > 16 ? `${name.slice(0, 15)}…` : name),
-        draw("text", { class: "type", x: x + width - 8, y: place, "text-anchor": "end" }, column.type.slice(0, 8)),
-      );
+      const type = column.type.slice(0, 8), name = (column.primary_key ? "◆ " : "") + column.name;
+      const shown = draw("text", { x: x + 8, y: place }, fitting(name, width - 22 - ruler.measureText(type).width));
+      shown.append(draw("title", {}, `${column.name} ${column.type}`));
+      picture.append(shown, draw("text", { class: "type", x: x + width - 8, y: place, "text-anchor": "end" }, type));
     });
   }
   return picture;
