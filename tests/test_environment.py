@@ -107,4 +107,5 @@ def test_other_environments_hold_what_every_stage_imports(name: str, loaded: set
     locked = set(pinned(REQUIREMENTS / f"{name}.txt"))
     beside = REQUIREMENTS / f"{name}-nodeps.txt"
     locked |= set(pinned(beside)) if beside.is_file() else set()
-    assert loaded - locked - OURS == set()
+    # LLaMA-Factory's prompt templates are read without importing it, wherever a profile is loaded.
+    assert (loaded | {"llamafactory"}) - locked - OURS == set()
