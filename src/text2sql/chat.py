@@ -43,7 +43,7 @@ class ChatClient:
     """Asks a model behind an endpoint such as ``http://localhost:8000/v1``; `model` is its name.
 
     Prices are per million tokens, in whatever money. The key is read from the environment variable
-    `key_variable`. A reply may take `seconds`.
+    `key_variable`. A reply may take `seconds`, or, where a listener hears it grow, each piece.
 
     Raises:
         UserError: the URL is none, or the key cannot be sent.
@@ -82,9 +82,14 @@ class ChatClient:
         with self._explained():
             return [model.id for model in self._openai.models.list()]
 
-    def ask(self, messages: Sequence[Message], **settings: Any) -> str:
+    def ask(
+        self,
+        messages: Sequence[Message],
+        listener: Callable[[str], None] | None = None,
+        **settings: Any,
+    ) -> str:
         """Return the text of the reply to a conversation; for the rest see `complete`."""
-        reply = self.complete(messages=list(messages), **settings)
+        reply = self.complete(listener, messages=list(messages), **settings)
         self.tokens_in += reply.tokens_in or 0
         self.tokens_out += reply.tokens_out or 0
         return reply.text
@@ -122,6 +127,8 @@ class ChatClient:
         except openai.APIStatusError as error:
             status = error.status_code
             reason = f"the endpoint refuses: status {status}: {error.message}"
+        except openai.APITimeoutError:
+            reason = f"no answer within {self.seconds:g} seconds, {RETRIES + 1} times over"
         except openai.OpenAIError as error:
             reason = f"{error} {error.__cause__ or ''}; the endpoint does not answer"
             reason += "; is the server running there?"
