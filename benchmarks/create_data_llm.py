@@ -50,7 +50,7 @@ def main(
     gguf: Path, databases: Path, name: str, pairs: int, translate: int, folder: Path, output: Path
 ) -> None:
     """Start the server, measure both, write the record."""
-    before = load()
+    around = surroundings() | {"load_before": load()}
     paths = sorted(databases.glob("*/*.sqlite"))[:translate]
     server = LlamaServer(gguf, InferConfig(engine="llama.cpp", max_model_len=CONTEXT, batch_size=1))
     try:
@@ -72,8 +72,7 @@ def main(
         "pairs": made,
         "translated": translated,
     }
-    around = surroundings() | {"load_before": before, "load_after": load()}
-    write_json(output, record | around)
+    write_json(output, record | around | {"load_after": load()})
 
 
 def make_pairs(database: Path, total: int, client: ChatClient, folder: Path) -> dict[str, Any]:

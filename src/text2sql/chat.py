@@ -54,7 +54,7 @@ class ChatClient:
     price_in: float = 0.0
     price_out: float = 0.0
     key_variable: str = "OPENAI_API_KEY"
-    seconds: float = 120.0
+    seconds: float = 600.0  # a large model on a CPU reads a prompt for minutes before it writes
     tokens_in: int = 0
     tokens_out: int = 0
 
