@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Judge prediction files on an idle machine and on a busy one: does any verdict change?
+"""Judge prediction files without and with busy processes beside: does any verdict change?
 
     python benchmarks/verdicts_under_load.py --predictions ../shared/predictions \
         --spider FOLDER_OF_SPIDER --verdicts FOLDER --output benchmarks/verdicts_under_load.json

@@ -151,7 +151,8 @@ def test_what_a_model_wrote_is_shown_with_why_it_was_not_kept(root: Path) -> Non
 
 
 def test_a_busy_machine_is_shown_beside_an_idle_one(root: Path) -> None:
-    run = {"busy_processes": 16, "seconds": 700.2, "load_after": [17.6, 9.0, 3.0]}
+    run = {"busy_processes": 16, "seconds": 700.2, "load_before": [2.4, 9.0, 3.0]}
+    run |= {"load_after": [17.6, 9.0, 3.0]}
     record = {
         "files": ["a", "b"],
         "modes": ["EX", "EX + plug_value"],
@@ -165,5 +166,6 @@ def test_a_busy_machine_is_shown_beside_an_idle_one(root: Path) -> None:
     write_json(root / "benchmarks" / "verdicts_under_load.json", record | AROUND)
     text = plain(data_blocks.busy_block())
     assert "2 files of published predictions, EX and EX + plug_value, 2 processes" in text
-    assert "**1 of 4,136 verdicts differ**; 7 are on answers" in text
-    assert "| busy | 16 | 18 | 700 |" in text
+    assert "**1 of 4,136 verdicts differ**." in text
+    assert "Answers stopped by the limit of 500,000,000 steps: 7." in text
+    assert "| 16 | 2 | 18 | 700 |" in text

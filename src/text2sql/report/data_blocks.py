@@ -182,24 +182,24 @@ def asked_block(record: Record) -> str:
 
 @from_record("benchmarks/verdicts_under_load.json")
 def busy_block(record: Record) -> str:
-    """Return how many verdicts are others on a busy machine than on an idle one."""
+    """Return how many verdicts are others beside busy processes than without them."""
     rows = [
         [
-            name,
             str(run["busy_processes"]),
+            f"{run['load_before'][0]:.0f}",
             f"{run['load_after'][0]:.0f}",
             f"{run['seconds']:,.0f}",
         ]
-        for name, run in record["runs"].items()
+        for run in record["runs"].values()
     ]
     machine = record["hardware"]
-    header = ["machine", "other busy processes", "load at the end", "seconds"]
+    header = ["busy processes", "load before", "load at the end", "seconds"]
     return (
         f"{len(record['files'])} files of published predictions, {' and '.join(record['modes'])},"
-        f" {record['jobs']} processes on {machine['cores']} cores of {machine['cpu']}, commit"
+        f" {record['jobs']} processes on {machine['cores']} core(s) of {machine['cpu']}, commit"
         f" {record['git']['sha'][:10]}: **{len(record['differing'])} of {record['verdicts']:,}"
-        f" verdicts differ**; {record['stopped']} are on answers that the limit of"
-        f" {record['max_steps']:,} steps stopped.\n\n{markdown_text(Table(header, rows))}"
+        f" verdicts differ**. Answers stopped by the limit of {record['max_steps']:,} steps:"
+        f" {record['stopped']}.\n\n{markdown_text(Table(header, rows))}"
     )
 
 
