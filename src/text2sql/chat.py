@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from text2sql.prompt import Message
 from text2sql.records import canonical_hash
 
 RETRIES = 3  # after connection errors, time-outs, 408, 409, 429 and 5xx, each after a longer wait
+CONTEXT = re.compile(r"max_tokens|context", re.IGNORECASE)  # in a refusal of too long a request
 NO_KEY = "there-is-no-key"  # a local server asks for none, but the client wants one
 
 
@@ -26,6 +28,11 @@ class EndpointError(UserError):
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+    @property
+    def of_context(self) -> bool:
+        """Whether it refuses a request as too long for the model's context."""
+        return self.status in (400, 422) and bool(CONTEXT.search(str(self)))
 
 
 @dataclass(frozen=True)
@@ -88,8 +95,17 @@ class ChatClient:
         listener: Callable[[str], None] | None = None,
         **settings: Any,
     ) -> str:
-        """Return the text of the reply to a conversation; for the rest see `complete`."""
-        reply = self.complete(listener, messages=list(messages), **settings)
+        """Return the text of the reply to a conversation; for the rest see `complete`.
+
+        `max_tokens` is given up where the endpoint's context has no room for so many.
+        """
+        try:
+            reply = self.complete(listener, messages=list(messages), **settings)
+        except EndpointError as error:
+            if "max_tokens" not in settings or not error.of_context:
+                raise
+            del settings["max_tokens"]
+            reply = self.complete(listener, messages=list(messages), **settings)
         self.tokens_in += reply.tokens_in or 0
         self.tokens_out += reply.tokens_out or 0
         return reply.text

@@ -207,11 +207,6 @@ def test_endpoints_without_room_for_so_many_tokens(server: ScriptedChat, writer:
     assert len(writer.plan(["cards"], 10)) == 2
     assert "max_tokens" not in server.requests[-1]
     assert "response_format" in server.requests[-1]
-    server.script = [(400, refusal)]
-    asked = len(server.requests)
-    with pytest.raises(EndpointError, match="maximum context length"):
-        writer.plan(["others"], 10)
-    assert len(server.requests) == asked + 1
 
 
 def test_the_command_prints_cost(
@@ -261,7 +256,7 @@ def test_what_a_model_wrote_in_vain_is_kept(
     result = CliRunner().invoke(cli, [*arguments, "--llm-url", server.url, "--llm-model", "m"])
     assert result.exit_code == 2
     rejects = build_folder / "own" / "shop.rejects.jsonl"
-    assert f"pairs that the model wrote can be used; {rejects} says why" in result.output
+    assert f"no pair could be made; {rejects} says why" in result.output
     assert {json.loads(line)["kind"] for line in rejects.read_text().splitlines()} == {
         "failed: syntax",
         "failed: schema",

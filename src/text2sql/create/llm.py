@@ -43,8 +43,6 @@ LEVEL_HINTS = (
     " query or set operation, or three clauses; extra: several of these"
 )
 
-CONTEXT = re.compile(r"max_tokens|context", re.IGNORECASE)  # in what an endpoint says of a request
-
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
@@ -78,7 +76,7 @@ class LlmWriter:
     ) -> None:
         self._client, self._snapshot, self._validator = client, snapshot, validator
         self._languages = tuple(languages)
-        self._optional = {"response_format", "max_tokens"}  # what a request can do without
+        self._structured = True
         self._log = AnswerLog(log)
         self._names = eval_schema(snapshot.schema.names())
         self._seen: set[str] = set()
@@ -264,21 +262,17 @@ class LlmWriter:
         return text
 
     def _call(self, messages: list[Message], shape: type[BaseModel]) -> str:
-        schema = {"name": shape.__name__, "schema": shape.model_json_schema()}
-        settings: dict[str, Any] = {
-            "max_tokens": MAX_TOKENS,
-            "response_format": {"type": "json_schema", "json_schema": schema},
-        }
-        settings = {key: settings[key] for key in settings if key in self._optional}
+        settings: dict[str, Any] = {"temperature": TEMPERATURE, "max_tokens": MAX_TOKENS}
+        if self._structured:
+            schema = {"name": shape.__name__, "schema": shape.model_json_schema()}
+            settings["response_format"] = {"type": "json_schema", "json_schema": schema}
         try:
-            return self._client.ask(messages, self._listener, temperature=TEMPERATURE, **settings)
+            return self._client.ask(messages, self._listener, **settings)
         except EndpointError as error:
-            # Some endpoints refuse more tokens than their context has room for, some structured
-            # output; the prompt asks for JSON all the same.
-            refused = "max_tokens" if CONTEXT.search(str(error)) else "response_format"
-            if error.status not in (400, 422) or refused not in self._optional:
+            if not self._structured or error.status not in (400, 422):
                 raise
-            self._optional.remove(refused)
+            # An endpoint without structured output; the prompt asks for JSON all the same.
+            self._structured = False
             return self._call(messages, shape)
 
 

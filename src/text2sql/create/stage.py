@@ -85,7 +85,8 @@ def create_data(options: CreateOptions) -> tuple[Path, dict[str, Any]]:
             pairs = [*kept, *(pair for pair in pairs if pair.question not in known)]
             details["accepted"] = counts
     if not pairs:
-        raise UserError(f"{schema.db_id}: no pair could be made; {details}")
+        why = f"{details['rejects']} says why" if "rejects" in details else details
+        raise UserError(f"{schema.db_id}: no pair could be made; {why}")
     details["wanted"] = options.total
     details["plan"] = [asdict(topic) for topic in topics]
     config = {
@@ -149,7 +150,7 @@ def _ask_model(
     """Return a language model's topics and pairs, and what it told; what it wrote in vain is kept.
 
     Raises:
-        UserError: the endpoint fails, gives no plan, or no pair that can be used.
+        UserError: the endpoint fails, or gives no plan.
     """
     log, rejects = (output.with_name(f"{output.name}.{name}.jsonl") for name in ("llm", "rejects"))
     with _progress_bar(options.total, output) as (take, listen):
@@ -157,11 +158,6 @@ def _ask_model(
         topics = writer.plan(render_cards(snapshot.schema, CARD_BUDGET), options.total)
         pairs = take(writer.generate(topics))
     write_jsonl(rejects, writer.rejects)
-    if not pairs:
-        raise UserError(
-            f"{snapshot.schema.db_id}: none of {writer.counts['pairs: written']} pairs that the"
-            f" model wrote can be used; {rejects} says why"
-        )
     details = {"generator": f"llm:{client.model}", "llm": writer.report()}
     return topics, pairs, details | {"rejects": str(rejects)}
 

@@ -173,8 +173,8 @@ class Translator:
         else:
             ddl = render_schema(promised)
         replaced = len(faults) == TRIES
-        counts = len(promised.tables)
-        self.schemas.append(Translated(promised.db_id, counts, tuple(faults), replaced))
+        tables = len(promised.tables)
+        self.schemas.append(Translated(promised.db_id, tables, tuple(faults), replaced))
         return ddl
 
     def _ask(self, messages: list[Message]) -> str:
