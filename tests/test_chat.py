@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -137,6 +138,13 @@ def test_nobody_there(client: Callable[..., ChatClient], server: Server) -> None
     away = ChatClient("http://127.0.0.1:9/v1", "m")
     with pytest.raises(EndpointError, match=r"refused; the endpoint does not answer.*running"):
         away.ask(MESSAGES)
+
+
+def test_nobody_answers(client: Callable[..., ChatClient]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        asked = ChatClient(f"http://127.0.0.1:{silent.getsockname()[1]}/v1", "m", seconds=0.1)
+        with pytest.raises(EndpointError, match=r"no answer within 0\.1 seconds, 4 times over"):
+            asked.ask(MESSAGES)
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "ftp://host/v1", "http://[::1", "http://h:port"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from text2sql.prompt import Message
 from text2sql.records import canonical_hash
 
 RETRIES = 3  # after connection errors, time-outs, 408, 409, 429 and 5xx, each after a longer wait
+CONTEXT = re.compile(r"max_tokens|context", re.IGNORECASE)  # in a refusal of too long a request
 NO_KEY = "there-is-no-key"  # a local server asks for none, but the client wants one
 
 
@@ -26,6 +28,11 @@ class EndpointError(UserError):
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+    @property
+    def of_context(self) -> bool:
+        """Whether it refuses a request as too long for the model's context."""
+        return self.status in (400, 422) and bool(CONTEXT.search(str(self)))
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class ChatClient:
     """Asks a model behind an endpoint such as ``http://localhost:8000/v1``; `model` is its name.
 
     Prices are per million tokens, in whatever money. The key is read from the environment variable
-    `key_variable`. A reply may take `seconds`.
+    `key_variable`. A reply may take `seconds`, or, where a listener hears it grow, each piece.
 
     Raises:
         UserError: the URL is none, or the key cannot be sent.
@@ -54,7 +61,7 @@ class ChatClient:
     price_in: float = 0.0
     price_out: float = 0.0
     key_variable: str = "OPENAI_API_KEY"
-    seconds: float = 120.0
+    seconds: float = 600.0  # a large model on a CPU reads a prompt for minutes before it writes
     tokens_in: int = 0
     tokens_out: int = 0
 
@@ -82,9 +89,23 @@ class ChatClient:
         with self._explained():
             return [model.id for model in self._openai.models.list()]
 
-    def ask(self, messages: Sequence[Message], **settings: Any) -> str:
-        """Return the text of the reply to a conversation; for the rest see `complete`."""
-        reply = self.complete(messages=list(messages), **settings)
+    def ask(
+        self,
+        messages: Sequence[Message],
+        listener: Callable[[str], None] | None = None,
+        **settings: Any,
+    ) -> str:
+        """Return the text of the reply to a conversation; for the rest see `complete`.
+
+        `max_tokens` is given up where the endpoint's context has no room for so many.
+        """
+        try:
+            reply = self.complete(listener, messages=list(messages), **settings)
+        except EndpointError as error:
+            if "max_tokens" not in settings or not error.of_context:
+                raise
+            del settings["max_tokens"]
+            reply = self.complete(listener, messages=list(messages), **settings)
         self.tokens_in += reply.tokens_in or 0
         self.tokens_out += reply.tokens_out or 0
         return reply.text
@@ -122,6 +143,8 @@ class ChatClient:
         except openai.APIStatusError as error:
             status = error.status_code
             reason = f"the endpoint refuses: status {status}: {error.message}"
+        except openai.APITimeoutError:
+            reason = f"no answer within {self.seconds:g} seconds, {RETRIES + 1} times over"
         except openai.OpenAIError as error:
             reason = f"{error} {error.__cause__ or ''}; the endpoint does not answer"
             reason += "; is the server running there?"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+from tqdm import tqdm
 
 from text2sql.files import write_json
 
@@ -36,6 +39,26 @@ class Progress:
             print(text, flush=True)
             with self._notes.open("a", encoding="utf-8") as stream:
                 stream.write(f"{text}\n")
+
+
+def answer_bar(total: int, unit: str) -> tuple[tqdm, Callable[[str], None]]:
+    """Return a bar on stderr for work that a language model does, and a listener to its answers.
+
+    The bar shows how long the answer is that is being written, so that it moves before the first
+    piece of work is done.
+
+    Args:
+        total: pieces of work.
+        unit: what one is called.
+    """
+    # Without miniters=0 tqdm would wait for the next piece of work.
+    bar = tqdm(total=total, unit=unit, mininterval=1.0, miniters=0)
+
+    def listen(text: str) -> None:
+        bar.set_postfix_str(f"an answer of {len(text):,} characters so far", refresh=False)
+        bar.update(0)
+
+    return bar, listen
 
 
 def read_notes(folder: Path) -> list[str]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from scripted_chat import ScriptedChat, scripted_chat
 
 from text2sql.chat import ChatClient, EndpointError
 from text2sql.cli import cli
@@ -52,40 +50,10 @@ def pairs(found: list[tuple[str, str]]) -> str:
     return json.dumps({"pairs": [{"question": q, "sql": s} for q, s in found]}, ensure_ascii=False)
 
 
-class Server(HTTPServer):
-    """Answers each request with the next (status, text) of its script; the last one repeats."""
-
-    script: list[tuple[int, str]]
-    requests: list[dict[str, Any]]
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        server = self.server
-        assert isinstance(server, Server)
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        status, text = server.script[min(len(server.requests), len(server.script) - 1)]
-        server.requests.append(body)
-        usage = {"prompt_tokens": 100, "completion_tokens": 50}
-        reply = {"choices": [{"message": {"content": text}}], "usage": usage}
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(json.dumps(reply).encode())
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
-def server() -> Iterator[Server]:
-    made = Server(("127.0.0.1", 0), Handler)
-    made.requests = []
-    thread = threading.Thread(target=made.serve_forever)
-    thread.start()
-    yield made
-    made.shutdown()
-    thread.join()
-    made.server_close()
+def server() -> Iterator[ScriptedChat]:
+    with scripted_chat() as made:
+        yield made
 
 
 @pytest.fixture
@@ -93,23 +61,19 @@ def snapshot(shop_sqlite: str) -> Snapshot:
     return Snapshot(read_schema(shop_sqlite, 5, db_id="shop", details=True))
 
 
-def url_of(server: Server) -> str:
-    return f"http://127.0.0.1:{server.server_port}/v1"
-
-
 @pytest.fixture
 def writer(
-    server: Server, snapshot: Snapshot, shop_sqlite: str, tmp_path: Path
+    server: ScriptedChat, snapshot: Snapshot, shop_sqlite: str, tmp_path: Path
 ) -> Iterator[LlmWriter]:
     from text2sql.sql.database import Database
 
-    client = ChatClient(url_of(server), "m", price_in=1, price_out=2)
+    client = ChatClient(server.url, "m", price_in=1, price_out=2)
     with Database(shop_sqlite) as database:
         validator = Validator(snapshot.schema, "sqlite", database)
         yield LlmWriter(client, snapshot, validator, tmp_path / "log.jsonl")
 
 
-def test_plan_is_checked_and_rescaled(server: Server, writer: LlmWriter) -> None:
+def test_plan_is_checked_and_rescaled(server: ScriptedChat, writer: LlmWriter) -> None:
     server.script = [(200, json.dumps(PLAN))]
     topics = writer.plan(["cards"], 40)
     assert [(t.name, t.tables) for t in topics] == [
@@ -133,13 +97,15 @@ def test_plan_is_checked_and_rescaled(server: Server, writer: LlmWriter) -> None
         json.dumps(PLAN)[:-2],  # cut off
     ],
 )
-def test_slightly_broken_plans_are_repaired(server: Server, writer: LlmWriter, text: str) -> None:
+def test_slightly_broken_plans_are_repaired(
+    server: ScriptedChat, writer: LlmWriter, text: str
+) -> None:
     server.script = [(200, text)]
     assert [t.name for t in writer.plan(["cards"], 10)] == ["Sales", "Goods"]
     assert len(server.requests) == 1
 
 
-def test_bad_plans_are_asked_again(server: Server, writer: LlmWriter) -> None:
+def test_bad_plans_are_asked_again(server: ScriptedChat, writer: LlmWriter) -> None:
     ghosts = json.dumps({"topics": [{"name": "a", "tables": ["ghost"], "count": 1}]})
     server.script = [(503, ""), (200, "I cannot."), (200, ghosts), (200, json.dumps(PLAN))]
     assert len(writer.plan(["cards"], 10)) == 2
@@ -147,14 +113,14 @@ def test_bad_plans_are_asked_again(server: Server, writer: LlmWriter) -> None:
     assert "none of the tables exists" in server.requests[-1]["messages"][-1]["content"]
 
 
-def test_plans_are_asked_for_at_most_three_times(server: Server, writer: LlmWriter) -> None:
+def test_plans_are_asked_for_at_most_three_times(server: ScriptedChat, writer: LlmWriter) -> None:
     server.script = [(200, "no")]
     with pytest.raises(UserError, match="no usable plan after 3 answers"):
         writer.plan(["cards"], 10)
     assert len(server.requests) == 3
 
 
-def test_only_good_pairs_are_kept_and_topped_up(server: Server, writer: LlmWriter) -> None:
+def test_only_good_pairs_are_kept_and_topped_up(server: ScriptedChat, writer: LlmWriter) -> None:
     server.script = [(200, pairs(GOOD[:3] + BAD)), (200, "broken {"), (200, pairs(GOOD[3:]))]
     topic = Topic("Sales", ("customer", "orders"), 6)
     found = list(writer.generate([topic]))
@@ -165,25 +131,54 @@ def test_only_good_pairs_are_kept_and_topped_up(server: Server, writer: LlmWrite
     assert [counts[f"failed: {layer}"] for layer in ("syntax", "schema", "execution")] == [1, 1, 1]
     assert counts["empty"] == 1
     assert counts["duplicate"] >= 1  # the server repeats itself as long as a level is missing
+    assert (
+        counts["pairs: written"]
+        == sum(counts[kind] for kind in counts if kind.startswith("failed: "))
+        + counts["empty"]
+        + counts["duplicate"]
+        + counts["kept"]
+    )
+    why = {row["question"]: (row["kind"], row["reason"]) for row in writer.rejects}
+    assert why["Unknown"] == ("failed: schema", "no such column: nosuch")
+    assert why["Empty"] == ("empty", "the query returns no row")
     assert "Which cities occur?" in server.requests[1]["messages"][0]["content"]
     assert writer.report()["cost"] == pytest.approx(len(server.requests) * 200e-6)
 
 
-def test_a_model_that_gives_nothing_ends(server: Server, writer: LlmWriter) -> None:
+def test_an_answer_cut_off_loses_its_last_pair_alone(
+    server: ScriptedChat, writer: LlmWriter
+) -> None:
+    text = pairs(GOOD[:3])
+    server.script = [(200, text[: text.rindex('"sql"')]), (200, pairs(GOOD[3:]))]
+    found = list(writer.generate([Topic("Sales", ("customer", "orders"), 5)]))
+    assert sorted(p.question for p in found) == sorted(q for q, _ in GOOD[:2] + GOOD[3:])
+    assert writer.counts["broken entries"] == 1
+    assert writer.counts["asked again"] == 0
+
+
+def test_an_answer_without_a_whole_pair_is_asked_again(
+    server: ScriptedChat, writer: LlmWriter
+) -> None:
+    server.script = [(200, '{"pairs": [{"question": "How many?"}]}'), (200, pairs(GOOD))]
+    assert list(writer.generate([Topic("Sales", ("customer", "orders"), 2)]))
+    assert "pairs.0.sql: Field required" in server.requests[1]["messages"][-1]["content"]
+
+
+def test_a_model_that_gives_nothing_ends(server: ScriptedChat, writer: LlmWriter) -> None:
     server.script = [(200, pairs(BAD[:2]))]
     assert list(writer.generate([Topic("Sales", ("customer",), 5)])) == []
     assert len(server.requests) <= 3
 
 
 def test_a_broken_off_run_goes_on_from_its_log(
-    server: Server, snapshot: Snapshot, tmp_path: Path
+    server: ScriptedChat, snapshot: Snapshot, tmp_path: Path
 ) -> None:
     topics = [Topic("a", ("customer", "orders"), 5)]
     log = tmp_path / "log.jsonl"
 
     def run() -> list[str]:
         validator = Validator(snapshot.schema, "sqlite")
-        writer = LlmWriter(ChatClient(url_of(server), "m"), snapshot, validator, log)
+        writer = LlmWriter(ChatClient(server.url, "m"), snapshot, validator, log)
         return [pair.sql for pair in writer.generate(topics)]
 
     server.script = [(200, pairs(GOOD[:3])), (401, "")]
@@ -199,13 +194,24 @@ def test_a_broken_off_run_goes_on_from_its_log(
     assert len(server.requests) == asked
 
 
-def test_endpoints_without_structured_output(server: Server, writer: LlmWriter) -> None:
+def test_endpoints_without_structured_output(server: ScriptedChat, writer: LlmWriter) -> None:
     server.script = [(400, ""), (200, json.dumps(PLAN))]
     assert len(writer.plan(["cards"], 10)) == 2
     assert "response_format" not in server.requests[-1]
+    assert "max_tokens" in server.requests[-1]
 
 
-def test_the_command_prints_cost(server: Server, shop_sqlite: str, build_folder: Path) -> None:
+def test_endpoints_without_room_for_so_many_tokens(server: ScriptedChat, writer: LlmWriter) -> None:
+    refusal = "This model's maximum context length is 4096 tokens; you asked for 4500"
+    server.script = [(400, refusal), (200, json.dumps(PLAN))]
+    assert len(writer.plan(["cards"], 10)) == 2
+    assert "max_tokens" not in server.requests[-1]
+    assert "response_format" in server.requests[-1]
+
+
+def test_the_command_prints_cost(
+    server: ScriptedChat, shop_sqlite: str, build_folder: Path
+) -> None:
     answers = [GOOD[:3], GOOD[3:]]
     server.script = [(200, json.dumps(PLAN)), *((200, pairs(found)) for found in answers)]
     arguments = [
@@ -214,7 +220,7 @@ def test_the_command_prints_cost(server: Server, shop_sqlite: str, build_folder:
         "--total",
         "6",
         "--llm-url",
-        url_of(server),
+        server.url,
         "--llm-model",
         "m",
     ]
@@ -222,7 +228,39 @@ def test_the_command_prints_cost(server: Server, shop_sqlite: str, build_folder:
     result = CliRunner().invoke(cli, arguments, env={"DB_URL": shop_sqlite})
     assert result.exit_code == 0, (result.output, result.exception)
     assert "cost: 0.0" in result.output
+    assert "6 kept" in result.output and "shop.rejects.jsonl" in result.output
+    rejects = (build_folder / "own" / "shop.rejects.jsonl").read_text().splitlines()
+    assert {json.loads(line)["kind"] for line in rejects} == {"duplicate"}  # it repeats itself
     assert (build_folder / "own" / "shop.llm.jsonl").is_file()
+
+
+def test_a_model_slower_than_the_time_limit_is_heard_out(
+    server: ScriptedChat, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    server.script, server.pause = [(200, json.dumps(PLAN))], 0.2
+    client = ChatClient(server.url, "m", seconds=0.6)
+    heard: list[str] = []
+    validator = Validator(snapshot.schema, "sqlite")
+    writer = LlmWriter(client, snapshot, validator, tmp_path / "log.jsonl", listener=heard.append)
+    assert len(writer.plan(["cards"], 10)) == 2
+    assert len(server.requests) == 1
+    assert heard[-1] == json.dumps(PLAN)
+    assert len(heard) * server.pause > client.seconds  # so that the test can fail
+
+
+def test_what_a_model_wrote_in_vain_is_kept(
+    server: ScriptedChat, shop_sqlite: str, build_folder: Path
+) -> None:
+    server.script = [(200, json.dumps(PLAN)), (200, pairs(BAD[:2]))]
+    arguments = ["database", "create-data", "--total", "2", "--db-url", shop_sqlite]
+    result = CliRunner().invoke(cli, [*arguments, "--llm-url", server.url, "--llm-model", "m"])
+    assert result.exit_code == 2
+    rejects = build_folder / "own" / "shop.rejects.jsonl"
+    assert f"no pair could be made; {rejects} says why" in result.output
+    assert {json.loads(line)["kind"] for line in rejects.read_text().splitlines()} == {
+        "failed: syntax",
+        "failed: schema",
+    }
 
 
 def test_no_endpoint_is_one_line(snapshot: Snapshot, tmp_path: Path) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from scripted_chat import ScriptedChat, scripted_chat
 
 from text2sql.chat import AnswerLog, ChatClient
-from text2sql.data.translate import Translator, check_ddl, parse_prose
+from text2sql.data.translate import Translator, check_ddl, extract_ddl, parse_prose
 from text2sql.errors import UserError
 from text2sql.schema import Column, ForeignKey, Schema, Table, render_schema
 
@@ -28,44 +26,14 @@ GOOD = "<sql>" + render_schema(SCHEMA).replace("TEXT", "INT") + "</sql>"
 BAD = "<sql>CREATE TABLE owl (id INT);</sql>"
 
 
-class Server(HTTPServer):
-    """Answers each request with the next (status, text) of its script."""
-
-    script: list[tuple[int, str]]
-    calls: int = 0
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        server = self.server
-        assert isinstance(server, Server)
-        self.rfile.read(int(self.headers["Content-Length"]))
-        status, text = server.script[min(server.calls, len(server.script) - 1)]
-        server.calls += 1
-        usage = {"prompt_tokens": 100, "completion_tokens": 50}
-        body = json.dumps({"choices": [{"message": {"content": text}}], "usage": usage}).encode()
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
-def server() -> Iterator[Server]:
-    made = Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=made.serve_forever)
-    thread.start()
-    yield made
-    made.shutdown()
-    thread.join()
-    made.server_close()
+def server() -> Iterator[ScriptedChat]:
+    with scripted_chat() as made:
+        yield made
 
 
-def translator(server: Server, tmp_path: Path) -> Translator:
-    url = f"http://127.0.0.1:{server.server_port}/v1"
-    client = ChatClient(url, "m", price_in=1, price_out=2)
+def translator(server: ScriptedChat, tmp_path: Path) -> Translator:
+    client = ChatClient(server.url, "m", price_in=1, price_out=2)
     return Translator(client, AnswerLog(tmp_path / "log.jsonl"))
 
 
@@ -73,31 +41,64 @@ def test_prose_and_back() -> None:
     assert parse_prose(PROSE) == SCHEMA
 
 
-def test_errors_are_retried_and_answers_logged(server: Server, tmp_path: Path) -> None:
+def test_errors_are_retried_and_answers_logged(server: ScriptedChat, tmp_path: Path) -> None:
     server.script = [(503, ""), (200, BAD), (200, GOOD)]
     asked = translator(server, tmp_path)
     ddl = asked.translate(PROSE)
     assert check_ddl(ddl, SCHEMA) == []
     assert asked.translate(PROSE) == ddl
-    assert server.calls == 3
-    assert (asked.client.tokens_in, asked.client.tokens_out, asked.replaced) == (200, 100, 0)
+    assert len(server.requests) == 3
+    assert (asked.client.tokens_in, asked.client.tokens_out) == (200, 100)
+    (found,) = asked.schemas
+    assert (found.db_id, found.tables, len(found.faults), found.replaced) == ("owls", 2, 1, False)
     assert asked.client.cost == pytest.approx(400e-6)
+    told = server.requests[2]["messages"]
+    assert told[2] == {"role": "assistant", "content": BAD}
+    assert "missing table: nest; missing column: owl.18_weight" in told[3]["content"]
     assert translator(server, tmp_path).translate(PROSE) == ddl  # from the log
-    assert server.calls == 3
+    assert len(server.requests) == 3
 
 
-def test_the_rule_replaces_bad_answers(server: Server, tmp_path: Path) -> None:
+def test_the_rule_replaces_bad_answers(server: ScriptedChat, tmp_path: Path) -> None:
     server.script = [(200, BAD)]
     asked = translator(server, tmp_path)
     assert asked.translate(PROSE) == render_schema(SCHEMA)
-    assert (server.calls, asked.replaced) == (3, 1)
+    assert len(server.requests) == 3
+    (found,) = asked.schemas
+    assert found.replaced and found.faults == ("missing table: nest",) * 3
 
 
-def test_refusal_is_one_line(server: Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "<sql>{}</sql>",
+        "Here it is:\n```sql\n{}\n```\nThat is all.",
+        "```SQLite\n{}\n```",
+        "<sql>\n```sql\n{}\n```\n</sql>",
+        "```sql\n<sql>\n{}\n</sql>\n```",
+        "<sql>\n{}\n",  # the model forgot to close it
+        "```sql\n{}",
+        "{}",
+    ],
+)
+def test_statements_are_found_in_what_stands_around_them(answer: str) -> None:
+    assert extract_ddl(answer.format("CREATE TABLE a (b INT);")) == "CREATE TABLE a (b INT);"
+
+
+def test_a_listener_hears_of_the_answer(server: ScriptedChat, tmp_path: Path) -> None:
+    heard: list[str] = []
+    asked = translator(server, tmp_path)
+    asked.listener = heard.append
+    server.script = [(200, GOOD)]
+    asked.translate(PROSE)
+    assert heard[-1] == GOOD and len(heard) > 1
+
+
+def test_refusal_is_one_line(server: ScriptedChat, tmp_path: Path) -> None:
     server.script = [(401, "")]
     with pytest.raises(UserError, match="status 401"):
         translator(server, tmp_path).translate(PROSE)
-    assert server.calls == 1
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ def test_without_records_they_say_so(root: Path) -> None:
         data_blocks.linking_block,
         data_blocks.preparing_block,
         data_blocks.pairs_block,
+        data_blocks.asked_block,
+        data_blocks.busy_block,
         data_blocks.reuse_block,
         data_blocks.inference_block,
         data_blocks.load_block,
@@ -111,3 +113,59 @@ def test_answers_that_only_the_plain_databases_forgive_are_counted(root: Path) -
     record = {"title": "A model", "suite_options": {"seed": 0}, "rows": [row, other]}
     write_json(root / "results" / "published" / "m.json", record)
     assert "forgive 1 answers" in data_blocks.forgiven_block()
+
+
+def test_what_a_model_wrote_is_shown_with_why_it_was_not_kept(root: Path) -> None:
+    counts = {"plan: topics": 6, "plan: topics dropped": 2, "pairs: asked for": 80}
+    counts |= {"pairs: written": 50, "kept": 30, "asked again": 1}
+    pairs = {
+        "db_id": "shop",
+        "wanted": 40,
+        "pairs": 28,
+        "hardness": {"train": {"easy": 20, "hard": 5}, "dev": {"easy": 3}},
+        "llm": {"counts": counts, "tokens_in": 9000, "tokens_out": 4000},
+        "rejects": {"failed: schema": {"no such column": 15}, "duplicate": {"the SQL": 5}},
+        "seconds": 600.4,
+    }
+    schemas = {"schemas": 3, "tables": 12, "schemas_held": 2, "tables_held": 8}
+    schemas |= {"schemas_held_at_once": 1, "answers": 6, "faults": {"missing table": 4}}
+    schemas |= {"tokens_out": 900, "seconds": 99.9}
+    record = {"model": "m", "server": "a server", "context": 4096, "pairs": pairs}
+    write_json(
+        root / "benchmarks" / "create_data_llm.json", record | {"translated": schemas} | AROUND
+    )
+    text = plain(data_blocks.asked_block())
+    for row in (
+        "| topics planned, of them dropped | 6, 2 |",
+        "| tables named that do not exist | 0 |",
+        "| pairs asked for, written | 80, 50 |",
+        "| refused by the schema: no such column | 15 (30 %) |",
+        "| repeated: the SQL | 5 (10 %) |",
+        "| good | 30 (60 %) |",
+        "| of these taken, of those wanted | 28 of 40 |",
+        "| easy | 23 |",
+    ):
+        assert row in text
+    assert "2 of 3 schemas held (8 of 12 tables), 1 with the first answer; 6 answers" in text
+    assert "wrong first with an answer: missing table: 4." in text
+
+
+def test_a_busy_machine_is_shown_beside_an_idle_one(root: Path) -> None:
+    run = {"busy_processes": 16, "seconds": 700.2, "load_before": [2.4, 9.0, 3.0]}
+    run |= {"load_after": [17.6, 9.0, 3.0]}
+    record = {
+        "files": ["a", "b"],
+        "modes": ["EX", "EX + plug_value"],
+        "verdicts": 4136,
+        "differing": [{"verdicts": "a, EX", "index": 3, "keys": ["exec"]}],
+        "stopped": 7,
+        "max_steps": 500_000_000,
+        "jobs": 2,
+        "runs": {"idle": run | {"busy_processes": 0}, "busy": run},
+    }
+    write_json(root / "benchmarks" / "verdicts_under_load.json", record | AROUND)
+    text = plain(data_blocks.busy_block())
+    assert "2 files of published predictions, EX and EX + plug_value, 2 processes" in text
+    assert "**1 of 4,136 verdicts differ**." in text
+    assert "Answers stopped by the limit of 500,000,000 steps: 7." in text
+    assert "| 16 | 2 | 18 | 700 |" in text

@@ -70,6 +70,11 @@ def create_data_command(language: str, **options: Any) -> None:
         )
     if "llm" in summary:
         used = summary["llm"]
+        told = sorted(used["counts"].items())
+        click.echo(
+            f"the model: {', '.join(f'{count} {kind}' for kind, count in told if count)};"
+            f" why pairs were not kept: {shown(Path(summary['rejects']))}"
+        )
         click.echo(
             f"tokens: {used['tokens_in']} in, {used['tokens_out']} out; cost: {used['cost']}"
         )

@@ -24,6 +24,7 @@ from text2sql.files import read_json, read_jsonl, write_json, write_jsonl, write
 from text2sql.hardware import thread_count
 from text2sql.paths import build_root, config_name, config_path, shown
 from text2sql.pipeline.command import bring_up_to_date
+from text2sql.progress import answer_bar
 from text2sql.schema import render_schema
 
 
@@ -239,27 +240,36 @@ def translate_command(
     """Turn the prose schemas of SOURCE (JSON with `instruction`) into CREATE TABLE."""
     if url and not model:
         raise UserError("--url needs --model")
+    rows = read_json(source)
+    bar, listen = answer_bar(len(rows), "question")
     asked = None
     if url:
         log = AnswerLog(output.with_name(output.name + ".log.jsonl"))
-        asked = Translator(ChatClient(url, model, price_in, price_out), log)
+        asked = Translator(ChatClient(url, model, price_in, price_out), log, listen)
 
     def translated() -> Iterator[dict[str, Any]]:
-        for number, row in enumerate(tqdm(read_json(source), unit="question"), start=1):
+        for number, row in enumerate(rows, start=1):
             try:
                 prose = row["instruction"]
                 ddl = asked.translate(prose) if asked else render_schema(parse_prose(prose))
             except (KeyError, TypeError, ValueError) as error:
                 raise UserError(f"{source}: row {number}: no prose schema: {error}") from None
+            bar.update()
             yield row | {"table_creating": ddl}
 
-    write_jsonl(output, translated())
+    with bar:
+        write_jsonl(output, translated())
     if asked:
         client = asked.client
         click.echo(
             f"{client.tokens_in} + {client.tokens_out} tokens, cost {client.cost:.4f};"
-            f" {asked.replaced} schemas replaced by the rule"
+            f" {sum(each.replaced for each in asked.schemas)} of {len(asked.schemas)} schemas"
+            " replaced by the rule"
         )
+        for each in asked.schemas:
+            if each.faults:
+                what = ", replaced by the rule" if each.replaced else ", translated then"
+                click.echo(f"  {each.db_id}: {'; '.join(each.faults)}{what}")
     click.echo(f"wrote {output}; to ask with it: evaluation_schema_style of a data set's config")
 
 

@@ -13,7 +13,13 @@ from pydantic import BaseModel, ValidationError
 
 from text2sql.chat import AnswerLog, ChatClient, EndpointError
 from text2sql.create.generator import DEFAULT_MIX, Pair, quotas
-from text2sql.create.llm_schema import PairsAnswer, PlanAnswer, WrittenPair, parse_answer
+from text2sql.create.llm_schema import (
+    PairsAnswer,
+    PlanAnswer,
+    WrittenPair,
+    drop_broken,
+    parse_answer,
+)
 from text2sql.create.nouns import Language
 from text2sql.create.topics import Topic, scale_counts
 from text2sql.data.decontaminate import normalize
@@ -52,6 +58,11 @@ class LlmWriter:
         validator: checks the SQL.
         log: JSON Lines file of answers.
         languages: languages of the questions.
+        listener: is told every answer so far, as it grows.
+
+    Attributes:
+        counts: what became of answers, topics and pairs.
+        rejects: the pairs that were not kept: topic, question, SQL, kind and reason.
     """
 
     def __init__(
@@ -61,6 +72,7 @@ class LlmWriter:
         validator: Validator,
         log: Path,
         languages: Sequence[Language] = ("en",),
+        listener: Callable[[str], None] | None = None,
     ) -> None:
         self._client, self._snapshot, self._validator = client, snapshot, validator
         self._languages = tuple(languages)
@@ -68,7 +80,11 @@ class LlmWriter:
         self._log = AnswerLog(log)
         self._names = eval_schema(snapshot.schema.names())
         self._seen: set[str] = set()
+        # Who listens gets the answer in pieces, each of which may take the client's time: a slow
+        # model is not given up while it writes.
+        self._listener = listener or (lambda _: None)
         self.counts: Counter[str] = Counter()
+        self.rejects: list[dict[str, str]] = []
 
     def report(self) -> dict[str, Any]:
         """Return counts, tokens and cost of this run (answers from the log cost nothing again)."""
@@ -110,10 +126,14 @@ class LlmWriter:
                 tables = dict.fromkeys(
                     spelled[t.lower()] for t in found.tables if t.lower() in spelled
                 )
-                self.counts["plan: unknown tables"] += len(set(found.tables)) - len(tables)
+                known = {t for t in found.tables if t.lower() in spelled}
+                self.counts["plan: unknown tables"] += len(set(found.tables) - known)
+                self.counts["plan: topics"] += 1
                 if tables:
                     topics.append(Topic(found.name, tuple(tables), found.count, found.reason))
-        return scale_counts(topics, total)
+        planned = scale_counts(topics, total)
+        self.counts["plan: topics dropped"] += self.counts["plan: topics"] - len(planned)
+        return planned
 
     def generate(self, topics: Sequence[Topic]) -> Iterator[Pair]:
         """Yield checked pairs, topic by topic, balanced over hardness as far as the model can.
@@ -131,9 +151,11 @@ class LlmWriter:
         for number in range(ROUNDS * -(-topic.count // BATCH)):
             left = sum(need.values())
             if left == 0:
-                return
+                break
             prompt = self._prompt(topic, need, questions)
             answer = self._ask(prompt, PairsAnswer, number, lambda _: None)
+            self.counts["pairs: asked for"] += min(left, BATCH)
+            self.counts["pairs: written"] += len(answer.pairs) if answer else 0
             for written in answer.pairs if answer else ():
                 pair = self._checked(topic, written)
                 if pair is None:
@@ -145,7 +167,9 @@ class LlmWriter:
                 else:
                     reserve.append(pair)
         # What no level wanted fills up what the levels lack.
-        yield from reserve[: sum(need.values())]
+        lacking = sum(need.values())
+        self.counts["not needed"] += len(reserve[lacking:])
+        yield from reserve[:lacking]
 
     def _prompt(self, topic: Topic, need: dict[str, int], questions: list[str]) -> str:
         schema = _part(self._snapshot.schema, topic.tables)
@@ -172,14 +196,15 @@ class LlmWriter:
         try:
             checked = self._validator.check(written.sql)
         except Rejected as reject:
-            self.counts[f"failed: {reject.layer}"] += 1
+            self._reject(topic, written, f"failed: {reject.layer}", reject.reason)
             return None
         sql = " ".join(checked.sql.split()) if "'" not in checked.sql else checked.sql
         if key in self._seen or sql in self._seen:
-            self.counts["duplicate"] += 1
+            what = "question" if key in self._seen else "SQL"
+            self._reject(topic, written, "duplicate", f"the {what} is there already")
             return None
         if checked.result is not None and not checked.result.rows:
-            self.counts["empty"] += 1
+            self._reject(topic, written, "empty", "the query returns no row")
             return None
         self._seen |= {key, sql}
         self.counts["kept"] += 1
@@ -196,6 +221,11 @@ class LlmWriter:
             len(checked.result.rows) if checked.result else None,
         )
 
+    def _reject(self, topic: Topic, written: WrittenPair, kind: str, reason: str) -> None:
+        self.counts[kind] += 1
+        pair = {"question": written.question, "sql": written.sql}
+        self.rejects.append({"topic": topic.name, **pair, "kind": kind, "reason": reason})
+
     def _ask(
         self, prompt: str, shape: type[Answer], number: int, fault: Callable[[Answer], str | None]
     ) -> Answer | None:
@@ -206,6 +236,7 @@ class LlmWriter:
             try:
                 value, repaired = parse_answer(text)
                 self.counts["repaired"] += repaired
+                self.counts["broken entries"] += drop_broken(value, shape)
                 answer = shape.model_validate(value)
                 problem = fault(answer)
             except ValidationError as error:
@@ -236,7 +267,7 @@ class LlmWriter:
             schema = {"name": shape.__name__, "schema": shape.model_json_schema()}
             settings["response_format"] = {"type": "json_schema", "json_schema": schema}
         try:
-            return self._client.ask(messages, **settings)
+            return self._client.ask(messages, self._listener, **settings)
         except EndpointError as error:
             if not self._structured or error.status not in (400, 422):
                 raise

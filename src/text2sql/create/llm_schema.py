@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from text2sql.sql.extract import THOUGHT
 
@@ -39,6 +39,37 @@ class PairsAnswer(BaseModel):
     """Pairs as the model gives them."""
 
     pairs: list[WrittenPair]
+
+
+def drop_broken(value: Any, shape: type[BaseModel]) -> int:
+    """Take out of an answer's list what is no entry, such as the last of an answer cut off.
+
+    Where no entry is whole, all stay: the answer as a whole is then wrong.
+
+    Args:
+        value: the JSON of an answer; changed in place.
+        shape: its model, which has one field, a list.
+
+    Returns:
+        How many entries were taken out.
+    """
+    ((name, field),) = shape.model_fields.items()
+    entries = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(entries, list):
+        return 0
+    (entry,) = get_args(field.annotation)
+    whole = [each for each in entries if _fits(each, entry)]
+    if whole:
+        value[name] = whole
+    return len(entries) - len(value[name])
+
+
+def _fits(value: Any, shape: type[BaseModel]) -> bool:
+    try:
+        shape.model_validate(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def parse_answer(text: str) -> tuple[Any, bool]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from text2sql.chat import ChatClient
 from text2sql.create.accepted import read_accepted
@@ -21,9 +19,9 @@ from text2sql.create.nouns import Language
 from text2sql.create.topics import Topic, plan_offline
 from text2sql.data.snapshot import Snapshot, read_snapshot
 from text2sql.errors import UserError
-from text2sql.files import PARTIAL, atomic_directory, write_text
+from text2sql.files import PARTIAL, atomic_directory, write_jsonl, write_text
 from text2sql.paths import build_root
-from text2sql.progress import PROGRESS, Progress
+from text2sql.progress import PROGRESS, Progress, answer_bar
 from text2sql.records import canonical_hash, write_manifest
 from text2sql.schema import read_schema
 from text2sql.schema.connect import parse_url, sql_dialect
@@ -76,21 +74,19 @@ def create_data(options: CreateOptions) -> tuple[Path, dict[str, Any]]:
         if options.llm is None:
             grammar = Grammar(schema, snapshot.dialect, validator, options.languages, options.seed)
             topics = plan_offline(schema, options.total)
-            pairs = _with_progress(grammar.generate(topics), options.total, output)
+            with _progress_bar(options.total, output) as (take, _):
+                pairs = take(grammar.generate(topics))
             details: dict[str, Any] = {"generator": "grammar", "drafts": dict(grammar.counts)}
         else:
-            log = output.with_name(output.name + ".llm.jsonl")
-            writer = LlmWriter(options.llm, snapshot, validator, log, options.languages)
-            topics = writer.plan(render_cards(schema, CARD_BUDGET), options.total)
-            pairs = _with_progress(writer.generate(topics), options.total, output)
-            details = {"generator": f"llm:{options.llm.model}", "llm": writer.report()}
+            topics, pairs, details = _ask_model(options, options.llm, snapshot, validator, output)
         if options.accepted:
             kept, counts = read_accepted(options.accepted, schema, snapshot.dialect, validator)
             known = {pair.question for pair in kept}
             pairs = [*kept, *(pair for pair in pairs if pair.question not in known)]
             details["accepted"] = counts
     if not pairs:
-        raise UserError(f"{schema.db_id}: no pair could be made; {details}")
+        why = f"{details['rejects']} says why" if "rejects" in details else details
+        raise UserError(f"{schema.db_id}: no pair could be made; {why}")
     details["wanted"] = options.total
     details["plan"] = [asdict(topic) for topic in topics]
     config = {
@@ -144,20 +140,56 @@ def take_snapshot(options: CreateOptions) -> Snapshot:
     return Snapshot(schema)
 
 
-def _with_progress(pairs: Iterator[Pair], total: int, output: Path) -> list[Pair]:
-    """Take all pairs; how many there are is told on stderr and, as a stage does, in a file."""
-    made = []
+def _ask_model(
+    options: CreateOptions,
+    client: ChatClient,
+    snapshot: Snapshot,
+    validator: Validator,
+    output: Path,
+) -> tuple[list[Topic], list[Pair], dict[str, Any]]:
+    """Return a language model's topics and pairs, and what it told; what it wrote in vain is kept.
+
+    Raises:
+        UserError: the endpoint fails, or gives no plan.
+    """
+    log, rejects = (output.with_name(f"{output.name}.{name}.jsonl") for name in ("llm", "rejects"))
+    with _progress_bar(options.total, output) as (take, listen):
+        writer = LlmWriter(client, snapshot, validator, log, options.languages, listen)
+        topics = writer.plan(render_cards(snapshot.schema, CARD_BUDGET), options.total)
+        pairs = take(writer.generate(topics))
+    write_jsonl(rejects, writer.rejects)
+    details = {"generator": f"llm:{client.model}", "llm": writer.report()}
+    return topics, pairs, details | {"rejects": str(rejects)}
+
+
+@contextmanager
+def _progress_bar(
+    total: int, output: Path
+) -> Iterator[tuple[Callable[[Iterator[Pair]], list[Pair]], Callable[[str], None]]]:
+    """Give a function that takes all pairs and one that listens to a model's answers.
+
+    How many pairs there are, and how long the answer is that is being written, is told on stderr;
+    the pairs also, as a stage does, in a file.
+    """
     folder = output.with_name(output.name + PARTIAL)
     progress = Progress(folder)
-    try:
-        for pair in tqdm(pairs, total=total, unit="pair"):
-            made.append(pair)
-            progress.update(len(made), total, "pairs")
-    finally:
-        (folder / PROGRESS).unlink(missing_ok=True)
-        with suppress(OSError):
-            folder.rmdir()
-    return made
+    bar, listen = answer_bar(total, "pair")
+    with bar:
+
+        def take(pairs: Iterator[Pair]) -> list[Pair]:
+            made = []
+            for pair in pairs:
+                made.append(pair)
+                bar.update()
+                progress.update(len(made), total, "pairs")
+            return made
+
+        try:
+            yield take, listen
+        finally:
+            (folder / PROGRESS).unlink(missing_ok=True)
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _write_cards(folder: Path, snapshot: Snapshot, topics: list[Topic]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, partial
 
 from text2sql.chat import AnswerLog, ChatClient
 from text2sql.prompt import Message
@@ -16,13 +17,19 @@ TABLE = re.compile(r"Table (\S+) has columns such as (.*?)\.(?= |$)")
 TABLES = re.compile(r"^(\S+) contains tables such as (.*?)\.(?= |$)")
 PRIMARY = re.compile(r"(?<=\. )(\S[^.]*?) is the primary key\.")
 FOREIGN = re.compile(r"The ([^.]+?) of (\S+) is the foreign key of ([^.]+?) of (\S+)\.")
-FENCE = re.compile(r"<sql>(.*?)</sql>|```(?:sql)?(.*?)```", re.DOTALL | re.IGNORECASE)
+# What stands around SQL in answers, the outer one first; one cut off lacks its end.
+AROUND = tuple(
+    re.compile(pattern, re.DOTALL | re.IGNORECASE)
+    for pattern in (r"<sql>(.*?)(?:</sql>|\Z)", r"```(?:sqlite|sql)?(.*?)(?:```|\Z)")
+)
 SYSTEM = (
     "Turn the description of a database into CREATE TABLE statements for SQLite. Use exactly the"
     " tables and columns described, and put the statements between <sql> and </sql>."
 )
-SAMPLING = {"temperature": 0.15, "max_tokens": 1024}
+AGAIN = "That cannot be used: {}. Answer again with all statements."
+SAMPLING = {"temperature": 0.15, "max_tokens": 4096}
 TRIES = 3
+SAID = 5  # faults of an answer that the model is told
 
 
 def parse_prose(text: str) -> Schema:
@@ -56,9 +63,11 @@ def parse_prose(text: str) -> Schema:
 
 
 def extract_ddl(answer: str) -> str:
-    """Return the SQL between <sql> tags or in a code fence, else the whole answer."""
-    match = FENCE.search(answer)
-    return (next(g for g in match.groups() if g is not None) if match else answer).strip()
+    """Return the SQL between <sql> tags, in a code fence or in both, else the whole answer."""
+    for around in AROUND:
+        match = around.search(answer)
+        answer = match.group(1) if match else answer
+    return answer.strip()
 
 
 def check_ddl(ddl: str, promised: Schema) -> list[str]:
@@ -103,17 +112,31 @@ def _made(connection: sqlite3.Connection) -> dict[str, set[str]]:
     }
 
 
+@dataclass(frozen=True)
+class Translated:
+    """What came of a schema: what was wrong first with each answer that did not hold.
+
+    `replaced` says that none held and the rule took over.
+    """
+
+    db_id: str
+    tables: int
+    faults: tuple[str, ...]
+    replaced: bool
+
+
 @dataclass
 class Translator:
     """Asks an endpoint, and checks each answer; what the log holds is not asked again.
 
-    `client` counts tokens and what they cost (see `ChatClient`), `replaced` the schemas for which
-    no answer held.
+    `client` counts tokens and what they cost (see `ChatClient`), `schemas` tells what came of each
+    schema. The listener is told every answer so far, as it grows.
     """
 
     client: ChatClient
     log: AnswerLog
-    replaced: int = 0
+    listener: Callable[[str], None] = lambda _: None
+    schemas: list[Translated] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.translate = cache(self._translate)
@@ -121,22 +144,38 @@ class Translator:
     def _translate(self, prose: str) -> str:
         """Return checked DDL for a prose schema.
 
-        After three answers that fail the check, the deterministic rendering takes their place.
+        Who is asked again is told what was wrong. After three answers that fail the check, the
+        deterministic rendering takes their place.
 
         Raises:
             UserError: the endpoint cannot be reached or refuses the request.
             ValueError: the text is no prose schema.
         """
         promised = parse_prose(prose)
+        faults: list[str] = []
         messages: list[Message] = [
             {"role": "system", "content": SYSTEM},
             {"role": "user", "content": prose},
         ]
         for attempt in range(TRIES):
-            asked = [self.client.model, prose, attempt]
-            answer, _ = self.log.answer(asked, lambda: self.client.ask(messages, **SAMPLING))
+            asked = [self.client.model, messages, attempt]
+            answer, _ = self.log.answer(asked, partial(self._ask, messages))
             ddl = extract_ddl(answer)
-            if not check_ddl(ddl, promised):
-                return ddl
-        self.replaced += 1
-        return render_schema(promised)
+            problems = check_ddl(ddl, promised)
+            if not problems:
+                break
+            faults.append(problems[0])
+            messages = [
+                *messages[:2],
+                {"role": "assistant", "content": answer},
+                {"role": "user", "content": AGAIN.format("; ".join(problems[:SAID]))},
+            ]
+        else:
+            ddl = render_schema(promised)
+        replaced = len(faults) == TRIES
+        tables = len(promised.tables)
+        self.schemas.append(Translated(promised.db_id, tables, tuple(faults), replaced))
+        return ddl
+
+    def _ask(self, messages: list[Message]) -> str:
+        return self.client.ask(messages, self.listener, **SAMPLING)

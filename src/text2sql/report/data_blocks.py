@@ -17,6 +17,14 @@ Render = Callable[[Record], str]
 CURVE = "test-suite-sql-eval/benchmarks/suite_curve.json"
 SPIDER_DATA = "benchmarks/spider_data.json"
 MISSING = "Not measured: there is no record."
+# What is wrong with a pair that a model wrote, as `text2sql.create.llm` calls it.
+KINDS_OF_REJECTS = {
+    "failed: syntax": "refused for its syntax",
+    "failed: schema": "refused by the schema",
+    "failed: execution": "refused by the database",
+    "duplicate": "repeated",
+    "empty": "no result",
+}
 # Rows whose answers are counted where a suite rejects what the plain databases forgive.
 FORGIVEN_ROWS = ("baseline", "full", "lora_r128")
 
@@ -145,6 +153,65 @@ def pairs_block(record: Record) -> str:
     return (
         f"{markdown_text(Table(['Of Spider', ''], rows))}\n\nDatabases without a pair are empty in"
         f" the release: {', '.join(none)}."
+    )
+
+
+@from_record("benchmarks/create_data_llm.json")
+def asked_block(record: Record) -> str:
+    """Return what a language model's topics, pairs and translations of schemas came to."""
+    pairs, schemas = record["pairs"], record["translated"]
+    counts = pairs["llm"]["counts"]
+    written = counts["pairs: written"]
+    rows = [
+        ["topics planned, of them dropped", _of(counts, "plan: topics", "plan: topics dropped")],
+        ["tables named that do not exist", _count(counts, "plan: unknown tables")],
+        ["pairs asked for, written", _of(counts, "pairs: asked for", "pairs: written")],
+        ["answers repaired, asked for again", _of(counts, "repaired", "asked again")],
+        *(
+            [f"{KINDS_OF_REJECTS.get(kind, kind)}: {reason}", _share(number, written)]
+            for kind, reasons in pairs["rejects"].items()
+            for reason, number in reasons.items()
+        ),
+        ["good", _share(counts["kept"], written)],
+        ["of these taken, of those wanted", f"{pairs['pairs']} of {pairs['wanted']}"],
+        *([level, str(_level(pairs, level))] for level in ("easy", "medium", "hard", "extra")),
+    ]
+    held = f"{schemas['schemas_held']} of {schemas['schemas']} schemas"
+    faults = "; ".join(f"{kind}: {number}" for kind, number in schemas["faults"].items())
+    return (
+        f"{record['model']} behind {record['server']}, {record['context']:,} tokens of context, on"
+        f" database {pairs['db_id']} of the sample, {_around(record)}; {pairs['seconds']:,.0f}"
+        f" seconds, {pairs['llm']['tokens_in']:,} tokens read and"
+        f" {pairs['llm']['tokens_out']:,} written:\n\n"
+        f"{markdown_text(Table(['pairs', ''], rows))}\n\n"
+        f"Prose to CREATE TABLE ([data](data.md#prose-to-create-table)): {held} held"
+        f" ({schemas['tables_held']} of {schemas['tables']} tables),"
+        f" {schemas['schemas_held_at_once']} with the first answer; {schemas['answers']} answers,"
+        f" {schemas['tokens_out']:,} tokens written, {schemas['seconds']:,.0f} seconds. What was"
+        f" wrong first with an answer: {faults or 'nothing'}."
+    )
+
+
+@from_record("benchmarks/verdicts_under_load.json")
+def busy_block(record: Record) -> str:
+    """Return how many verdicts are others beside busy processes than without them."""
+    rows = [
+        [
+            str(run["busy_processes"]),
+            f"{run['load_before'][0]:.0f}",
+            f"{run['load_after'][0]:.0f}",
+            f"{run['seconds']:,.0f}",
+        ]
+        for run in record["runs"].values()
+    ]
+    machine = record["hardware"]
+    header = ["busy processes", "load before", "load at the end", "seconds"]
+    return (
+        f"{len(record['files'])} files of published predictions, {' and '.join(record['modes'])},"
+        f" {record['jobs']} processes on {machine['cores']} core(s) of {machine['cpu']}, commit"
+        f" {record['git']['sha'][:10]}: **{len(record['differing'])} of {record['verdicts']:,}"
+        f" verdicts differ**. Answers stopped by the limit of {record['max_steps']:,} steps:"
+        f" {record['stopped']}.\n\n{markdown_text(Table(header, rows))}"
     )
 
 
@@ -318,6 +385,22 @@ def forgiven_block() -> str:
             f" the suites of seed 0 reject ({each})."
         )
     return "\n\n".join(lines) or MISSING
+
+
+def _count(counts: Record, kind: str) -> str:
+    return f"{counts.get(kind, 0):,}"
+
+
+def _of(counts: Record, kind: str, other: str) -> str:
+    return f"{_count(counts, kind)}, {_count(counts, other)}"
+
+
+def _share(number: int, whole: int) -> str:
+    return f"{number:,} ({100 * number / max(whole, 1):.0f} %)"
+
+
+def _level(pairs: Record, level: str) -> int:
+    return sum(part.get(level, 0) for part in pairs["hardness"].values())
 
 
 def _forgiven(row: dict[str, Any]) -> int:

@@ -39,7 +39,11 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "training": findings.training_block,
         "decoding": findings.decoding_block,
     },
-    "docs/REPRODUCING.md": {"results": reference_block, "board": board_block},
+    "docs/REPRODUCING.md": {
+        "results": reference_block,
+        "board": board_block,
+        "busy": data_blocks.busy_block,
+    },
     "docs/inference.md": {"results": inference_block},
     "docs/retrieval.md": {"results": retrieval_block},
     "docs/data.md": {
@@ -53,7 +57,11 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
         "values": data_blocks.values_block,
         "index": data_blocks.index_block,
     },
-    "docs/own-data.md": {"pairs": data_blocks.pairs_block, "reuse": data_blocks.reuse_block},
+    "docs/own-data.md": {
+        "pairs": data_blocks.pairs_block,
+        "asked": data_blocks.asked_block,
+        "reuse": data_blocks.reuse_block,
+    },
     "docs/serving.md": {
         "inference": data_blocks.inference_block,
         "inference-larger": data_blocks.larger_inference_block,
