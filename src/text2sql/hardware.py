@@ -152,8 +152,8 @@ def memory_gb() -> float:
 def give_back_memory() -> None:
     """Give the system what was freed and the C library keeps; on others than glibc do nothing.
 
-    Batches of ever new sizes leave holes that glibc keeps: a training on CPU cores grows by gigabytes
-    of memory that nobody uses.
+    Batches of ever new sizes leave holes that glibc keeps: a training on CPU cores grows by
+    gigabytes that nobody uses.
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
