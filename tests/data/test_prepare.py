@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from text2sql.data.config import DataConfig
-from text2sql.data.prepare import prepare
+from text2sql.data.prepare import SchemaTexts, prepare, training_messages
+from text2sql.data.rows import Row
 from text2sql.data.sample import ensure_sample_databases
 from text2sql.errors import UserError
+from text2sql.prompt import Message
 
 
 @pytest.fixture
@@ -63,6 +65,20 @@ def test_same_seed_same_bytes(sources: dict[str, Any], tmp_path: Path) -> None:
     assert prepare(config, tmp_path / "b")["data_hash"] == first
     other = DataConfig(**sources, max_train_rows=10, seed=1)
     assert prepare(other, tmp_path / "c")["data_hash"] != first
+
+
+def test_prompts_are_made_for_the_chosen_rows_alone(
+    sources: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def asked(row: Row, schemas: SchemaTexts, system: str) -> list[Message]:
+        made.append(row.number)
+        return training_messages(row, schemas, system)
+
+    monkeypatch.setattr("text2sql.data.prepare.training_messages", asked)
+    prepare(DataConfig(**sources, max_train_rows=10), tmp_path / "out")
+    assert len(made) == 10 == len(set(made))
 
 
 def test_max_rejects_stops(sources: dict[str, Any], tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import random
 import sys
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, astuple, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any
@@ -72,14 +72,14 @@ def prepare(
         questions = evaluation_rows(config)
         judge = Decontaminator(config.decontamination, questions, schemas.names)
         write_evaluation(questions[:limit], _asking(config, schemas), output)
-        asked = partial(training_messages, schemas=schemas, system=config.system)
-        spool = _spool(training_rows(config), asked, judge, rejects, output / SPOOL)
+        spool = _spool(training_rows(config), schemas, judge, rejects, output / SPOOL)
         if not spool:
             raise UserError(
                 f"no training row is left: {rejects.rows} rejected, {judge.removed} removed as"
                 f" leaks; the last: {rejects.last}"
             )
-        written, sharing = _write_training(config, output, spool, limit)
+        asked = partial(training_messages, schemas=schemas, system=config.system)
+        written, sharing = _write_training(config, asked, output, spool, limit)
     (output / SPOOL).unlink()
     write_json(output / "decontamination.json", judge.report())
     summary = {
@@ -279,12 +279,15 @@ def write_evaluation(rows: list[Row], schemas: SchemaTexts, output: Path) -> Non
 
 def _spool(
     rows: Iterator[Row | Reject],
-    asked: Callable[[Row], list[Message]],
+    schemas: SchemaTexts,
     judge: Decontaminator,
     rejects: RejectFile,
     path: Path,
 ) -> array[int]:
-    """Write rendered rows to a file; return where each starts. Keeps memory at 8 bytes a row."""
+    """Write the rows that may be learnt from to a file; return where each starts.
+
+    Keeps memory at 8 bytes a row. Prompts are not made yet: of many rows few may be chosen.
+    """
     starts = array("Q")
     position = 0
     with path.open("wb") as stream:
@@ -293,7 +296,8 @@ def _spool(
                 rejects.add(row)
                 continue
             try:
-                messages = asked(row)
+                if not (row.prompt or row.schema):
+                    schemas.schema(row.db_id)
             except UserError as error:
                 rejects.add(Reject(row.source, row.number, f"no schema: {error}", row.question))
                 continue
@@ -301,11 +305,8 @@ def _spool(
             if leak:
                 rejects.note(Reject(row.source, row.number, f"leak: {leak}", row.question))
                 continue
-            opening = messages.pop()["content"] if messages[-1]["role"] == "assistant" else ""
-            record = [messages[0]["content"], messages[1]["content"], opening + row.sql]
-            data = json.dumps(record, ensure_ascii=False).encode() + b"\n"
             starts.append(position)
-            position += stream.write(data)
+            position += stream.write(json.dumps(astuple(row)).encode() + b"\n")
     return starts
 
 
@@ -322,7 +323,11 @@ def training_rows(config: DataConfig) -> Iterator[Row | Reject]:
 
 
 def _write_training(
-    config: DataConfig, output: Path, starts: array[int], limit: int | None
+    config: DataConfig,
+    asked: Callable[[Row], list[Message]],
+    output: Path,
+    starts: array[int],
+    limit: int | None,
 ) -> tuple[int, Sharing]:
     """Shuffle and choose spooled rows; write them in both of LLaMA-Factory's formats.
 
@@ -332,6 +337,19 @@ def _write_training(
     count = min(filter(None, (config.max_train_rows, limit, len(starts))), default=0)
     random.Random(config.seed).shuffle(starts)
     with (output / SPOOL).open("rb") as spool:
-        sharing = write_rows(spool, starts[:count], output)
+        chosen = tqdm(starts[:count], desc="prompts", unit="row", file=sys.stderr, mininterval=1.0)
+        sharing = write_rows(_learnt(spool, chosen, asked), output)
     write_dataset_info(output)
     return count, sharing
+
+
+def _learnt(
+    spool: IO[bytes], starts: Iterable[int], asked: Callable[[Row], list[Message]]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield system text, user text and answer of spooled rows, in the order of `starts`."""
+    for start in starts:
+        spool.seek(start)
+        row = Row(*json.loads(spool.readline()))
+        messages = asked(row)
+        opening = messages.pop()["content"] if messages[-1]["role"] == "assistant" else ""
+        yield messages[0]["content"], messages[1]["content"], opening + row.sql

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from text2sql.data.sharing import Sharing
 from text2sql.files import atomic_open, write_json
@@ -29,12 +29,11 @@ def json_array(path: Path) -> Iterator[Callable[[Any], None]]:
         stream.write("[]\n" if before == opening else "\n]\n")
 
 
-def write_rows(spool: IO[bytes], starts: Iterable[int], output: Path) -> Sharing:
+def write_rows(rows: Iterable[tuple[str, str, str]], output: Path) -> Sharing:
     """Write ``train.json`` (ShareGPT) and ``train_alpaca.json``.
 
     Args:
-        spool: lines of JSON ``[system, user, answer]``.
-        starts: where each row's line starts, in the order to write.
+        rows: system text, user text and answer of each.
         output: folder to write into.
 
     Returns:
@@ -45,9 +44,7 @@ def write_rows(spool: IO[bytes], starts: Iterable[int], output: Path) -> Sharing
         json_array(output / "train.json") as add_sharegpt,
         json_array(output / "train_alpaca.json") as add_alpaca,
     ):
-        for start in starts:
-            spool.seek(start)
-            system, user, answer = json.loads(spool.readline())
+        for system, user, answer in rows:
             turns = [{"from": "human", "value": user}, {"from": "gpt", "value": answer}]
             add_sharegpt({"conversations": turns, "system": system})
             add_alpaca({"instruction": user, "input": "", "output": answer, "system": system})

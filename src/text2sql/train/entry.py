@@ -5,8 +5,9 @@ or     ``torchrun --nproc_per_node 2 -m text2sql.train.entry ARGUMENTS.yaml``
 
 On CPUs, DeepSpeed's communication must be up before transformers reads the arguments, since
 accelerate leaves that out where ``use_cpu`` is set (which bf16 needs). Under Megatron,
-mcore_adapter needs two repairs. Shared schemas are put in the place of packed rows. For the rest
-LLaMA-Factory's own launcher does.
+mcore_adapter needs two repairs. Shared schemas are put in the place of packed rows; their lengths
+differ so much that on CPUs freed memory is given back after each step. For the rest LLaMA-Factory's
+own launcher does.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import inspect
 import os
 from typing import Any
 
+from text2sql.hardware import give_back_memory
 from text2sql.train.recipe import SHARED_SCHEMA_VARIABLE
 from text2sql.train.shared_schema import install
 
@@ -29,7 +31,20 @@ def main() -> None:
         install()
     from llamafactory.train.tuner import run_exp
 
-    run_exp()
+    run_exp(callbacks=[returning_memory()])
+
+
+def returning_memory() -> Any:
+    """Return a trainer's callback that, on CPUs, gives the system what each step freed."""
+    import torch
+    from transformers import TrainerCallback
+
+    class Returning(TrainerCallback):
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            if not torch.cuda.is_available():
+                give_back_memory()
+
+    return Returning()
 
 
 def start_deepspeed_on_cpus() -> None:
