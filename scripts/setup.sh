@@ -101,8 +101,12 @@ pip_install() {
     "$venv/bin/python" -m pip install --disable-pip-version-check --prefer-binary "$@"
 }
 
+builds() { # for GPUs: where pip is set to an index of CPU wheels too, == takes its 2.13.0+cpu first
+    [[ $profile != gpu-* ]] || sed -nE 's/^(torch|torchaudio|torchvision)==/\1===/p' "$lock"
+}
+
 printf 'setup: installing %s packages of %s\n' "$(grep -c '==' "$lock")" "$lock"
-pip_install --requirement "$lock"
+pip_install --requirement "$lock" --constraint <(builds)
 if [ -f "$nodeps" ]; then
     printf 'setup: installing %s without their dependencies\n' "$nodeps"
     pip_install --no-deps --requirement "$nodeps"

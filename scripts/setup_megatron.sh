@@ -31,6 +31,11 @@ case $source in
         ;;
 esac
 [ -x "$venv/bin/python" ] || fail "$venv is missing; run: make setup-gpu (for .venv: make setup)"
+cuda= # .venv is for CPUs, whose Megatron tests do without
+if [ "$venv" != .venv ]; then
+    cuda=$("$venv/bin/python" -c 'import torch; print(torch.version.cuda or "")')
+    [ -n "$cuda" ] || fail "torch in $venv is a build for CPUs; run: make setup-gpu"
+fi
 
 copy=$(mktemp -d)
 log=$copy/git.log
@@ -77,9 +82,6 @@ pip_install() {
     "$venv/bin/python" -m pip install --disable-pip-version-check --quiet "$@"
 }
 
-# .venv is for CPUs, whose Megatron tests do without.
-cuda=
-[ "$venv" = .venv ] || cuda=$("$venv/bin/python" -c 'import torch; print(torch.version.cuda or "")')
 engine=$(sed -n 's/^transformer-engine-torch==//p' "$built")
 have=$("$venv/bin/python" -m pip list --disable-pip-version-check --format freeze |
     sed -n 's/^transformer[-_]engine[-_]torch==//p')

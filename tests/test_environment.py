@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -78,6 +81,55 @@ def test_transformer_engine_goes_with_the_environment_it_is_added_to() -> None:
     assert set(engine) == {f"transformer-engine{part}" for part in ("", "-cu13", "-torch")}
     (version,) = set(engine.values())
     assert ENGINE[0] <= tuple(int(part) for part in version.split(".")[:2]) < ENGINE[1]
+
+
+# Builds no wheel: that of an editable install is there already.
+BACKEND = """
+import shutil
+def build_editable(folder, *_):
+    return shutil.copy("{name}-1-py3-none-any.whl", folder).rpartition("/")[2]
+"""
+PROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+
+
+def write_wheel(folder: Path, name: str, version: str = "1") -> None:
+    """A wheel without content."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        info = f"{name}-{version}.dist-info"
+        said = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        wheel.writestr(f"{info}/METADATA", said)
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+
+
+def test_gpu_environments_take_no_torch_for_cpus(tmp_path: Path) -> None:
+    """Though pip is set to where there is one, as docs/environment.md advises for CPUs."""
+    checkout, wheels = tmp_path / "checkout", tmp_path / "wheels"
+    for version in ("2.13.0", "2.13.0+cpu"):
+        write_wheel(wheels, "torch", version)
+    (checkout / "requirements").mkdir(parents=True)
+    (checkout / "requirements/gpu-train.txt").write_text("torch==2.13.0\n", encoding="utf-8")
+    for folder, name in ((checkout, "ours"), (checkout / "test-suite-sql-eval", "evaluator")):
+        write_wheel(folder, name)
+        (folder / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
+        (folder / "backend.py").write_text(BACKEND.format(name=name), encoding="utf-8")
+    (checkout / "scripts").mkdir()
+    script = shutil.copy(ROOT / "scripts/setup.sh", checkout / "scripts")
+    settings = {"PYTHON": sys.executable, "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1"}
+    done = subprocess.run(
+        [script, "gpu-train"],
+        env=os.environ | settings | {"PIP_FIND_LINKS": str(wheels)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Successfully installed torch-2.13.0\n" in done.stdout
 
 
 # What the processes of stages and the doctor's probe import, whatever the stage.

@@ -19,7 +19,7 @@ from text2sql.pipeline.keys import stage_key
 from text2sql.pipeline.outputs import KEY, partial_folder
 from text2sql.pipeline.plan import describe_plan
 from text2sql.stage import Stage
-from text2sql.train.megatron_entry import end_at_the_last_step
+from text2sql.train.megatron_entry import go_on_in_place, position
 
 
 def make_stage(folder: Path) -> Stage:
@@ -117,17 +117,37 @@ def test_the_plan_knows_the_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "16 processes, ZeRO-3; batch 64 = 4 a device x 1 steps" in shown
 
 
-@pytest.mark.parametrize(("done", "epochs_left"), [(11, 1), (12, 0), (13, 0)])
-def test_megatron_trains_no_step_after_the_last(done: int, epochs_left: int) -> None:
+@pytest.mark.parametrize(("step", "epochs_left"), [(11, 1), (12, 0), (13, 0)])
+def test_megatron_trains_no_step_after_the_last(step: int, epochs_left: int) -> None:
     class Trainer:
         """Returns what mcore_adapter's does: epochs done, epochs there are, and the rest."""
 
-        state = SimpleNamespace(global_step=done, max_steps=12)
+        state = SimpleNamespace(global_step=step, max_steps=12)
+        args = SimpleNamespace(ignore_data_skip=False, gradient_accumulation_steps=1)
 
         def _prepare_train_loop(self, batch: int) -> tuple[Any, ...]:
-            return 2, 3, "dataloader", batch
+            return 2, 3, "dataloader", 4, 0, batch
 
-    end_at_the_last_step(Trainer)
-    first, last, *rest = Trainer()._prepare_train_loop(4)
+    go_on_in_place(Trainer)
+    first, last, loader, batches, skipped, *rest = Trainer()._prepare_train_loop(8)
     assert len(range(first, last)) == epochs_left
-    assert rest == ["dataloader", 4]
+    assert (loader, batches, rest) == ("dataloader", 4, [8])
+    assert skipped == step - 10  # two epochs of five steps
+
+
+@pytest.mark.parametrize(
+    ("step", "batches", "accumulation", "expected"),
+    [
+        (0, 16, 1, (0, 0)),
+        (16, 16, 1, (0, 16)),
+        (17, 16, 1, (1, 0)),  # took the first batch again
+        (18, 16, 1, (1, 1)),
+        (3, 17, 5, (0, 15)),
+        (4, 17, 5, (1, 0)),  # took two batches and the first three again
+        (1, 3, 5, (1, 0)),
+    ],
+)
+def test_megatron_goes_on_with_the_batch_that_is_next(
+    step: int, batches: int, accumulation: int, expected: tuple[int, int]
+) -> None:
+    assert position(step, batches, accumulation) == expected

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -176,6 +177,72 @@ def test_killed_training_goes_on(
     assert "going on from checkpoint-" in resumed.text
     assert resumed.details["steps"] == 12
     assert by_step(resumed) == pytest.approx(by_step(whole), abs=1e-3)
+
+
+LAST = 20
+GOING_ON = {"max_steps": LAST, "save_strategy": "steps", "save_steps": 2}
+
+
+@pytest.fixture(scope="module")
+def stopped(
+    tiny: Any, recipe: Any, train_megatron: Callable[..., Any], tmp_path_factory: Any
+) -> Any:
+    """A training that was stopped after its last step, before its stage was done."""
+    config = recipe(launch={"backend": "megatron", "processes": 1}, **GOING_ON)
+    trained = train_megatron(tmp_path_factory.mktemp("stopped"), config, tiny.inputs)
+    assert trained.details["steps"] == LAST
+    return trained
+
+
+# The first epoch takes 17 steps: its 16 batches, and one for which it begins again.
+@pytest.mark.parametrize("step", [16, 18, LAST])
+def test_going_on_ends_at_the_last_step(
+    stopped: Any,
+    tiny: Any,
+    recipe: Any,
+    run_stage: Callable[..., Any],
+    tmp_path: Path,
+    step: int,
+) -> None:
+    """As the unbroken training does; from the checkpoint of the last step it trains nothing."""
+    config = recipe(launch={"backend": "megatron", "processes": 1}, **GOING_ON)
+    resumed = run_stage(left_at(step, stopped.output, tmp_path), config, tiny.inputs)
+    assert f"going on from checkpoint-{step}" in resumed.text
+    assert resumed.details["steps"] == LAST
+    assert by_step(resumed) == by_step(stopped)
+    ours, theirs = megatron_weights(resumed.output), megatron_weights(stopped.output)
+    assert ours.keys() == theirs.keys()
+    for name, tensor in theirs.items():
+        assert ours[name].equal(tensor), name
+
+
+def test_mcore_adapter_alone_trains_a_step_after_the_last(
+    stopped: Any, tiny: Any, recipe: Any, train_megatron: Callable[..., Any], tmp_path: Path
+) -> None:
+    """What `text2sql.train.megatron_entry`, which this training does not go through, is for."""
+    config = recipe(launch={"backend": "megatron", "processes": 1}, **GOING_ON)
+    resumed = train_megatron(left_at(LAST, stopped.output, tmp_path), config, tiny.inputs)
+    assert resumed.details["steps"] == LAST + 1
+
+
+def left_at(step: int, training: Path, folder: Path) -> Path:
+    """Copy what a training that is killed after the checkpoint of a step leaves."""
+    for number, checkpoint in complete_checkpoints(training).items():
+        if number <= step:
+            shutil.copytree(checkpoint, folder / "cut" / checkpoint.name)
+    shutil.copy(training / "trainer_log.jsonl", folder / "cut")
+    return folder / "cut"
+
+
+def megatron_weights(folder: Path) -> dict[str, Any]:
+    """All tensors of a model that one process saved in Megatron's form."""
+    import torch
+
+    (path,) = folder.glob("iter_*/mp_rank_*/model_optim_rng.pt")
+    saved = torch.load(path, weights_only=False)["model"]
+    found = {name: value for name, value in saved.items() if isinstance(value, torch.Tensor)}
+    assert found
+    return found
 
 
 def by_step(trained: Any) -> dict[int, float]:
