@@ -60,19 +60,18 @@ def main(
         def client() -> ChatClient:
             return ChatClient(str(asked.base_url), gguf.stem, key_variable=KEY_VARIABLE)
 
-        made = make_pairs(databases / name / f"{name}.sqlite", pairs, client(), folder)
-        translated = translate_schemas(paths, client(), folder)
+        record = {
+            "model": gguf.stem,
+            "model_sha256": sha256_file(gguf),
+            "server": f"llama.cpp's server of xllamacpp {version('xllamacpp')}",
+            "context": CONTEXT,
+            "pairs": make_pairs(databases / name / f"{name}.sqlite", pairs, client(), folder),
+        }
+        write_json(output, record | around | {"load_after": load()})
+        record["translated"] = translate_schemas(paths, client(), folder)
+        write_json(output, record | around | {"load_after": load()})
     finally:
         server.close()
-    record = {
-        "model": gguf.stem,
-        "model_sha256": sha256_file(gguf),
-        "server": f"llama.cpp's server of xllamacpp {version('xllamacpp')}",
-        "context": CONTEXT,
-        "pairs": made,
-        "translated": translated,
-    }
-    write_json(output, record | around | {"load_after": load()})
 
 
 def make_pairs(database: Path, total: int, client: ChatClient, folder: Path) -> dict[str, Any]:

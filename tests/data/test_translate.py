@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from scripted_chat import ScriptedChat, scripted_chat
 
 from text2sql.chat import AnswerLog, ChatClient
+from text2sql.cli import cli
 from text2sql.data.translate import Translator, check_ddl, extract_ddl, parse_prose
 from text2sql.errors import UserError
+from text2sql.files import read_jsonl, write_json
 from text2sql.schema import Column, ForeignKey, Schema, Table, render_schema
 
 SCHEMA = Schema(
@@ -92,6 +96,23 @@ def test_a_listener_hears_of_the_answer(server: ScriptedChat, tmp_path: Path) ->
     server.script = [(200, GOOD)]
     asked.translate(PROSE)
     assert heard[-1] == GOOD and len(heard) > 1
+
+
+def test_the_command_ends_with_what_was_wrong(server: ScriptedChat, tmp_path: Path) -> None:
+    server.script = [(200, BAD), (200, GOOD), (200, BAD)]
+    other = render_schema(replace(SCHEMA, db_id="bats"), "prose")
+    source, output = tmp_path / "prose.json", tmp_path / "ddl.jsonl"
+    write_json(source, [{"instruction": text} for text in (PROSE, other, PROSE)])
+    arguments = ["dataset", "translate-ddl", str(source), str(output), "--url", server.url]
+    result = CliRunner().invoke(cli, [*arguments, "--model", "m"])
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert "500 + 250 tokens" in result.output
+    assert "1 of 2 schemas replaced by the rule" in result.output
+    assert "  owls: missing table: nest, translated then" in result.output
+    wrong = "; ".join(["missing table: nest"] * 3)
+    assert f"  bats: {wrong}, replaced by the rule" in result.output
+    assert "an answer of" in result.output  # the bar shows it grow
+    assert len(list(read_jsonl(output))) == 3
 
 
 def test_refusal_is_one_line(server: ScriptedChat, tmp_path: Path) -> None:

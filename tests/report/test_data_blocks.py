@@ -148,6 +148,12 @@ def test_what_a_model_wrote_is_shown_with_why_it_was_not_kept(root: Path) -> Non
         assert row in text
     assert "2 of 3 schemas held (8 of 12 tables), 1 with the first answer; 6 answers" in text
     assert "wrong first with an answer: missing table: 4." in text
+    write_json(root / "benchmarks" / "create_data_llm.json", record | AROUND)
+    assert (
+        plain(data_blocks.asked_block())
+        .split("Prose to CREATE TABLE")[1]
+        .startswith(" ([data](data.md#prose-to-create-table)): Not measured")
+    )
 
 
 def test_a_busy_machine_is_shown_beside_an_idle_one(root: Path) -> None:

@@ -159,7 +159,7 @@ def pairs_block(record: Record) -> str:
 @from_record("benchmarks/create_data_llm.json")
 def asked_block(record: Record) -> str:
     """Return what a language model's topics, pairs and translations of schemas came to."""
-    pairs, schemas = record["pairs"], record["translated"]
+    pairs = record["pairs"]
     counts = pairs["llm"]["counts"]
     written = counts["pairs: written"]
     rows = [
@@ -176,19 +176,14 @@ def asked_block(record: Record) -> str:
         ["of these taken, of those wanted", f"{pairs['pairs']} of {pairs['wanted']}"],
         *([level, str(_level(pairs, level))] for level in ("easy", "medium", "hard", "extra")),
     ]
-    held = f"{schemas['schemas_held']} of {schemas['schemas']} schemas"
-    faults = "; ".join(f"{kind}: {number}" for kind, number in schemas["faults"].items())
+    translated = _translations(record["translated"]) if "translated" in record else MISSING
     return (
         f"{record['model']} behind {record['server']}, {record['context']:,} tokens of context, on"
         f" database {pairs['db_id']} of the sample, {_around(record)}; {pairs['seconds']:,.0f}"
         f" seconds, {pairs['llm']['tokens_in']:,} tokens read and"
         f" {pairs['llm']['tokens_out']:,} written:\n\n"
         f"{markdown_text(Table(['pairs', ''], rows))}\n\n"
-        f"Prose to CREATE TABLE ([data](data.md#prose-to-create-table)): {held} held"
-        f" ({schemas['tables_held']} of {schemas['tables']} tables),"
-        f" {schemas['schemas_held_at_once']} with the first answer; {schemas['answers']} answers,"
-        f" {schemas['tokens_out']:,} tokens written, {schemas['seconds']:,.0f} seconds. What was"
-        f" wrong first with an answer: {faults or 'nothing'}."
+        f"Prose to CREATE TABLE ([data](data.md#prose-to-create-table)): {translated}"
     )
 
 
@@ -397,6 +392,17 @@ def _of(counts: Record, kind: str, other: str) -> str:
 
 def _share(number: int, whole: int) -> str:
     return f"{number:,} ({100 * number / max(whole, 1):.0f} %)"
+
+
+def _translations(schemas: Record) -> str:
+    faults = "; ".join(f"{kind}: {number}" for kind, number in schemas["faults"].items())
+    return (
+        f"{schemas['schemas_held']} of {schemas['schemas']} schemas held"
+        f" ({schemas['tables_held']} of {schemas['tables']} tables),"
+        f" {schemas['schemas_held_at_once']} with the first answer; {schemas['answers']} answers,"
+        f" {schemas['tokens_out']:,} tokens written, {schemas['seconds']:,.0f} seconds. What was"
+        f" wrong first with an answer: {faults or 'nothing'}."
+    )
 
 
 def _level(pairs: Record, level: str) -> int:
