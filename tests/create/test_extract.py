@@ -134,7 +134,7 @@ def test_500_tables_with_odd_names_fit_a_budget(tmp_path: Path) -> None:
     texts = render_cards(schema, 3000)
     assert len(texts) > 1
     assert all(estimate_tokens(text) <= 3000 for text in texts)
-    assert sum(text.count("  link ") for text in texts) == 499
+    assert sum(text.count(" references ") for text in texts) == 499
     assert len(render_cards(schema, 10**6)) == 1
 
 
@@ -144,7 +144,7 @@ def test_a_card_shows_what_there_is(shop_sqlite: str) -> None:
     assert orders
     card = table_card(schema, orders)
     assert card.startswith("table orders (6 rows)\n  id INTEGER key [1; 2; 3], customer_id")
-    assert card.endswith("link customer_id -> customer.id")
+    assert card.endswith("  customer_id references customer.id")
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ BAD = [
     ("Unknown", "SELECT nosuch FROM customer"),
     ("Fails", "SELECT name FROM customer WHERE sum(id) > 1"),
     ("Empty", "SELECT name FROM customer WHERE city = 'Atlantis'"),
+    ("Zero", "SELECT count(*) FROM customer WHERE city = 'Atlantis'"),
     ("How many customers are there", "SELECT count(*) FROM customer"),
 ]
 
@@ -129,7 +130,7 @@ def test_only_good_pairs_are_kept_and_topped_up(server: ScriptedChat, writer: Ll
     assert {p.language for p in found} == {"en", "zh"}
     counts = writer.counts
     assert [counts[f"failed: {layer}"] for layer in ("syntax", "schema", "execution")] == [1, 1, 1]
-    assert counts["empty"] == 1
+    assert counts["empty"] == 2
     assert counts["duplicate"] >= 1  # the server repeats itself as long as a level is missing
     assert (
         counts["pairs: written"]
@@ -141,6 +142,7 @@ def test_only_good_pairs_are_kept_and_topped_up(server: ScriptedChat, writer: Ll
     why = {row["question"]: (row["kind"], row["reason"]) for row in writer.rejects}
     assert why["Unknown"] == ("failed: schema", "no such column: nosuch")
     assert why["Empty"] == ("empty", "the query returns no row")
+    assert why["Zero"] == ("empty", "the query returns nothing but NULL or zero")
     assert "Which cities occur?" in server.requests[1]["messages"][0]["content"]
     assert writer.report()["cost"] == pytest.approx(len(server.requests) * 200e-6)
 

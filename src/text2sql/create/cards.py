@@ -28,7 +28,8 @@ def table_card(schema: Schema, table: Table, parts: frozenset[str] = LEVELS[0]) 
         head += f": {table.comment}"
     columns = [_column(c, parts) for c in table.columns if "columns" in parts or c.primary_key]
     links = [
-        f"  link {k.column} -> {k.ref_table}.{k.ref_column}"
+        # Not "link": a small model took that for the name of a table.
+        f"  {k.column} references {k.ref_table}.{k.ref_column}"
         for k in schema.foreign_keys
         if k.table == table.name
     ]

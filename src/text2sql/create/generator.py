@@ -6,6 +6,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from text2sql.create.nouns import Language
 from text2sql.create.patterns import Draft
@@ -38,6 +39,11 @@ class Pair:
     hardness: str
     source: str
     rows: int | None = None
+
+
+def says_nothing(rows: Sequence[Sequence[Any]]) -> bool:
+    """Whether a result has no row, or nothing but NULL and zero in its rows."""
+    return all(cell is None or cell == 0 for row in rows for cell in row)
 
 
 class Grammar:
@@ -167,7 +173,7 @@ class Grammar:
             self.counts["executed"] += 1
             found = checked.result.rows
             rows = len(found)
-            if all(all(cell is None or cell == 0 for cell in row) for row in found):
+            if says_nothing(found):
                 self.counts["empty"] += 1
                 return None
             if "ORDER BY" in draft.sql and not draft.ties and rows < 2:

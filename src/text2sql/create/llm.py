@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from text2sql.chat import AnswerLog, ChatClient, EndpointError
-from text2sql.create.generator import DEFAULT_MIX, Pair, quotas
+from text2sql.create.generator import DEFAULT_MIX, Pair, quotas, says_nothing
 from text2sql.create.llm_schema import (
     PairsAnswer,
     PlanAnswer,
@@ -203,8 +203,9 @@ class LlmWriter:
             what = "question" if key in self._seen else "SQL"
             self._reject(topic, written, "duplicate", f"the {what} is there already")
             return None
-        if checked.result is not None and not checked.result.rows:
-            self._reject(topic, written, "empty", "the query returns no row")
+        if checked.result is not None and says_nothing(checked.result.rows):
+            what = "nothing but NULL or zero" if checked.result.rows else "no row"
+            self._reject(topic, written, "empty", f"the query returns {what}")
             return None
         self._seen |= {key, sql}
         self.counts["kept"] += 1
