@@ -18,6 +18,7 @@ from text2sql.data.prepare import SchemaTexts
 from text2sql.data.stage import config_of
 from text2sql.errors import UserError
 from text2sql.files import read_jsonl, write_jsonl
+from text2sql.hardware import give_back_memory
 from text2sql.learn.config import GrpoConfig, load_grpo_config
 from text2sql.learn.questions import Guard
 from text2sql.learn.sample import RECORD
@@ -138,6 +139,7 @@ def train(
     class Report(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             progress.update(state.global_step, config.steps, "steps")
+            give_back_memory()
 
     def execution(prompts: list[Any], completions: list[Any], **columns: Any) -> list[float]:
         return list(reward(completions, **columns))
