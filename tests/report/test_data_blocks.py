@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,28 @@ def test_a_linker_is_compared_with_words(root: Path) -> None:
     assert "Of Spider dev one question in 4." in text
     assert "trained on 1,200 questions, 9,000 rows, in 61 s" in text
     assert "few columns: median 12 ms, most 1,500 ms" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "block", "legend"),
+    [
+        ("linking_accuracy", data_blocks.linking_accuracy_block, "`spider_linked` by the linker"),
+        ("schema_styles", data_blocks.schema_styles_block, "`sample_prose` prose"),
+    ],
+)
+def test_sets_are_compared_pair_by_pair(
+    root: Path, name: str, block: Callable[[], str], legend: str
+) -> None:
+    assert block() == data_blocks.MISSING
+    row = {"accuracy": 0.5, "standard_error": 0.25}
+    pairs = {"base_on_pairs": 0.5, "on_pairs": 0.25, "lost": 1, "won": 0, "p": 1.0}
+    record = {"title": "T", "labels": {"lora": "LoRA"}} | AROUND
+    record["base"] = {"name": "base", "questions": 4, "rows": {"lora": row}}
+    record["sets"] = [{"name": "other", "questions": 4, "pairs": 4, "rows": {"lora": row | pairs}}]
+    write_json(root / "benchmarks" / f"{name}.json", record)
+    text = plain(block())
+    assert legend in text and "2 cores of a CPU, commit 0123456789" in text
+    assert "| LoRA | other | 4 | 50.0 ± 25.0 | 4 | 50.0 | 25.0 | -25.0 | 1.000 |" in text
 
 
 def test_answers_that_only_the_plain_databases_forgive_are_counted(root: Path) -> None:

@@ -99,11 +99,16 @@ def linking_block(record: Record) -> str:
 @from_record("benchmarks/linking_accuracy.json")
 def linking_accuracy_block(record: Record) -> str:
     """Return what a model answers where schemas are pruned by words and by a trained linker."""
-    hardware, git = record["hardware"], record["git"]
+    return f"`spider` is pruned by words, `spider_linked` by the linker.\n\n{_compared(record)}"
+
+
+@from_record("benchmarks/schema_styles.json")
+def schema_styles_block(record: Record) -> str:
+    """Return what a model answers that is asked in another schema style than it was trained on."""
     return (
-        f"{record['title']}: execution accuracy in per cent, {hardware['cores']} cores of"
-        f" {hardware['cpu']}, commit {git['sha'][:10]}. `spider` is pruned by words,"
-        f" `spider_linked` by the linker.\n\n{robustness_table(record)}"
+        "Trained on and asked in: `sample` CREATE TABLE, `sample_ask-prose` CREATE TABLE and prose,"
+        " `sample_prose` prose, `sample_prose_ask-ddl` prose and CREATE TABLE."
+        f"\n\n{_compared(record)}"
     )
 
 
@@ -380,6 +385,15 @@ def forgiven_block() -> str:
             f" the suites of seed 0 reject ({each})."
         )
     return "\n\n".join(lines) or MISSING
+
+
+def _compared(record: Record) -> str:
+    """Return the table of a `make robustness`, with the machine and the commit."""
+    hardware, git = record["hardware"], record["git"]
+    return (
+        f"{record['title']}: execution accuracy in per cent, {hardware['cores']} cores of"
+        f" {hardware['cpu']}, commit {git['sha'][:10]}.\n\n{robustness_table(record)}"
+    )
 
 
 def _count(counts: Record, kind: str) -> str:

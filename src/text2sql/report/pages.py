@@ -34,6 +34,7 @@ PAGES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/RESULTS.md": {"results": all_results_block},
     "docs/FINDINGS.md": {
         "lora": findings.lora_block,
+        "styles": data_blocks.schema_styles_block,
         "examples": findings.examples_block,
         "quantization": findings.quantization_block,
         "training": findings.training_block,
