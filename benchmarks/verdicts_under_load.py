@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Judge prediction files without and with busy processes beside: does any verdict change?
 
-    python benchmarks/verdicts_under_load.py --predictions ../shared/predictions \
+    python benchmarks/verdicts_under_load.py --predictions FOLDER_OF_PREDICTIONS \
         --spider FOLDER_OF_SPIDER --verdicts FOLDER --output benchmarks/verdicts_under_load.json
 
 Every file is judged with plain EX and with --plug_value, on the plain databases. The verdicts are
