@@ -180,12 +180,16 @@ def command_line() -> str:
     return ABSOLUTE.sub(r"\1", " ".join(sys.argv))
 
 
-@cache
 def git_state() -> dict[str, Any]:
     """Commit of the checkout and whether the work tree differs from it (None outside git)."""
+    return _git_state(repository_root())
 
+
+# By checkout: TEXT2SQL_ROOT may name another one later in the same process.
+@cache
+def _git_state(root: Path) -> dict[str, Any]:
     def git(*args: str) -> str | None:
-        command = ["git", "-C", str(repository_root()), *args]
+        command = ["git", "-C", str(root), *args]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         return result.stdout.strip() if result.returncode == 0 else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,13 @@ import pytest
 
 from text2sql.files import write_json
 from text2sql.progress import PROGRESS, Progress
-from text2sql.records import begin_attempt, command_line, read_manifest, write_manifest
+from text2sql.records import (
+    begin_attempt,
+    command_line,
+    git_state,
+    read_manifest,
+    write_manifest,
+)
 from text2sql.report.record import commits
 
 FIRST = {"sha": "1" * 40, "dirty": False}
@@ -65,3 +72,22 @@ def test_a_record_names_no_folder_of_the_machine(monkeypatch: pytest.MonkeyPatch
     choices = '{"profile": "/home/me/p.yaml"}'
     monkeypatch.setattr(sys, "argv", ["/a/b/run_stage.py", "infer:x", choices, "c/d"])
     assert command_line() == 'run_stage.py infer:x {"profile": "p.yaml"} c/d'
+
+
+def test_the_commit_is_that_of_the_checkout_named_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "configs").mkdir()
+    monkeypatch.setenv("TEXT2SQL_ROOT", str(tmp_path))
+    outside = {"sha": None, "dirty": None}
+    assert git_state() == outside
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    checkout = tmp_path / "checkout"
+    (checkout / "configs").mkdir(parents=True)
+    subprocess.run([*git, "init", "-q", str(checkout)], check=True)
+    commit = ["-C", str(checkout), "commit", "-q", "--allow-empty", "-m", "first"]
+    subprocess.run([*git, *commit], check=True)
+    monkeypatch.setenv("TEXT2SQL_ROOT", str(checkout))
+    assert git_state()["sha"] and git_state()["dirty"] is False
+    monkeypatch.setenv("TEXT2SQL_ROOT", str(tmp_path))
+    assert git_state() == outside
