@@ -49,7 +49,7 @@ class ModelConfig(StrictModel):
         return self
 
 
-def _file_of(kind: str, model: type[StrictModel] | None = None) -> BeforeValidator:
+def file_of(kind: str, model: type[StrictModel] | None = None) -> BeforeValidator:
     """Return the check that a key names a file in `configs/<kind>/`, or a YAML file by path.
 
     With a model, what is in the file takes the place of its name.
@@ -67,7 +67,7 @@ def _file_of(kind: str, model: type[StrictModel] | None = None) -> BeforeValidat
     return BeforeValidator(key_check(check))
 
 
-InferName = Annotated[str, _file_of("infer")]
+InferName = Annotated[str, file_of("infer")]
 
 
 class RowConfig(StrictModel):
@@ -75,8 +75,8 @@ class RowConfig(StrictModel):
 
     name: str
     label: str
-    recipe: Annotated[str, _file_of("train")] | None = None
-    retrieval: Annotated[str, _file_of("rag")] | None = None
+    recipe: Annotated[str, file_of("train")] | None = None
+    retrieval: Annotated[str, file_of("rag")] | None = None
     infer: InferName | None = None
 
 
@@ -143,7 +143,7 @@ class LearningConfig(StrictModel):
     questions: int | None = Field(default=None, ge=1)
     suites: str | None = None
     answers: int = Field(default=2, ge=1)
-    grpo: Annotated[str, _file_of("grpo")] | None = None
+    grpo: Annotated[str, file_of("grpo")] | None = None
 
 
 class Profile(StrictModel):
@@ -157,10 +157,10 @@ class Profile(StrictModel):
     """
 
     name: str
-    model: Annotated[ModelConfig, _file_of("models", ModelConfig)]
+    model: Annotated[ModelConfig, file_of("models", ModelConfig)]
     title: str = Field(default_factory=lambda values: values["model"].title)
-    machine: Annotated[MachineConfig, _file_of("machines", MachineConfig)] = MachineConfig()
-    dataset: Annotated[str, _file_of("data")]
+    machine: Annotated[MachineConfig, file_of("machines", MachineConfig)] = MachineConfig()
+    dataset: Annotated[str, file_of("data")]
     data: dict[str, Any] = {}
     infer: InferName
     rows: list[RowConfig] = Field(min_length=1)

@@ -154,14 +154,24 @@ class Decontaminator:
         return self._schemas.get(names) if names else None
 
     def _names(self, row: Row) -> Names:
-        if row.prompt:
-            return frozenset()  # nobody can tell which part of it is the schema
-        return schema_names(row.schema) if row.schema else self._names_of(row.db_id)
+        return names_of_row(row, self._names_of)
 
     def _ngrams(self, question: str) -> set[int]:
         words = spaced(normalize(question)).split()
         size = min(self._config.ngram, len(words))
         return {hash(tuple(words[i : i + size])) for i in range(len(words) - size + 1) if size}
+
+
+def names_of_row(row: Row, names_of: Callable[[str], Names]) -> Names:
+    """Return the (table, column) pairs that a row is about, none where nobody can tell.
+
+    Args:
+        row: one with a schema of its own is about that.
+        names_of: gives those of a database.
+    """
+    if row.prompt:
+        return frozenset()  # which part of it is the schema?
+    return schema_names(row.schema) if row.schema else names_of(row.db_id)
 
 
 @lru_cache(maxsize=1024)

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
-import random
 import sys
-from array import array
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, astuple, replace
-from functools import cache, partial
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import IO, Any
-
-from tqdm import tqdm
+from typing import Any
 
 from text2sql.artifacts import GOLD, GOLD_FILE, QUESTIONS
+from text2sql.data.choose import RejectFile, chosen_rows
 from text2sql.data.config import DataConfig, resolve
 from text2sql.data.databases import ensure_databases
 from text2sql.data.decontaminate import Decontaminator
 from text2sql.data.rows import Reject, Row, read_rows
-from text2sql.data.sharing import Sharing
 from text2sql.data.snapshot import read_schemas
 from text2sql.data.spider2 import METRIC, spider2_rows, write_instances
-from text2sql.data.writers import write_dataset_info, write_rows
+from text2sql.data.writers import write_training
 from text2sql.errors import UserError
 from text2sql.files import LENIENT, sha256_file, sha256_text, write_json, write_jsonl
 from text2sql.prompt import SYSTEM_PRESETS, Message, render_messages
@@ -34,7 +28,6 @@ from text2sql.schema.linker import Linker
 from text2sql.sql.official_files import write_gold
 from text2sql.sql.statement import one_line
 
-SPOOL = "rows.spool.partial"
 NO_DATABASE = (
     "names no database, so that no answer could be judged; give its rows the column db_id, and"
     " where they bring schemas in other words, set evaluation_schema_style to that file"
@@ -72,18 +65,13 @@ def prepare(
         questions = evaluation_rows(config)
         judge = Decontaminator(config.decontamination, questions, schemas.names)
         write_evaluation(questions[:limit], _asking(config, schemas), output)
-        spool = _spool(training_rows(config), schemas, judge, rejects, output / SPOOL)
-        if not spool:
-            raise UserError(
-                f"no training row is left: {rejects.rows} rejected, {judge.removed} removed as"
-                f" leaks; the last: {rejects.last}"
-            )
-        asked = partial(training_messages, schemas=schemas, system=config.system)
-        written, sharing = _write_training(config, asked, output, spool, limit)
-    (output / SPOOL).unlink()
+        found = training_rows(config)
+        with chosen_rows(config, found, schemas.schema, judge, rejects, output, limit) as rows:
+            learnt = ((training_messages(row, schemas, config.system), row.sql) for row in rows)
+            sharing = write_training(learnt, output)
     write_json(output / "decontamination.json", judge.report())
     summary = {
-        "train_rows": written,
+        "train_rows": sharing.rows,
         "evaluation_questions": len(questions[:limit]),
         "rows_read": judge.checked + rejects.rows,
         "rejected": rejects.rows,
@@ -125,33 +113,6 @@ def training_messages(row: Row, schemas: SchemaTexts, system: str) -> list[Messa
         {"role": "system", "content": row.system or SYSTEM_PRESETS[system]},
         {"role": "user", "content": row.prompt},
     ]
-
-
-class RejectFile:
-    """Writes what is left out, counts it, and stops the run when it is too much."""
-
-    def __init__(self, stream: IO[str], limit: int | None) -> None:
-        self._stream, self._limit = stream, limit
-        self.rows = 0
-        self.last = ""
-        self.reasons: Counter[str] = Counter()
-
-    def add(self, reject: Reject) -> None:
-        """Record a bad row; raise UserError when there are more than allowed."""
-        self.rows += 1
-        self.reasons[reject.reason.split(":")[0]] += 1
-        self.note(reject)
-        if self._limit is not None and self.rows > self._limit:
-            raise UserError(
-                f"{reject.place}: {reject.reason}; this is reject {self.rows}, and"
-                f" max_rejects is {self._limit}"
-            )
-
-    def note(self, reject: Reject) -> None:
-        """Write a row that is left out for another reason than being bad."""
-        self.last = f"{reject.place}: {reject.reason}"
-        record = {"place": reject.place, **asdict(reject)}
-        self._stream.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
 
 
 class SchemaTexts:
@@ -277,39 +238,6 @@ def write_evaluation(rows: list[Row], schemas: SchemaTexts, output: Path) -> Non
         print(f"{reason}; {GOLD} has all", file=sys.stderr, flush=True)
 
 
-def _spool(
-    rows: Iterator[Row | Reject],
-    schemas: SchemaTexts,
-    judge: Decontaminator,
-    rejects: RejectFile,
-    path: Path,
-) -> array[int]:
-    """Write the rows that may be learnt from to a file; return where each starts.
-
-    Keeps memory at 8 bytes a row. Prompts are not made yet: of many rows few may be chosen.
-    """
-    starts = array("Q")
-    position = 0
-    with path.open("wb") as stream:
-        for row in tqdm(rows, desc="training rows", unit="row", file=sys.stderr, mininterval=1.0):
-            if isinstance(row, Reject):
-                rejects.add(row)
-                continue
-            try:
-                if not (row.prompt or row.schema):
-                    schemas.schema(row.db_id)
-            except UserError as error:
-                rejects.add(Reject(row.source, row.number, f"no schema: {error}", row.question))
-                continue
-            leak = judge.check(row)
-            if leak:
-                rejects.note(Reject(row.source, row.number, f"leak: {leak}", row.question))
-                continue
-            starts.append(position)
-            position += stream.write(json.dumps(astuple(row)).encode() + b"\n")
-    return starts
-
-
 def training_rows(config: DataConfig) -> Iterator[Row | Reject]:
     """Yield the rows of a dataset's training sources; they are streamed."""
     for name in config.train:
@@ -320,36 +248,3 @@ def training_rows(config: DataConfig) -> Iterator[Row | Reject]:
             config.parse_sql,
             workers=len(os.sched_getaffinity(0)),
         )
-
-
-def _write_training(
-    config: DataConfig,
-    asked: Callable[[Row], list[Message]],
-    output: Path,
-    starts: array[int],
-    limit: int | None,
-) -> tuple[int, Sharing]:
-    """Shuffle and choose spooled rows; write them in both of LLaMA-Factory's formats.
-
-    Returns:
-        How many, and what they would gain from shared schemas, in estimated tokens.
-    """
-    count = min(filter(None, (config.max_train_rows, limit, len(starts))), default=0)
-    random.Random(config.seed).shuffle(starts)
-    with (output / SPOOL).open("rb") as spool:
-        chosen = tqdm(starts[:count], desc="prompts", unit="row", file=sys.stderr, mininterval=1.0)
-        sharing = write_rows(_learnt(spool, chosen, asked), output)
-    write_dataset_info(output)
-    return count, sharing
-
-
-def _learnt(
-    spool: IO[bytes], starts: Iterable[int], asked: Callable[[Row], list[Message]]
-) -> Iterator[tuple[str, str, str]]:
-    """Yield system text, user text and answer of spooled rows, in the order of `starts`."""
-    for start in starts:
-        spool.seek(start)
-        row = Row(*json.loads(spool.readline()))
-        messages = asked(row)
-        opening = messages.pop()["content"] if messages[-1]["role"] == "assistant" else ""
-        yield messages[0]["content"], messages[1]["content"], opening + row.sql

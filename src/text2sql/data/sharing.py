@@ -17,7 +17,7 @@ class Sharing:
     def __init__(self, cutoff: int = CUTOFF) -> None:
         self.cutoff = cutoff
         self.sequences: list[int] = []  # tokens of each
-        self.plain_tokens = 0
+        self.rows = self.plain_tokens = 0
         self._open: dict[Hashable, int] = {}
 
     def add(self, schema: Hashable, shared: int, tokens: int) -> None:
@@ -28,6 +28,7 @@ class Sharing:
             shared: tokens at its beginning that such rows have in common.
             tokens: of the whole row.
         """
+        self.rows += 1
         self.plain_tokens += tokens
         number = self._open.get(schema)
         if number is not None and self.sequences[number] + tokens - shared <= self.cutoff:

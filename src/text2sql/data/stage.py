@@ -7,7 +7,7 @@ from typing import Any
 from text2sql.config import check_config, read_yaml
 from text2sql.data.config import DataConfig
 from text2sql.data.prepare import prepare
-from text2sql.data.values import ValueTexts
+from text2sql.data.values import schema_texts
 from text2sql.files import read_json
 from text2sql.paths import config_path, shown
 from text2sql.run import Run
@@ -17,8 +17,7 @@ from text2sql.stage import Graph, Job, Stage, StageKind
 def run(job: Job) -> dict[str, Any]:
     """Fill the job's output folder; return the summary (see `prepare`)."""
     config = config_of(job.stage)
-    schemas = ValueTexts(config) if config.values else None
-    summary = prepare(config, job.output, job.config.get("limit"), schemas)
+    summary = prepare(config, job.output, job.config.get("limit"), schema_texts(config))
     shared = summary["shared_schema"]
     job.progress.note(
         f"{summary['train_rows']} training rows about {shared['schemas']} schemas: a recipe with"

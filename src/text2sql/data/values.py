@@ -49,6 +49,15 @@ class ValueTexts(SchemaTexts):
             return self._open(db_id)
 
 
+def schema_texts(config: DataConfig) -> SchemaTexts:
+    """Return what gives the schemas of a data set as prompt text, with values where it wants them.
+
+    Raises:
+        UserError: the config names a linker that is not there.
+    """
+    return ValueTexts(config) if config.values else SchemaTexts(config)
+
+
 def index_path(database: Path, personal_data: bool) -> Path:
     """Return where the index of a database file is, another one for each of its states."""
     facts = database.stat()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from text2sql.data.sharing import Sharing
 from text2sql.files import atomic_open, write_json
-from text2sql.prompt import shared_text
+from text2sql.prompt import Message, shared_text
 from text2sql.schema.prune import estimate_tokens
 
 
@@ -29,11 +29,11 @@ def json_array(path: Path) -> Iterator[Callable[[Any], None]]:
         stream.write("[]\n" if before == opening else "\n]\n")
 
 
-def write_rows(rows: Iterable[tuple[str, str, str]], output: Path) -> Sharing:
-    """Write ``train.json`` (ShareGPT) and ``train_alpaca.json``.
+def write_training(rows: Iterable[tuple[Sequence[Message], str]], output: Path) -> Sharing:
+    """Write ``train.json`` (ShareGPT), ``train_alpaca.json`` and what tells LLaMA-Factory of them.
 
     Args:
-        rows: system text, user text and answer of each.
+        rows: of each the messages that ask, a system text first, and the SQL.
         output: folder to write into.
 
     Returns:
@@ -44,13 +44,16 @@ def write_rows(rows: Iterable[tuple[str, str, str]], output: Path) -> Sharing:
         json_array(output / "train.json") as add_sharegpt,
         json_array(output / "train_alpaca.json") as add_alpaca,
     ):
-        for system, user, answer in rows:
+        for messages, sql in rows:
+            system, user, *opening = (message["content"] for message in messages)
+            answer = "".join(opening) + sql
             turns = [{"from": "human", "value": user}, {"from": "gpt", "value": answer}]
             add_sharegpt({"conversations": turns, "system": system})
             add_alpaca({"instruction": user, "input": "", "output": answer, "system": system})
             schema = system + shared_text(user)
             shared, whole = estimate_tokens(schema), estimate_tokens(system + user + answer)
             sharing.add(hash(schema), shared, whole)
+    write_dataset_info(output)
     return sharing
 
 

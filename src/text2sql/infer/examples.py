@@ -11,7 +11,7 @@ from text2sql.artifacts import EXAMPLES
 from text2sql.errors import UserError
 from text2sql.files import read_jsonl
 from text2sql.infer.engine import Engine
-from text2sql.prompt import Example, Template, add_examples, render_text
+from text2sql.prompt import Example, Template, fit_examples
 from text2sql.question import Question
 
 
@@ -50,36 +50,8 @@ def add_found_examples(
                 f"question {question.id} has no entry in {EXAMPLES}; run: make retrieve"
             )
         examples = found[question.id]
-        question, kept = fit_examples(question, examples, style, template, engine, room)
-        with_examples.append(question)
+        messages = question.messages
+        messages, kept = fit_examples(messages, examples, style, template, engine.encode, room)
+        with_examples.append(replace(question, messages=messages))
         shown, dropped = shown + len(kept), dropped + len(examples) - len(kept)
     return with_examples, {"examples": shown, "examples_without_room": dropped}
-
-
-def fit_examples(
-    question: Question,
-    examples: list[Example],
-    style: dict[str, Any],
-    template: Template,
-    engine: Engine,
-    room: int,
-) -> tuple[Question, list[Example]]:
-    """Put the best examples that fit into a question's messages.
-
-    Args:
-        question: without examples.
-        examples: best first.
-        style: ``form`` and ``order`` of a retrieval config.
-        template: the model's chat template.
-        engine: counts tokens.
-        room: most tokens of a prompt; the worst examples are left out until it fits.
-
-    Returns:
-        The question with them, and those that fit, best first.
-    """
-    for count in range(len(examples), 0, -1):
-        ordered = examples[:count][::-1] if style["order"] == "best_last" else examples[:count]
-        messages = add_examples(question.messages, ordered, style["form"])
-        if len(engine.encode(render_text(messages, template))) <= room:
-            return replace(question, messages=messages), examples[:count]
-    return question, []

@@ -12,7 +12,7 @@ from text2sql.artifacts import ANSWERS, QUESTIONS
 from text2sql.data.databases import ensure_databases
 from text2sql.data.prepare import SchemaTexts
 from text2sql.data.stage import config_of, data_config
-from text2sql.data.values import ValueTexts
+from text2sql.data.values import schema_texts
 from text2sql.errors import UserError
 from text2sql.files import read_json, write_json, write_jsonl
 from text2sql.infer.answers import read_answers
@@ -35,7 +35,7 @@ def draw(job: Job) -> dict[str, Any]:
     """Write the training questions that are asked; return their number and what was left out."""
     config = config_of(job.stage)
     ensure_databases(config)
-    schemas = ValueTexts(config) if config.values else SchemaTexts(config)
+    schemas = schema_texts(config)
     guard = Guard(config, schemas)
     questions, left_out = training_questions(config, schemas, guard, job.config["limit"])
     guard.require(questions)

@@ -8,8 +8,7 @@ from typing import Any
 
 from text2sql.data.config import DataConfig
 from text2sql.data.databases import ensure_databases
-from text2sql.data.prepare import SchemaTexts
-from text2sql.data.values import ValueTexts
+from text2sql.data.values import schema_texts
 from text2sql.files import write_jsonl
 from text2sql.learn.questions import Guard, training_questions
 from text2sql.question import Question
@@ -52,7 +51,7 @@ def write_trainer_rows(config: DataConfig, path: Path, most: int | None = None) 
         UserError: no question is left, or a database is missing.
     """
     ensure_databases(config)
-    schemas = ValueTexts(config) if config.values else SchemaTexts(config)
+    schemas = schema_texts(config)
     guard = Guard(config, schemas)
     questions, left_out = training_questions(config, schemas, guard, most)
     guard.require(questions)

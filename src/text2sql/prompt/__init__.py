@@ -1,5 +1,6 @@
 """The one renderer of prompts: training, inference and serving all get their text from here."""
 
+from text2sql.prompt.fit import fit_examples
 from text2sql.prompt.messages import (
     SYSTEM_PRESETS,
     Example,
@@ -26,6 +27,7 @@ __all__ = [
     "Template",
     "add_examples",
     "add_history",
+    "fit_examples",
     "load_template",
     "render_messages",
     "render_reply",

@@ -15,7 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from text2sql.data.config import DataConfig
-from text2sql.data.decontaminate import skeleton
+from text2sql.data.decontaminate import names_of_row, skeleton
 from text2sql.data.prepare import SchemaTexts, training_rows
 from text2sql.data.rows import Reject, Row
 from text2sql.data.stage import data_config
@@ -30,7 +30,6 @@ from text2sql.rag.config import (
 )
 from text2sql.rag.embed import Embedder, model_identity
 from text2sql.rag.store import Store, cut
-from text2sql.schema.ddl import schema_names
 from text2sql.schema.words import VERSION as WORDS_VERSION
 from text2sql.stage import Graph, Job, Stage, StageKind
 
@@ -158,10 +157,7 @@ def entries(data: DataConfig) -> Iterator[Entry]:
             schema_text = row.schema or row.prompt or text_of(row.db_id)
         except UserError:
             continue
-        if row.prompt:
-            names = frozenset[tuple[str, str]]()  # which part of it is the schema, nobody can tell
-        else:
-            names = schema_names(row.schema) if row.schema else schemas.names(row.db_id)
+        names = names_of_row(row, schemas.names)
         yield _entry(row, schema_text, mask.mask_question(row.question, names))
 
 

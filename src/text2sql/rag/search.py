@@ -65,8 +65,8 @@ class LeakGuard:
     known: dict[str, str | None] = field(default_factory=dict)
     refused: int = 0
 
-    def leaks(self, found: Found) -> bool:
-        """Whether a stored question leaks; each is judged once."""
+    def leaks(self, found: Found, asked: Asked) -> bool:
+        """Whether a stored question must not be shown for one asked; each is judged once."""
         if found.id not in self.known:
             row = Row("store", len(self.known), found.question, found.sql, db_id=found.db_id)
             self.known[found.id] = self.judge(row)
@@ -144,7 +144,7 @@ class Retriever:
     ) -> tuple[list[Found], bool]:
         # Not Milvus' own hybrid_search with its RRFRanker: it fuses leaks as well, and whoever
         # stands behind one in a channel would lose rank by it.
-        clean = [[key for key in keys if not self.guard.leaks(rows[key])] for keys in lists]
+        clean = [[key for key in keys if not self.guard.leaks(rows[key], asked)] for keys in lists]
         if "skeleton" in self._config.channels and asked.draft:
             shape = skeleton(asked.draft)
             # Those of equal shape keep the order of the other channels: few shapes, many rows.

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,7 @@ from text2sql.data.config import DataConfig
 from text2sql.data.prepare import SchemaTexts
 from text2sql.errors import UserError
 from text2sql.infer.engine import Engine
-from text2sql.infer.examples import fit_examples
-from text2sql.prompt import Example, Template
+from text2sql.prompt import Example, Template, fit_examples
 from text2sql.question import Question, read_questions
 from text2sql.rag.config import RetrievalConfig
 from text2sql.rag.mask import mask_question
@@ -99,7 +99,9 @@ class ExampleFinder:
     ) -> tuple[Question, list[Example]]:
         """Return a question with examples in its messages, and those that there is room for."""
         style = {"form": self._config.form, "order": self._config.order}
-        return fit_examples(question, examples, style, template, engine, room)
+        messages = question.messages
+        messages, kept = fit_examples(messages, examples, style, template, engine.encode, room)
+        return replace(question, messages=messages), kept
 
 
 def require_answerable(config: RetrievalConfig) -> None:
