@@ -83,7 +83,7 @@ def retrieval_models(stages: Sequence[Stage]) -> list[tuple[str, str, str | None
             if not embedding.packaged:
                 name = embedding.model
                 models.setdefault(name, ("embedding model", name, embedding.revision))
-        if stage.kind == "retrieve" and (values := stage.config["retrieval"].get("rerank")):
+        if values := stage.config.get("retrieval", {}).get("rerank"):
             reranker = RerankConfig.model_validate(values)
             if reranker.model:
                 name = reranker.model

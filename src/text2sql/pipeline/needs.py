@@ -18,6 +18,7 @@ OF_KIND = {
     "merge": ("torch", "llamafactory", "peft"),
     "knowledge-base": KNOWLEDGE,
     "retrieve": KNOWLEDGE,
+    "train-examples": KNOWLEDGE,
 }
 
 

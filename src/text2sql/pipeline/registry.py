@@ -17,6 +17,7 @@ MODULES = (
     "text2sql.data.stage",
     "text2sql.convert.model",
     "text2sql.train.stage",
+    "text2sql.train.examples",
     "text2sql.convert.megatron",
     "text2sql.convert.merge",
     "text2sql.rag.build",
@@ -41,6 +42,7 @@ MODEL_MODULES = frozenset(
     (
         "text2sql.convert.model",
         "text2sql.train.stage",
+        "text2sql.train.examples",
         "text2sql.convert.megatron",
         "text2sql.convert.merge",
     )

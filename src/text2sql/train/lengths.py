@@ -93,7 +93,7 @@ def measure_lengths(data: Path, template: str, model: Path | None) -> Lengths:
         raise UserError(f"{path}: no training data; run: make data")
     prompts: list[int] = []
     answers: list[int] = []
-    tokenizer = _tokenizer(model)
+    tokenizer = tokenizer_of(model)
     written = load_template(template, model if tokenizer else None)
     batch: list[tuple[str, str]] = []
     numbers: dict[str, int] = {}
@@ -142,7 +142,8 @@ def _texts(row: dict[str, Any], template: Template) -> tuple[str, str]:
     return render_text(messages, template), render_reply(max(answers, key=len), template)
 
 
-def _tokenizer(model: Path | None) -> Any:
+def tokenizer_of(model: Path | None) -> Any:
+    """Return the tokenizer of a model's folder; None where it has no ``tokenizer.json``."""
     if model is None or not (model / "tokenizer.json").is_file():
         return None
     from tokenizers import Tokenizer

@@ -17,8 +17,8 @@ def data_folder(recipe: Recipe, data: Path) -> Path:
 
     Args:
         recipe: the training recipe.
-        data: the output of the stage that wrote its data: ``data``, or ``sample`` for objectives
-            that learn from judged answers.
+        data: the output of the stage that wrote its data: ``data``, ``train-examples``, or
+            ``sample`` for objectives that learn from judged answers.
     """
     return data if recipe.objective == "sft" else data / recipe.objective
 

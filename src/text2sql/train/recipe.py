@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -13,6 +13,7 @@ from text2sql.config import StrictModel, check_config, load_config, overrides_la
 from text2sql.errors import UserError
 from text2sql.files import read_json
 from text2sql.paths import config_name, config_path, repository_root
+from text2sql.profile import file_of
 
 # Keys the train stage fills in itself, so that a recipe cannot contradict the pipeline.
 STAGE_KEYS = frozenset(
@@ -34,7 +35,7 @@ BATCH_KEYS = LAUNCH_KEYS | {  # those that say how a batch is split over devices
     *("per_device_train_batch_size", "gradient_accumulation_steps", "deepspeed"),
     *("tensor_model_parallel_size", "pipeline_model_parallel_size"),
 }
-OWN_KEYS = frozenset({"shared_schema"})  # of `Recipe`, that overrides may name
+OWN_KEYS = frozenset({"shared_schema", "retrieval"})  # of `Recipe`, that overrides may name
 # Objectives that hold right answers against wrong ones.
 PREFERENCE = frozenset({"dpo", "kto"})
 SHARED_SCHEMA_VARIABLE = "TEXT2SQL_SHARED_SCHEMA"  # tells `text2sql.train.entry` of that key
@@ -57,6 +58,8 @@ class Recipe(StrictModel):
     answers that were sampled and judged (`make sample`): ``rft`` from the right ones, ``dpo`` from
     pairs of a right and a wrong one, ``kto`` from both on their own.
     With `shared_schema`, rows about one schema become one sequence: `train/shared_schema.py`.
+    `retrieval` names a file of `configs/rag/` by which solved questions are found and shown in each
+    training prompt, as a row's `retrieval` does at evaluation: `train/examples.py`.
     `effective_batch` is the rows of a step over all processes; a recipe that says it is trained on
     any number of GPUs (`train/layout.py`).
     """
@@ -65,14 +68,16 @@ class Recipe(StrictModel):
     objective: Literal["sft", "rft", "dpo", "kto"] = "sft"
     launch: Launch = Launch()
     shared_schema: bool = False
+    retrieval: Annotated[str, file_of("rag")] | None = None
     effective_batch: int | None = Field(default=None, ge=1)
     llamafactory: dict[str, Any]
 
     @model_serializer(mode="wrap")
     def _only_what_is_set(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         values: dict[str, Any] = serialize(self)
-        if self.effective_batch is None:  # trainings without one keep the key that they had
-            del values["effective_batch"]
+        for name in ("effective_batch", "retrieval"):
+            if values[name] is None:  # trainings without one keep the key that they had
+                del values[name]
         if self.objective == "sft":
             del values["objective"]
         return values
@@ -93,6 +98,8 @@ class Recipe(StrictModel):
             raise ValueError("backend 'deepspeed' needs 'llamafactory.deepspeed: <config file>'")
         if self.objective in PREFERENCE:
             self._check_preference()
+        if self.retrieval:
+            self._check_retrieval()
         if self.shared_schema:
             self._check_shared_schema()
         if self.llamafactory.get("enable_liger_kernel"):
@@ -113,6 +120,18 @@ class Recipe(StrictModel):
         if self.launch.backend == "megatron":
             raise ValueError(
                 f"objective '{self.objective}' does not go with Megatron; use backend 'deepspeed'"
+            )
+
+    def _check_retrieval(self) -> None:
+        if self.objective != "sft":
+            raise ValueError(
+                f"objective '{self.objective}' does not go with retrieval: its answers were sampled"
+                " without examples; remove one"
+            )
+        if self.shared_schema:
+            raise ValueError(
+                "shared_schema does not go with retrieval: the examples of each question stand"
+                " before the schema; remove one"
             )
 
     def _check_liger(self) -> None:
@@ -264,7 +283,7 @@ def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe
     Args:
         name: of a file in `configs/train/`, or the path of a YAML file.
         overrides: LLaMA-Factory keys and values; None as a value removes the key. The keys
-            ``processes`` and ``backend`` are those of `Launch`, ``shared_schema`` is our own.
+            ``processes`` and ``backend`` are those of `Launch`, `OWN_KEYS` are of `Recipe` itself.
 
     Raises:
         UserError: no such file, or a wrong key or value.

@@ -247,18 +247,25 @@ def base_of(graph: Graph, name: str) -> Stage:
 
 def _stage(graph: Graph, name: str) -> Stage:
     recipe, profile = trainings(graph)[name], graph.run.profile
-    source = "data" if recipe.objective == "sft" else "sample"
     return Stage(
         f"train:{name}",
         recipe.kind,
         recipe.model_dump(mode="json") | {"template": profile.model.template},
         graph.run.folder / "train" / name,
-        inputs={"model": base_of(graph, name), "data": graph.stage(source)},
+        inputs={"model": base_of(graph, name), "data": _rows_of(graph, name)},
         sources=recipe.source_files(),
         code=_entry(recipe),
         settings=_settings(graph, recipe),
         seed=recipe.seed,
     )
+
+
+def _rows_of(graph: Graph, name: str) -> Stage:
+    """Return the stage that writes the rows a training learns from."""
+    recipe = trainings(graph)[name]
+    if recipe.retrieval:
+        return graph.stage("train-examples", name)
+    return graph.stage("data" if recipe.objective == "sft" else "sample")
 
 
 def _settings(graph: Graph, recipe: Recipe) -> dict[str, Any]:
