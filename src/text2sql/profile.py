@@ -71,13 +71,23 @@ InferName = Annotated[str, file_of("infer")]
 
 
 class RowConfig(StrictModel):
-    """One row of the results table: a way of producing predictions."""
+    """One row of the results table: a way of producing predictions.
+
+    `overrides` are keys that replace those of its recipe, as ``SET=`` does for a single one.
+    """
 
     name: str
     label: str
     recipe: Annotated[str, file_of("train")] | None = None
+    overrides: dict[str, Any] = {}
     retrieval: Annotated[str, file_of("rag")] | None = None
     infer: InferName | None = None
+
+    @model_validator(mode="after")
+    def _overrides_have_a_recipe(self) -> Self:
+        if self.overrides and not self.recipe:
+            raise ValueError("overrides replace keys of a recipe; name one")
+        return self
 
 
 def _not_once(iterations: int) -> int:

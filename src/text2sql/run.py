@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -95,9 +95,10 @@ class Run:
         if ALL_ROWS not in self.optional:
             optional = [row for row in optional if row.name in self.optional]
         rows = [*self.profile.rows, *optional]
-        if self.recipe and (self.overrides or all(row.recipe != self.recipe for row in rows)):
-            name = self.recipe_name
-            rows.append(RowConfig(name=name, label=name, recipe=self.recipe))
+        wanted = (self.recipe, self.overrides)
+        if self.recipe and all((row.recipe, row.overrides) != wanted for row in rows):
+            name, overrides = self.recipe_name, self.overrides
+            rows.append(RowConfig(name=name, label=name, recipe=self.recipe, overrides=overrides))
         return rows
 
     @property
@@ -119,13 +120,7 @@ class Run:
     @property
     def recipe_name(self) -> str:
         """Name of the recipe asked for in paths; with overrides it is another one."""
-        name = config_name(self.recipe or "")
-        if not self.overrides:
-            return name
-        label = re.sub(r"[^A-Za-z0-9_=,.+-]+", "-", overrides_label(self.overrides))
-        if len(label) > LONGEST_LABEL:
-            label = sha256_text(label)[:12]
-        return f"{name}+{label}"
+        return training_name(self.recipe or "", self.overrides)
 
     def row(self, name: str) -> RowConfig:
         """Return a row by name; raise UserError, listing the rows, where there is none.
@@ -141,16 +136,15 @@ class Run:
 
     def training(self, row: RowConfig) -> tuple[str, dict[str, Any]]:
         """Return the name of a row's training, and the keys that replace those of its recipe."""
-        if self.overrides and row.name == self.recipe_name:
-            return row.name, self.overrides
-        return config_name(row.recipe or ""), {}
+        return training_name(row.recipe or "", row.overrides), row.overrides
 
     def without_examples(self, row: RowConfig) -> str | None:
         """Return the row that differs from one with retrieval in that alone, if there is one."""
         if row.retrieval is None:
             return None
-        same = (row.recipe, None, row.infer)
-        return next((r.name for r in self.rows if (r.recipe, r.retrieval, r.infer) == same), None)
+        same = (row.recipe, row.overrides, None, row.infer)
+        rows = {r.name: (r.recipe, r.overrides, r.retrieval, r.infer) for r in self.rows}
+        return next((name for name, ways in rows.items() if ways == same), None)
 
     def draft_of(self, row: RowConfig) -> RowConfig:
         """Return the row whose answers, given without examples, help to find a row's examples."""
@@ -174,6 +168,17 @@ class Run:
         """Return what `load_run` makes this run from, as JSON-able values."""
         choices = {one.name: getattr(self, one.name) for one in fields(self)}
         return choices | {"profile": choices.pop("source") or self.profile.name}
+
+
+def training_name(recipe: str, overrides: Mapping[str, Any]) -> str:
+    """Return a training's name in paths: the recipe's, with overrides another one."""
+    name = config_name(recipe)
+    if not overrides:
+        return name
+    label = re.sub(r"[^A-Za-z0-9_=,.+-]+", "-", overrides_label(overrides))
+    if len(label) > LONGEST_LABEL:
+        label = sha256_text(label)[:12]
+    return f"{name}+{label}"
 
 
 def load_run(profile: str, **choices: Any) -> Run:

@@ -60,6 +60,13 @@ class DecontaminationConfig(StrictModel):
         return values
 
 
+class HeldOut(StrictModel):
+    """How many databases are held out of training, and at most how many questions of each asked."""
+
+    databases: int = Field(ge=1)
+    questions: int | None = Field(default=None, ge=1)
+
+
 class DataConfig(StrictModel):
     """Sources and how they become training rows and evaluation questions.
 
@@ -74,10 +81,13 @@ class DataConfig(StrictModel):
     one that is in more than one of them is taken from the first. `metric` is what the results
     table shows: ``exec`` for execution accuracy, ``bird_set`` for that of BIRD, ``strict`` for
     strict execution accuracy, ``spider2`` for Spider 2.0's rule, whose files are then read.
-    `models_of` names the data set whose trained models are judged, for one that varies another's
-    questions: nothing is trained on it then. `gold_errors` says what the evaluation does where a
-    gold query does not run: ``stop``, or count the question as ``wrong``. `values` is how many
-    values of the database, found by what the question says, prompts show beside the types.
+    `models_of` names the data set whose trained models are judged, for one that varies
+    another's questions: nothing is trained on it then. `held_out` evaluates on some databases
+    of the file `evaluation` alone, drawn by the seed, and keeps them out of training: to choose
+    a recipe without a look at the real evaluation, `evaluation` names a training file.
+    `gold_errors` says what the evaluation does where a gold query does not run: ``stop``, or
+    count the question as ``wrong``. `values` is how many values of the database, found by what
+    the question says, prompts show beside the types.
     `linker` is the folder of a trained schema linker (`make train-linker`), which says in place of
     word overlap what a schema can do without, where one is pruned to `schema_budget` or to the
     model's context.
@@ -92,6 +102,7 @@ class DataConfig(StrictModel):
     evaluation: str
     tables: str | None = None
     models_of: str | None = None
+    held_out: HeldOut | None = None
     database: str | Annotated[tuple[str, ...], Field(min_length=1)]
     database_form: Literal["sqlite", "sql"] = "sqlite"
     fields: dict[Annotated[str, one_of(COLUMNS, "column")], str] | None = None
@@ -140,6 +151,7 @@ class DataConfig(StrictModel):
             "values": self.values,
             "evaluation_schema_style": self.evaluation_schema_style,
             "linker": self.linker,
+            "held_out": self.held_out,
         }
         without = {*JUDGING, *(key for key, value in unset.items() if not value)}
         return self.model_dump(mode="json", exclude=without)

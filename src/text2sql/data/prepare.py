@@ -15,6 +15,7 @@ from text2sql.data.choose import RejectFile, chosen_rows
 from text2sql.data.config import DataConfig, resolve
 from text2sql.data.databases import ensure_databases
 from text2sql.data.decontaminate import Decontaminator
+from text2sql.data.held_out import held_out_databases, held_out_rows
 from text2sql.data.rows import Reject, Row, read_rows
 from text2sql.data.snapshot import read_schemas
 from text2sql.data.spider2 import METRIC, spider2_rows, write_instances
@@ -199,7 +200,7 @@ def evaluation_rows(config: DataConfig) -> list[Row]:
                 )
             row = replace(row, schema=text)
         rows.append(row)
-    return rows
+    return held_out_rows(config, rows) if config.held_out else rows
 
 
 def written_schemas(config: DataConfig) -> dict[tuple[str, str], str] | None:
@@ -239,12 +240,17 @@ def write_evaluation(rows: list[Row], schemas: SchemaTexts, output: Path) -> Non
 
 
 def training_rows(config: DataConfig) -> Iterator[Row | Reject]:
-    """Yield the rows of a dataset's training sources; they are streamed."""
+    """Yield the rows of a dataset's training sources; they are streamed.
+
+    Those of databases held out are none of them.
+    """
+    held_out = held_out_databases(config)
     for name in config.train:
-        yield from read_rows(
+        rows = read_rows(
             resolve(name),
             config.fields,
             config.max_characters,
             config.parse_sql,
             workers=len(os.sched_getaffinity(0)),
         )
+        yield from (r for r in rows if not (isinstance(r, Row) and r.db_id in held_out))
