@@ -11,14 +11,15 @@ from text2sql.errors import UserError
 from text2sql.paths import config_path
 from text2sql.pipeline.command import select_run
 from text2sql.profile import load_profile
+from text2sql.train.recipe import load_recipe
 
 SEARCH = "qwen2.5-coder-0.5b_search"
-RECIPE = "qwen2.5-coder-0.5b_lora-long_cpu"
+RECIPE = "qwen2.5-coder-0.5b_lora_cpu"
 
 
 def test_each_row_has_a_training_of_its_own_that_differs_as_it_says() -> None:
-    graph = select_run(SEARCH)
-    plain = graph[f"train:{RECIPE}"].config["llamafactory"]
+    graph = select_run(SEARCH, rows="all")
+    plain = load_recipe(RECIPE).llamafactory
     trained = {name for name in graph if name.startswith("train:")}
     rows = [row for row in graph.run.rows if row.recipe]
     assert len(trained) == len(rows) > 3
@@ -29,7 +30,8 @@ def test_each_row_has_a_training_of_its_own_that_differs_as_it_says() -> None:
 
 
 def test_set_and_a_row_that_says_the_same_are_one_training() -> None:
-    once = select_run(SEARCH, recipe=RECIPE, assignments=("learning_rate=5e-5",))
+    told = ("learning_rate=5e-5", "num_train_epochs=1")
+    once = select_run(SEARCH, recipe=RECIPE, assignments=told)
     assert once.run.row_names == select_run(SEARCH).run.row_names
     other = select_run(SEARCH, recipe=RECIPE, assignments=("learning_rate=6e-5",))
     assert other.run.row_names[-1] == f"{RECIPE}+learning_rate=6e-05"
