@@ -19,6 +19,7 @@ from text2sql.data.rows import Row
 from text2sql.errors import UserError
 from text2sql.files import read_json, read_jsonl
 from text2sql.pipeline.command import select_run
+from text2sql.pipeline.doctor_files import retrieval_models
 from text2sql.progress import Progress
 from text2sql.prompt import Example, Message, add_examples, render_messages
 from text2sql.rag.config import RetrievalConfig
@@ -91,6 +92,15 @@ def test_the_training_learns_from_the_prompts_with_examples() -> None:
     assert prompts.inputs["knowledge-base"] is graph["knowledge-base:minilm"]
     # What the same search gives evaluation.
     assert prompts.config["retrieval"] == graph["retrieve:minilm_masked"].config["retrieval"]
+
+
+def test_preflight_finds_the_reranker_of_training_prompts(tmp_path: Path) -> None:
+    recipe = yaml.safe_load(Path(load_recipe_file()).read_text())
+    path = tmp_path / "smollm2-135m_reranked.yaml"
+    path.write_text(yaml.safe_dump(recipe | {"retrieval": "qwen3_embedding_rerank"}))
+    stages = select_run(PROFILE, recipe=str(path)).select([f"train:{path.stem}"])
+    rerank = load_retrieval_config("qwen3_embedding_rerank").rerank
+    assert rerank and rerank.model in [name for _, name, _ in retrieval_models(stages)]
 
 
 def test_a_search_by_the_shape_of_a_draft_is_refused(tmp_path: Path) -> None:

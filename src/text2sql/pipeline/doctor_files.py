@@ -83,7 +83,8 @@ def retrieval_models(stages: Sequence[Stage]) -> list[tuple[str, str, str | None
             if not embedding.packaged:
                 name = embedding.model
                 models.setdefault(name, ("embedding model", name, embedding.revision))
-        if values := stage.config.get("retrieval", {}).get("rerank"):
+        searched = stage.kind in ("retrieve", "train-examples")
+        if searched and (values := stage.config["retrieval"].get("rerank")):
             reranker = RerankConfig.model_validate(values)
             if reranker.model:
                 name = reranker.model
