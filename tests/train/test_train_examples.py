@@ -22,7 +22,7 @@ from text2sql.pipeline.command import select_run
 from text2sql.pipeline.doctor_files import retrieval_models
 from text2sql.progress import Progress
 from text2sql.prompt import Example, Message, add_examples, render_messages
-from text2sql.rag.config import RetrievalConfig
+from text2sql.rag.config import RetrievalConfig, load_retrieval_config
 from text2sql.rag.search import Asked, Found
 from text2sql.stage import Job, Stage
 from text2sql.train.examples import CopyGuard, Prompts
