@@ -368,6 +368,24 @@ def test_a_disk_that_fills_up_in_training_is_one_line_and_the_run_goes_on(
     assert f"going on from checkpoint-{first['checkpoints'][-1]}" in second["log"]
 
 
+def test_deepspeed_on_cpus_compiles_nothing(repository: Path, tmp_path: Path) -> None:
+    """So it wants no compiler, and no lock that a killed build left holds it up."""
+    program = "from text2sql.train.entry import start_deepspeed_on_cpus as start; start()"
+    path = os.pathsep.join([str(repository / "src"), str(repository / "test-suite-sql-eval")])
+    alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1"}
+    places = {"PYTHONPATH": path, "TORCH_EXTENSIONS_DIR": str(tmp_path), "MASTER_PORT": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}; import torch; torch.distributed.barrier()"],
+        env=os.environ | alone | places | {"CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(("there", "taken"), [("2.11.0", True), ("2.9", True), ("2.12.0", False)])
 def test_versions_of_transformer_engine(
     there: str, taken: bool, monkeypatch: pytest.MonkeyPatch
