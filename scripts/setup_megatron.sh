@@ -14,7 +14,7 @@ megatron=megatron-core==0.16.1 # the newest for Python 3.11
 lock=requirements/transformer-engine.txt
 built=requirements/transformer-engine-nodeps.txt
 build=build/transformer-engine
-seconds_each=100 # of one core, for a file of Transformer Engine's; most of it goes to torch's headers
+seconds_each=60 # of one core, for a file of Transformer Engine's; most of it goes to torch's headers
 
 fail() {
     printf 'setup-megatron: %s\n' "$1" >&2
@@ -107,10 +107,11 @@ if [ -n "$cuda" ] && [ "$have" != "$engine" ]; then
         \( -name include -o -path '*/include/cccl' \) | paste -sd :)
     jobs=${MAX_JOBS:-$(compilers)}
     # Its set-up asks nvcc for its version, and compiles nothing with it. Unless told to build, it looks
-    # for a wheel outside the package index first. With ninja on the path, MAX_JOBS counts.
+    # for a wheel outside the package index first. Unless told not to, it adds the commit of the git
+    # checkout around it to its version, which then does not load. With ninja on the path, MAX_JOBS counts.
     settings=(PATH="$(cd "$venv/bin" && pwd):$PATH" CUDA_HOME="$site/nvidia/cu${cuda%%.*}"
         CPLUS_INCLUDE_PATH="$includes${CPLUS_INCLUDE_PATH:+:$CPLUS_INCLUDE_PATH}"
-        NVTE_PYTORCH_FORCE_BUILD=TRUE NVTE_FRAMEWORK=pytorch MAX_JOBS="$jobs")
+        NVTE_PYTORCH_FORCE_BUILD=TRUE NVTE_NO_LOCAL_VERSION=1 NVTE_FRAMEWORK=pytorch MAX_JOBS="$jobs")
     with_settings() { # pip's command, for what is built beside this environment's torch
         env "${settings[@]}" "$venv/bin/python" -m pip "$1" --disable-pip-version-check --quiet \
             --no-deps --no-build-isolation "${@:2}"
@@ -138,7 +139,7 @@ require_mcore_adapter()
 PYTHON
 if [ -n "$cuda" ]; then
     "$venv/bin/python" -c 'import transformer_engine.pytorch' ||
-        fail "Transformer Engine does not load (see above); without an NVIDIA driver it may not"
+        fail "Transformer Engine does not load (see above)"
 fi
 printf 'setup-megatron: MCoreAdapter and %s are in %s%s\n' "$megatron" "$venv" \
     "${cuda:+, with Transformer Engine $engine}"

@@ -239,8 +239,9 @@ def test_setup_megatron_says_why_git_fails(repository: Path, tmp_path: Path, sou
     assert said[source] in done.stderr
 
 
-# In the place of an environment's Python: what the script asks of it, and a pip whose compiler takes
-# no more than one file while there is a file `stopped`.
+# In the place of an environment's Python: what the script asks of it, and a pip whose compiler
+# takes no more than one file while there is a file `stopped`. The real one would put the commit of
+# the checkout around it into the version.
 PYTHON = """#!/bin/bash
 name=$(sed -n 's/^transformer-engine-torch==/transformer_engine_torch-/p' requirements/*-nodeps.txt)
 case "$*" in
@@ -250,6 +251,7 @@ case "$*" in
         mkdir -p $name/csrc && touch -d 2020-01-01 $name/csrc/{one,two,three}.cpp
         tar -czf "${*: -2:1}/$name.tar.gz" $name ;;
     *' wheel '*)
+        [ "$NVTE_NO_LOCAL_VERSION" = 1 ] || exit 1
         for source in "${@: -1}"/csrc/*.cpp; do
             [ ! -f "${source%.cpp}.o" ] || [ "$source" -nt "${source%.cpp}.o" ] || continue
             basename "$source" | tee -a compiled && touch "${source%.cpp}.o"
@@ -264,7 +266,8 @@ def test_setup_megatron_that_was_stopped_compiles_what_is_left(
 ) -> None:
     for name in ("scripts", "requirements"):
         shutil.copytree(repository / name, tmp_path / name)
-    for path in (".venv-train/bin/python", "ROLL/mcore_adapter/src/mcore_adapter/trainer/trainer.py"):
+    trainer = "ROLL/mcore_adapter/src/mcore_adapter/trainer/trainer.py"
+    for path in (".venv-train/bin/python", trainer):
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).write_text(PYTHON)
         (tmp_path / path).chmod(0o755)

@@ -4,10 +4,10 @@ Usage: ``python -m text2sql.train.entry ARGUMENTS.yaml``
 or     ``torchrun --nproc_per_node 2 -m text2sql.train.entry ARGUMENTS.yaml``
 
 On CPUs, DeepSpeed's communication must be up before transformers reads the arguments, since
-accelerate leaves that out where ``use_cpu`` is set (which bf16 needs), and compiles nothing. Under Megatron,
-mcore_adapter needs two repairs. Shared schemas are put in the place of packed rows; their lengths
-differ so much that on CPUs freed memory is given back after each step. For the rest LLaMA-Factory's
-own launcher does.
+accelerate leaves that out where ``use_cpu`` is set (which bf16 needs); it compiles nothing for it.
+Under Megatron, mcore_adapter needs two repairs. Shared schemas are put in the place of packed rows;
+their lengths differ so much that on CPUs freed memory is given back after each step. For the rest
+LLaMA-Factory's own launcher does.
 """
 
 from __future__ import annotations
