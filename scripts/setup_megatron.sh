@@ -14,7 +14,7 @@ megatron=megatron-core==0.16.1 # the newest for Python 3.11
 lock=requirements/transformer-engine.txt
 built=requirements/transformer-engine-nodeps.txt
 build=build/transformer-engine
-seconds_each=60 # of one core, for a file of Transformer Engine's; most of it goes to torch's headers
+seconds_each=40 # of one core, for a file of Transformer Engine's; most of it goes to torch's headers
 
 fail() {
     printf 'setup-megatron: %s\n' "$1" >&2
