@@ -100,9 +100,7 @@ def _nobodys_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         for name in SETTINGS:
             patch.delenv(name, raising=False)
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        # But for what takes minutes to compile, DeepSpeed's communication, and for downloads that
-        # are checked by their hash.
-        patch.setenv("TORCH_EXTENSIONS_DIR", str(cache / "torch_extensions"))
+        # But for downloads that are checked by their hash.
         patch.setenv("TEXT2SQL_CACHE", os.environ.get("TEXT2SQL_CACHE") or str(cache / "text2sql"))
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         for name in ("no_proxy", "NO_PROXY"):

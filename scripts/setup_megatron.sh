@@ -13,6 +13,8 @@ commit=8eb27cc2dc34c4d1310b169d9b86d339004d811a
 megatron=megatron-core==0.16.1 # the newest for Python 3.11
 lock=requirements/transformer-engine.txt
 built=requirements/transformer-engine-nodeps.txt
+build=build/transformer-engine
+seconds_each=40 # of one core, for a file of Transformer Engine's; most of it goes to torch's headers
 
 fail() {
     printf 'setup-megatron: %s\n' "$1" >&2
@@ -70,6 +72,9 @@ fi
 [ -f "$folder/src/mcore_adapter/trainer/trainer.py" ] ||
     fail "$folder holds no MCoreAdapter (src/mcore_adapter/trainer/trainer.py)"
 
+exec 9>"$venv.lock"
+flock 9 # waits for another setup of this environment, and for the pip of one that was killed
+
 # A copy, because building writes into the folder it builds from.
 cp -r "$folder/." "$copy/mcore_adapter"
 "$venv/bin/python" -m pip install --disable-pip-version-check --no-deps --quiet "$megatron" ||
@@ -82,6 +87,11 @@ pip_install() {
     "$venv/bin/python" -m pip install --disable-pip-version-check --quiet "$@"
 }
 
+compilers() { # one for each core that has 3 GB of memory
+    awk -v cores="$(nproc)" '/^MemAvailable/ {
+        fit = int($2 / 3e6); print fit < 1 ? 1 : fit < cores ? fit : cores }' /proc/meminfo
+}
+
 engine=$(sed -n 's/^transformer-engine-torch==//p' "$built")
 have=$("$venv/bin/python" -m pip list --disable-pip-version-check --format freeze |
     sed -n 's/^transformer[-_]engine[-_]torch==//p')
@@ -92,17 +102,34 @@ if [ -n "$cuda" ] && [ "$have" != "$engine" ]; then
         fail "torch in $venv is built for CUDA $cuda, the headers here are of 13; run: make setup-gpu"
     started=$SECONDS
     pip_install --requirement "$lock" || fail "pip could not install $lock (see above)"
-    printf 'setup-megatron: compiling Transformer Engine %s for torch, which takes minutes\n' "$engine"
     site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
     includes=$(find "$site/nvidia" -maxdepth 3 -type d \
         \( -name include -o -path '*/include/cccl' \) | paste -sd :)
+    jobs=${MAX_JOBS:-$(compilers)}
     # Its set-up asks nvcc for its version, and compiles nothing with it. Unless told to build, it looks
-    # for a wheel outside the package index first. With ninja on the path, MAX_JOBS counts.
-    PATH=$(cd "$venv/bin" && pwd):$PATH CUDA_HOME=$site/nvidia/cu${cuda%%.*} NVTE_PYTORCH_FORCE_BUILD=TRUE \
-        CPLUS_INCLUDE_PATH=$includes${CPLUS_INCLUDE_PATH:+:$CPLUS_INCLUDE_PATH} \
-        NVTE_FRAMEWORK=pytorch MAX_JOBS=${MAX_JOBS:-2} \
-        pip_install --no-deps --no-build-isolation --requirement "$built" ||
+    # for a wheel outside the package index first. Unless told not to, it adds the commit of the git
+    # checkout around it to its version, which then does not load. With ninja on the path, MAX_JOBS counts.
+    settings=(PATH="$(cd "$venv/bin" && pwd):$PATH" CUDA_HOME="$site/nvidia/cu${cuda%%.*}"
+        CPLUS_INCLUDE_PATH="$includes${CPLUS_INCLUDE_PATH:+:$CPLUS_INCLUDE_PATH}"
+        NVTE_PYTORCH_FORCE_BUILD=TRUE NVTE_NO_LOCAL_VERSION=1 NVTE_FRAMEWORK=pytorch MAX_JOBS="$jobs")
+    with_settings() { # pip's command, for what is built beside this environment's torch
+        env "${settings[@]}" "$venv/bin/python" -m pip "$1" --disable-pip-version-check --quiet \
+            --no-deps --no-build-isolation "${@:2}"
+    }
+    # The sources stay where they are built: ninja compiles again only what it had not finished.
+    with_settings download --no-binary :all: --dest "$copy" "transformer-engine-torch==$engine" ||
+        fail "pip could not download the sources of Transformer Engine (see above)"
+    mkdir -p "$build"
+    tar -xzf "$copy/transformer_engine_torch-$engine.tar.gz" -C "$build"
+    sources=$build/transformer_engine_torch-$engine
+    files=$(($(find "$sources/csrc" -name '*.cpp' | wc -l) - $(find "$sources" -name '*.o' | wc -l)))
+    printf 'setup-megatron: compiling Transformer Engine %s for torch: %s files, about %s minutes with %s\n' \
+        "$engine" "$files" "$(((files * seconds_each / jobs + 59) / 60))" \
+        "$jobs at a time (MAX_JOBS=); when stopped, it goes on where it was"
+    with_settings wheel --wheel-dir "$build" "$sources" &&
+        pip_install --no-deps --find-links "$build" --only-binary :all: --requirement "$built" ||
         fail "Transformer Engine could not be built (see above)"
+    rm -rf "$build"
     printf 'setup-megatron: Transformer Engine is built, in %s s\n' "$((SECONDS - started))"
 fi
 "$venv/bin/python" - <<'PYTHON' || fail "the installed mcore_adapter is not usable (see above)"
@@ -112,7 +139,7 @@ require_mcore_adapter()
 PYTHON
 if [ -n "$cuda" ]; then
     "$venv/bin/python" -c 'import transformer_engine.pytorch' ||
-        fail "Transformer Engine does not load (see above); without an NVIDIA driver it may not"
+        fail "Transformer Engine does not load (see above)"
 fi
 printf 'setup-megatron: MCoreAdapter and %s are in %s%s\n' "$megatron" "$venv" \
     "${cuda:+, with Transformer Engine $engine}"

@@ -239,6 +239,60 @@ def test_setup_megatron_says_why_git_fails(repository: Path, tmp_path: Path, sou
     assert said[source] in done.stderr
 
 
+# In the place of an environment's Python: what the script asks of it, and a pip whose compiler
+# takes no more than one file while there is a file `stopped`. The real one would put the commit of
+# the checkout around it into the version.
+PYTHON = """#!/bin/bash
+name=$(sed -n 's/^transformer-engine-torch==/transformer_engine_torch-/p' requirements/*-nodeps.txt)
+case "$*" in
+    *torch.version.cuda*) echo 13.0 ;;
+    *purelib*) echo "$PWD" ;;
+    *' download '*)
+        mkdir -p $name/csrc && touch -d 2020-01-01 $name/csrc/{one,two,three}.cpp
+        tar -czf "${*: -2:1}/$name.tar.gz" $name ;;
+    *' wheel '*)
+        [ "$NVTE_NO_LOCAL_VERSION" = 1 ] || exit 1
+        for source in "${@: -1}"/csrc/*.cpp; do
+            [ ! -f "${source%.cpp}.o" ] || [ "$source" -nt "${source%.cpp}.o" ] || continue
+            basename "$source" | tee -a compiled && touch "${source%.cpp}.o"
+            [ ! -f stopped ] || exit 1
+        done ;;
+esac
+"""
+
+
+def test_setup_megatron_that_was_stopped_compiles_what_is_left(
+    repository: Path, tmp_path: Path
+) -> None:
+    for name in ("scripts", "requirements"):
+        shutil.copytree(repository / name, tmp_path / name)
+    trainer = "ROLL/mcore_adapter/src/mcore_adapter/trainer/trainer.py"
+    for path in (".venv-train/bin/python", trainer):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text(PYTHON)
+        (tmp_path / path).chmod(0o755)
+    (tmp_path / "nvidia" / "cu13").mkdir(parents=True)
+    (tmp_path / "g++").symlink_to("/bin/true")
+    (tmp_path / "stopped").touch()
+
+    def run() -> subprocess.CompletedProcess[str]:
+        settings = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "MAX_JOBS": "1"}
+        command = [tmp_path / "scripts" / "setup_megatron.sh", "ROLL", ".venv-train"]
+        return subprocess.run(
+            command, env=os.environ | settings, cwd=tmp_path, capture_output=True, text=True
+        )
+
+    first = run()
+    assert (first.returncode, "could not be built" in first.stderr) == (1, True), first
+    assert ": 3 files, about " in first.stdout and " 1 at a time" in first.stdout
+    (tmp_path / "stopped").unlink()
+    second = run()
+    assert second.returncode == 0, second.stderr
+    assert ": 2 files, about " in second.stdout
+    assert (tmp_path / "compiled").read_text().split() == ["one.cpp", "three.cpp", "two.cpp"]
+    assert not list((tmp_path / "build").iterdir())
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("launch", [{}, {"backend": "deepspeed", "processes": 2}])
@@ -366,6 +420,24 @@ def test_a_disk_that_fills_up_in_training_is_one_line_and_the_run_goes_on(
     assert "Traceback" not in first["error"]
     assert second["status"] == 0, second
     assert f"going on from checkpoint-{first['checkpoints'][-1]}" in second["log"]
+
+
+def test_deepspeed_on_cpus_compiles_nothing(repository: Path, tmp_path: Path) -> None:
+    """So it wants no compiler, and no lock that a killed build left holds it up."""
+    program = "from text2sql.train.entry import start_deepspeed_on_cpus as start; start()"
+    path = os.pathsep.join([str(repository / "src"), str(repository / "test-suite-sql-eval")])
+    alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1"}
+    places = {"PYTHONPATH": path, "TORCH_EXTENSIONS_DIR": str(tmp_path), "MASTER_PORT": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}; import torch; torch.distributed.barrier()"],
+        env=os.environ | alone | places | {"CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("there", "taken"), [("2.11.0", True), ("2.9", True), ("2.12.0", False)])

@@ -21,7 +21,7 @@ from text2sql.train.stage import complete_checkpoints
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = "10.177.31.1"
 PORT = "29517"
-HOUR = 3600.0  # what hangs takes longer; two times two processes load torch, and DeepSpeed compiles
+HOUR = 3600.0  # what hangs takes longer; two times two processes load torch
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * HOUR)]
 
 
@@ -54,23 +54,6 @@ def ip(*arguments: str) -> str:
     path = f"{os.environ['PATH']}:/usr/sbin"
     command = [str(shutil.which("ip", path=path)), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-@pytest.fixture(scope="session")
-def compiled() -> None:
-    """DeepSpeed's communication: killed while it compiles, it leaves a lock that bars others."""
-    program = (
-        "from deepspeed.accelerator import get_accelerator\n"
-        "get_accelerator().create_op_builder('ShareMemCommBuilder').load()"
-    )
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    subprocess.run(
-        [sys.executable, "-c", program],
-        # With the ninja that a stage finds first: another one would begin anew.
-        env=os.environ | {"CUDA_VISIBLE_DEVICES": "", "PATH": path},
-        check=True,
-        timeout=HOUR,
-    )
 
 
 def kill(host: str) -> None:
@@ -145,7 +128,7 @@ def start(host: str, rank: int, profile: Path, log: Path) -> subprocess.Popen[by
 
 
 def test_two_hosts_train_and_go_on_after_one_was_lost(
-    hosts: list[str], compiled: None, profile: Path, tmp_path: Path
+    hosts: list[str], profile: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "build" / "runs" / "two-nodes" / "sample-limit24"
     partial = run / "train" / "spread.partial"

@@ -133,10 +133,12 @@ class TransformersEngine(TokenizerEngine):
         if not prefix:
             return None
         cache, read = self._remembered, common_prefix(self._read, prefix)
+        surplus = len(self._read) - read
         self._read = []  # until it is there again: an error may leave the cache in between
         # Layers of other kinds, such as sliding windows, forget: they cannot go back to a prefix.
-        if cache is not None and all(type(layer) is DynamicLayer for layer in cache.layers):
-            cache.crop(read)
+        if cache and read and all(type(layer) is DynamicLayer for layer in cache.layers):
+            if surplus:
+                cache.crop(-surplus)  # transformers 5.19 takes a length of 0 for nothing to do
         else:
             cache, read = DynamicCache(config=self._model.config), 0
         if read < len(prefix):

@@ -4,10 +4,10 @@ Usage: ``python -m text2sql.train.entry ARGUMENTS.yaml``
 or     ``torchrun --nproc_per_node 2 -m text2sql.train.entry ARGUMENTS.yaml``
 
 On CPUs, DeepSpeed's communication must be up before transformers reads the arguments, since
-accelerate leaves that out where ``use_cpu`` is set (which bf16 needs). Under Megatron,
-mcore_adapter needs two repairs. Shared schemas are put in the place of packed rows; their lengths
-differ so much that on CPUs freed memory is given back after each step. For the rest LLaMA-Factory's
-own launcher does.
+accelerate leaves that out where ``use_cpu`` is set (which bf16 needs); it compiles nothing for it.
+Under Megatron, mcore_adapter needs two repairs. Shared schemas are put in the place of packed rows;
+their lengths differ so much that on CPUs freed memory is given back after each step. For the rest
+LLaMA-Factory's own launcher does.
 """
 
 from __future__ import annotations
@@ -56,6 +56,10 @@ def start_deepspeed_on_cpus() -> None:
     os.environ.setdefault("ACCELERATE_USE_DEEPSPEED", "true")
     import deepspeed
 
+    # DeepSpeed would compile a sum over shared memory here, which ZeRO never calls and AutoTP does
+    # without. That wants a compiler and a path without blanks; killed, it leaves a lock that every
+    # later training waits for.
+    deepspeed.ops.__compatible_ops__ = {"deepspeed_shm_comm": False}
     deepspeed.init_distributed(dist_backend="gloo", auto_mpi_discovery=False)
 
 

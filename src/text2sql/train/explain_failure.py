@@ -65,8 +65,9 @@ KNOWN: tuple[tuple[str, str], ...] = (
     ),
     (
         r"(?:Ninja is required|Python\.h: No such file|Error building extension).*",
-        "DeepSpeed could not compile its CPU part ({match}); install a compiler and Python's"
-        " headers: sudo apt-get install -y g++ python3-dev",
+        "DeepSpeed could not compile a part of itself ({match}), as offloading to the CPU makes it"
+        " do; install a compiler and Python's headers: sudo apt-get install -y g++ python3-dev, and"
+        " keep the checkout in a folder without a blank in its path",
     ),
 )
 EXCEPTION = re.compile(r"^(?:\[rank\d+\]: ?)?((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): .+)$")
