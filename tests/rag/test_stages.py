@@ -16,7 +16,7 @@ COMMAND = "import sys; from text2sql.cli import main; sys.argv[0] = 'text2sql'; 
 
 
 def retrieve() -> subprocess.CompletedProcess[str]:
-    arguments = ["stage", "retrieve", "--limit", "12", "--rows", ROWS]
+    arguments = ["stage", "retrieve", "--profile", "smollm2-135m", "--limit", "12", "--rows", ROWS]
     return subprocess.run(
         [sys.executable, "-c", COMMAND, *arguments],
         capture_output=True,

@@ -36,18 +36,39 @@ def run(job: Job) -> dict[str, Any]:
     schemas = SchemaTexts(DataConfig.model_validate(job.config["data"]))
     asked = ask(questions, schemas, read_drafts(job.inputs.get("draft")))
     guard = leak_guard(config.leak_guard, questions, schemas)
-    folder, device = job.inputs["knowledge-base"], job.settings["device"]
     started = time.monotonic()
+    answers, truncated = search_for(job, config, asked, guard)
+    report = describe(answers, [q.gold for q in questions], guard)
+    report["longer_than_window"] = truncated
+    write_examples(job.output / EXAMPLES, answers)
+    write_json(job.output / REPORT, report)
+    return report | {"seconds": round(time.monotonic() - started, 1)}
+
+
+def search_for(
+    job: Job, config: RetrievalConfig, asked: Sequence[Asked], guard: LeakGuard
+) -> tuple[list[Retrieved], int]:
+    """Search the knowledge base among a job's inputs for all questions.
+
+    Args:
+        job: its config has that of the knowledge-base stage; its progress is kept up to date.
+        config: how examples are found.
+        asked: the questions.
+        guard: what must not be found.
+
+    Returns:
+        What was found for each question, in order; how many were longer than the model's window.
+
+    Raises:
+        UserError: as `open_retriever` and `Retriever.retrieve` do.
+    """
+    folder, device = job.inputs["knowledge-base"], job.settings["device"]
     with open_retriever(config, job.config, folder, guard, device, wait=True) as retriever:
         answers = []
         for answer in retriever.retrieve(asked):
             answers.append(answer)
             job.progress.update(len(answers), len(asked), "questions")
-    report = describe(answers, [q.gold for q in questions], guard)
-    report["longer_than_window"] = retriever.embedder.truncated
-    write_examples(job.output / EXAMPLES, answers)
-    write_json(job.output / REPORT, report)
-    return report | {"seconds": round(time.monotonic() - started, 1)}
+        return answers, retriever.embedder.truncated
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from text2sql.paths import shown
 from text2sql.prompt import Example, Message, Template, fit_examples, load_template, render_reply
 from text2sql.rag.config import RetrievalConfig, load_retrieval_config
 from text2sql.rag.mask import mask_question
-from text2sql.rag.retrieve import REPORT, describe, open_retriever, write_examples
+from text2sql.rag.retrieve import REPORT, describe, search_for, write_examples
 from text2sql.rag.search import Asked, Found, LeakGuard
 from text2sql.schema.prune import estimate_tokens
 from text2sql.stage import Graph, Job, Stage, StageKind
@@ -39,13 +39,8 @@ def run(job: Job) -> dict[str, Any]:
     rows = _chosen(job, data, schemas, evaluation)
     guard = CopyGuard(config.leak_guard, evaluation, rows, schemas)
     asked = [_ask(number, row, schemas) for number, row in enumerate(rows)]
-    folder, device = job.inputs["knowledge-base"], job.settings["device"]
     started = time.monotonic()
-    with open_retriever(config, job.config, folder, guard, device, wait=True) as retriever:
-        answers = []
-        for answer in retriever.retrieve(asked):
-            answers.append(answer)
-            job.progress.update(len(answers), len(asked), "questions")
+    answers, truncated = search_for(job, config, asked, guard)
     prompts = Prompts(job, config)
     learnt = (
         (prompts.with_examples(training_messages(row, schemas, data.system), row, found), row.sql)
@@ -54,6 +49,7 @@ def run(job: Job) -> dict[str, Any]:
     write_training(learnt, job.output)
     write_examples(job.output / EXAMPLES, answers)
     report = describe(answers, [row.sql for row in rows], guard)
+    report["longer_than_window"] = truncated
     report |= {"examples": prompts.shown, "examples_without_room": prompts.dropped}
     write_json(job.output / REPORT, report)
     return report | {"seconds": round(time.monotonic() - started, 1)}
