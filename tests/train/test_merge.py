@@ -16,8 +16,11 @@ QUESTIONS = 16
 
 @pytest.fixture(scope="module")
 def adapter(tiny: Any, recipe: Any, train: Callable[..., Any], tmp_path_factory: Any) -> Path:
-    """A LoRA adapter trained long enough that greedy answers differ from question to question."""
-    folder = tmp_path_factory.mktemp("adapter")
+    """A LoRA adapter trained long enough that greedy answers differ from question to question.
+
+    Its folder has the comma that several overrides put there.
+    """
+    folder = tmp_path_factory.mktemp("adapter") / "max_steps=60,learning_rate=0.005"
     keys = {"max_steps": 60, "learning_rate": 5e-3}
     return train(folder, recipe("lora", **keys), tiny.inputs).output
 
