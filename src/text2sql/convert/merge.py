@@ -7,6 +7,7 @@ up the adapter's update, and a merge into them would be rounded away.
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from text2sql.convert.megatron import copy_travelling
@@ -31,7 +32,6 @@ def run(job: Job) -> dict[str, Any]:
     check_mergeable(base, adapter)
     arguments = {
         "model_name_or_path": str(base),
-        "adapter_name_or_path": str(adapter),
         "template": job.config["template"],
         "finetuning_type": "lora",
         "export_dir": str(job.output),
@@ -39,7 +39,11 @@ def run(job: Job) -> dict[str, Any]:
         "export_device": "cpu",
         "export_legacy_format": False,
     }
-    run_llamafactory("export", arguments, job.output)
+    with TemporaryDirectory() as place:
+        # LLaMA-Factory takes a comma in a path, which overrides put there, for two adapters.
+        link = Path(place) / "adapter"
+        link.symlink_to(adapter.resolve())
+        run_llamafactory("export", arguments | {"adapter_name_or_path": str(link)}, job.output)
     copy_travelling(base, job.output)
     return {"rank": read_json(adapter / "adapter_config.json")["r"]}
 
