@@ -165,7 +165,8 @@ def test_real_models_out_of_their_packages(profile: str, tmp_path: Path) -> None
     convert(file, back)
     strings = tokenizer_strings(PROBES)
     assert check_tokenizer(back, file, strings)["strings"] == 1000
-    check_logits(back, file, strings[:1] + strings[-5:])
+    # By odd strings, of which a model expects nothing in particular: near ties fall otherwise.
+    check_logits(back, file, strings[:1] + strings[-5:], least_agreement=0.9)
 
 
 def _tokenizer(folder: Path) -> Any:
