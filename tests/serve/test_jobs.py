@@ -45,7 +45,6 @@ PROFILE = {
     "title": "Tiny",
     "data": {"schema_style": "ddl", "system": "short", "schema_budget": 64},
     "rows": [{"name": "lora", "label": "LoRA"}],
-    "device": "cpu",
 }
 
 
