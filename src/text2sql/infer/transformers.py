@@ -138,7 +138,7 @@ class TransformersEngine(TokenizerEngine):
         # Layers of other kinds, such as sliding windows, forget: they cannot go back to a prefix.
         if cache and read and all(type(layer) is DynamicLayer for layer in cache.layers):
             if surplus:
-                cache.crop(-surplus)  # transformers 5.19 takes a length of 0 for nothing to do
+                cache.crop(-surplus)  # as how many to drop: transformers 5.19 deprecates lengths
         else:
             cache, read = DynamicCache(config=self._model.config), 0
         if read < len(prefix):
