@@ -59,6 +59,40 @@ def test_answers_are_those_of_sdpa(key_heads: int) -> None:
     assert torch.allclose(logits, wanted, atol=1e-4)
 
 
+@pytest.mark.parametrize("key_heads", [1, 2, 6])
+def test_a_prefix_kept_once_gives_the_logits_of_whole_prompts(key_heads: int) -> None:
+    """Three prompts go on in their own ways, one of them padded, behind twenty tokens of all."""
+    from text2sql.infer.attention import behind, cpu_attention
+
+    torch.manual_seed(3)
+    model = model_with(cpu_attention(), key_heads, torch.float32)
+    prefix = torch.randint(2, 97, (1, 20))
+    prompts = torch.cat([prefix.expand(3, -1), torch.randint(2, 97, (3, 9))], dim=1)
+    mask = torch.ones_like(prompts)
+    mask[1, 20:24] = 0
+    places = (mask.cumsum(1) - 1).clamp(min=0)
+    with torch.inference_mode():
+        wanted = model(prompts, attention_mask=mask, position_ids=places).logits
+        read = model(prefix, use_cache=True).past_key_values
+        cache = behind(read)
+        found = []
+        for start, end in ((20, 26), (26, 27), (27, 28), (28, 29)):  # a piece, then single tokens
+            part = model(
+                prompts[:, start:end],
+                attention_mask=mask[:, :end],
+                position_ids=places[:, start:end],
+                past_key_values=cache,
+            )
+            found.append(part.logits)
+    seen = mask[:, 20:].bool()
+    assert torch.allclose(torch.cat(found, 1)[seen], wanted[:, 20:][seen], atol=1e-4)
+    assert wanted.std() > 0.1
+    assert cache.get_seq_length() == 29
+    assert cache.layers[0].keys.shape[2] == 9  # its own tokens only
+    assert cache.layers[0].prefix[0] is read.layers[0].keys
+    assert read.get_seq_length() == 20
+
+
 def test_in_bfloat16_it_is_as_near_the_truth_as_sdpa() -> None:
     from text2sql.infer.attention import NAME, cpu_attention
 

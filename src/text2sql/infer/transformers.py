@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from transformers import (
     AutoModelForCausalLM,
+    Cache,
     DynamicCache,
     GenerationConfig,
     LogitsProcessor,
@@ -22,7 +23,7 @@ from transformers import (
 from transformers.cache_utils import DynamicLayer
 from transformers.generation.streamers import BaseStreamer
 
-from text2sql.infer.attention import cpu_attention
+from text2sql.infer.attention import behind, cpu_attention
 from text2sql.infer.batches import align, arrange, common_prefix, shared_prefix, tokens_read
 from text2sql.infer.config import InferConfig
 from text2sql.infer.engine import Completion, Prompt, TokenizerEngine
@@ -124,7 +125,7 @@ class TransformersEngine(TokenizerEngine):
             draft.seconds += seconds
             draft.reason = "stop" if len(kept) < len(tokens) else ""
 
-    def _read_once(self, prefix: list[int], copies: int) -> DynamicCache | None:
+    def _read_once(self, prefix: list[int], copies: int) -> Cache | None:
         """Return what the model remembers of a prefix, for each prompt of a batch.
 
         Questions about one database share its schema, which is most of their prompts. It is read
@@ -135,8 +136,7 @@ class TransformersEngine(TokenizerEngine):
         cache, read = self._remembered, common_prefix(self._read, prefix)
         surplus = len(self._read) - read
         self._read = []  # until it is there again: an error may leave the cache in between
-        # Layers of other kinds, such as sliding windows, forget: they cannot go back to a prefix.
-        if cache and read and all(type(layer) is DynamicLayer for layer in cache.layers):
+        if cache and read and _goes_back(cache):
             if surplus:
                 cache.crop(-surplus)  # as how many to drop: transformers 5.19 deprecates lengths
         else:
@@ -145,6 +145,8 @@ class TransformersEngine(TokenizerEngine):
             tokens = torch.tensor([prefix[read:]], device=self._model.device)
             self._model(input_ids=tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
         self._remembered, self._read = cache, prefix
+        if self._model.device.type == "cpu" and _goes_back(cache):
+            return behind(cache)
         copied = deepcopy(cache)
         copied.batch_repeat_interleave(copies)
         return copied
@@ -165,6 +167,11 @@ class TransformersEngine(TokenizerEngine):
             pad_token_id=self._stop_ids[0],
             **(sampling if config.temperature > 0 else {}),
         )
+
+
+def _goes_back(cache: Cache) -> bool:
+    """Whether a model's layers can go back to a prefix; sliding windows, for one, forget."""
+    return all(type(layer) is DynamicLayer for layer in cache.layers)
 
 
 @dataclass
