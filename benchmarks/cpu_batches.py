@@ -1,11 +1,12 @@
-"""Seconds to answer many questions with transformers on CPU cores, with rounds and without.
+"""Seconds to answer many questions with transformers on CPU cores, as it was and as it is.
 
 Usage: python benchmarks/cpu_batches.py MODEL_FOLDER DATA --template qwen --output result.json
 
 DATA is the folder of a data stage; its evaluation questions are asked. "to the end" lets a batch
-run until its longest answer is done and reads a schema for each batch, as the engine did before;
-"rounds" is the engine as it is. Both use the same loaded weights and take turns, database by
-database, so that other work on the machine falls on both.
+run until its longest answer is done, reads a schema for each batch and keeps a copy of it for each
+question, as the engine did at first; "rounds" is the engine as it is. Both use the same loaded
+weights and take turns, database by database, so that other work on the machine falls on both.
+docs/inference.md shows the result that lies beside this file (make results).
 """
 
 from __future__ import annotations
@@ -33,7 +34,11 @@ from text2sql.question import read_questions
 
 # What undoes the rounds and the memory of schemas.
 WAYS: dict[str, dict[str, Any]] = {
-    "to the end": {"CHEAP_TO_READ": 0, "common_prefix": lambda *_: 0},
+    "to the end": {
+        "CHEAP_TO_READ": 0,
+        "common_prefix": lambda *_: 0,
+        "_goes_back": lambda *_: False,
+    },
     "rounds": {},
 }
 
@@ -101,6 +106,7 @@ def main() -> None:
     found = {
         **surroundings(),
         "torch_threads": torch.get_num_threads(),
+        "model": options.model.name,
         "infer": options.infer,
         "questions": asked,
         "same_answers": same,

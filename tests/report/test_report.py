@@ -17,9 +17,11 @@ from text2sql.models.folder import count_parameters
 from text2sql.profile import DEFAULT_PROFILE
 from text2sql.report import pages, publish
 from text2sql.report.doc_blocks import (
+    attention_text,
     batching_text,
     decoding_text,
     retrieval_block,
+    rounds_text,
     training_block,
 )
 from text2sql.report.figure import draw_accuracy, draw_errors, draw_losses, draw_speed
@@ -212,6 +214,22 @@ def test_measurements_of_inference_are_rendered_from_their_records() -> None:
     facts = {"model": "m", "prompts": 120, "prompt_tokens": 900, "ratio": 2.0, "same_answers": 119}
     text = batching_text(machine | facts | {"seconds": seconds, "vllm": "0.1"})
     assert "2.0 s against 4.0 s (medians of 3 rounds), that is 2.00 times" in text
+
+
+def test_measurements_of_answers_on_a_cpu_are_rendered_from_their_records() -> None:
+    surroundings = {"hardware": {"cpu": "A CPU"}, "git": {"sha": "0123456789abcdef"}, "threads": 1}
+    step = {"attention": "prefix once", "tokens": 600, "step_seconds": 0.0714}
+    facts = {"model": "m", "batch": 32, "dtype": "bfloat16"}
+    results = [step | {"read_seconds_per_question": 0.031}]
+    text = attention_text(facts | surroundings | {"results": results})
+    assert "batches of 32 questions in bfloat16" in text
+    assert "| prefix once | 600 | 0.03 | 0.071 |" in squeezed(text)
+    way = {"seconds": 9.6, "processor_seconds": 12.2, "seconds_per_1000_questions": 960.4}
+    ways = {"rounds": way | {"steps": 1200, "tokens_read": 30000}}
+    facts = {"model": "m", "infer": "greedy", "questions": 1034, "same_answers": 1000}
+    text = rounds_text(facts | surroundings | {"results": ways})
+    assert "1,034 questions, config greedy, 1,000 answers the same text" in text
+    assert "| rounds | 10 | 12 | 960 | 1,200 | 30,000 |" in squeezed(text)
 
 
 def test_benchmarks_are_rendered_from_their_records(checkout: Path) -> None:

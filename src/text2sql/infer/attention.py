@@ -27,9 +27,9 @@ class BehindPrefix(DynamicLayer):
     prefix at hand; any other attention fails on them, since they are fewer than its mask says.
     """
 
-    def __init__(self, prefix: DynamicLayer) -> None:
+    def __init__(self, prefix: Any) -> None:
         super().__init__()
-        self.prefix = (prefix.keys, prefix.values)
+        self.prefix: tuple[torch.Tensor, torch.Tensor] = (prefix.keys, prefix.values)
 
     def update(self, *states: torch.Tensor, **_: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Add the keys and values of more tokens, (batch, heads, tokens, width) each."""
@@ -39,7 +39,7 @@ class BehindPrefix(DynamicLayer):
 
     def get_seq_length(self) -> int:
         """Return how many tokens of each prompt were read."""
-        return int(self.prefix[0].shape[-2]) + super().get_seq_length()
+        return self.prefix[0].shape[-2] + super().get_seq_length()
 
 
 def behind(prefix: Cache) -> Cache:
@@ -89,7 +89,7 @@ def _attend(
 
 
 def _shared_product(rows: torch.Tensor, shared: torch.Tensor) -> torch.Tensor:
-    """Multiply the rows of a batch, (batch, groups, n, k), with what is one for all, (1, groups, k, m)."""
+    """Return rows (batch, groups, n, k) times what is one for all of them (1, groups, k, m)."""
     batch, groups, count, width = rows.shape
     product = rows.transpose(0, 1).reshape(groups, batch * count, width) @ shared[0]
     return product.reshape(groups, batch, count, -1).transpose(0, 1)

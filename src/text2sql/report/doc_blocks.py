@@ -18,6 +18,8 @@ def inference_block() -> str:
     return _block(
         ("results/quantization/*.json", render),
         ("benchmarks/decoding*.json", decoding_text),
+        ("benchmarks/cpu_attention.json", attention_text),
+        ("benchmarks/cpu_batches.json", rounds_text),
         ("benchmarks/vllm_batching.json", batching_text),
     )
 
@@ -106,6 +108,39 @@ def decoding_text(record: dict[str, Any]) -> str:
         " queries are those that SQLite refuses, answers without SQL among them. Prompt tokens"
         " count where they were read.\n\n"
         f"{markdown_text(table)}\n\n{' '.join(notes)}\n"
+    )
+
+
+def attention_text(record: dict[str, Any]) -> str:
+    """Return what `benchmarks/cpu_attention.py` measured as Markdown."""
+    columns = {
+        "Attention": "{attention}",
+        "prompt tokens": "{tokens}",
+        "to read one prompt, s": "{read_seconds_per_question:.2f}",
+        "a token for each, s": "{step_seconds:.3f}",
+    }
+    return (
+        f"**Attention on a CPU, {record['model']}**: batches of {record['batch']} questions in"
+        f" {record['dtype']}, processor time, {_machine(record)}.\n\n"
+        f"{markdown_text(Table.of(columns, record['results']))}\n"
+    )
+
+
+def rounds_text(record: dict[str, Any]) -> str:
+    """Return what `benchmarks/cpu_batches.py` measured as Markdown."""
+    columns = {
+        "Batches": "{name}",
+        "seconds": "{seconds:.0f}",
+        "processor seconds": "{processor_seconds:.0f}",
+        "seconds per 1,000 questions": "{seconds_per_1000_questions:.0f}",
+        "steps": "{steps:,}",
+        "prompt tokens read": "{tokens_read:,}",
+    }
+    ways = [{"name": name} | way for name, way in record["results"].items()]
+    return (
+        f"**Batches on a CPU, {record['model']}**: {record['questions']:,} questions, config"
+        f" {record['infer']}, {record['same_answers']:,} answers the same text,"
+        f" {_machine(record)}.\n\n{markdown_text(Table.of(columns, ways))}\n"
     )
 
 
