@@ -16,8 +16,11 @@ from text2sql.report import pages
 from text2sql.report.result_blocks import default_block, spider_block
 
 
-def write_record(root: Path, profile: str, dataset: str, size: int, accuracy: float) -> None:
+def write_record(
+    root: Path, profile: str, dataset: str, size: int, accuracy: float, **changed: Any
+) -> None:
     made = record() | {"profile": profile, "dataset": dataset, "parameters": size, "title": profile}
+    made |= changed
     few_shot = made["rows"][1] | {"name": "rag", "label": "RAG", "without_examples": "tuned"}
     tuned: dict[str, Any] = made["rows"][1]
     tuned["accuracy"] = tuned["accuracy"] | {"all": accuracy}
@@ -65,6 +68,16 @@ def test_the_spider_table_is_the_best_of_the_largest_of_the_default_family(root:
     assert "results/qwen2.5-coder-0.5b_long_spider.json" in spider_block()
     write_record(root, "qwen2.5-coder-1.5b", "spider", 15, 30.0)
     assert "results/qwen2.5-coder-1.5b_spider.json" in spider_block()
+
+
+def test_beside_the_spider_table_stands_what_no_one_tuned(root: Path) -> None:
+    write_record(root, "qwen2.5-coder-0.5b", "spider", 5, 40.0)
+    assert "Without any tuning" not in spider_block()
+    write_record(root, "qwen2.5-coder-1.5b", "spider", 15, 60.0, losses={})
+    text = spider_block()
+    assert text.startswith("**qwen2.5-coder-0.5b, dataset spider**")
+    assert text.count("qwen2.5-coder-1.5b, ") == len(record()["rows"]) + 1
+    assert "qwen2.5-coder-1.5b, tuned: 60.0 ([results/qwen2.5-coder-1.5b_spider.json]" in text
 
 
 def test_the_translation_is_in_step() -> None:

@@ -66,7 +66,10 @@ def learning_block() -> str:
 
 
 def spider_block() -> str:
-    """Return the best table on Spider: of the largest model of the default family, else of any."""
+    """Return the best table on Spider, and what models came to that nobody tuned.
+
+    It is that of the largest tuned model of the default family, else of any.
+    """
     on_spider = [record for record in run_records() if record["dataset"] == "spider"]
     family = [record for record in on_spider if record["profile"].startswith(FAMILY)]
     if not on_spider:
@@ -74,11 +77,20 @@ def spider_block() -> str:
     best = max(
         family or on_spider,
         key=lambda record: (
+            bool(record["losses"]),
             record["parameters"] or 0,
             max(row["accuracy"]["all"] for row in _trained(record)["rows"]),
         ),
     )
-    return _short(best, with_chart=False)
+    untuned = [
+        f"{record['title']}, {row['label'].lower()}: {row['accuracy']['all']:.1f}"
+        f" ({_link(record, '')})"
+        for record in family
+        if record is not best and not record["losses"]
+        for row in record["rows"]
+    ]
+    without = f" Without any tuning: {'; '.join(untuned)}." if untuned else ""
+    return _short(best, with_chart=False) + without
 
 
 def _trained(record: dict[str, Any]) -> dict[str, Any]:
