@@ -6,7 +6,8 @@ Usage: python benchmarks/shared_schema.py --profile qwen2.5-coder-0.5b_long --da
 Needs the outputs of ``make data model`` for the profile and dataset. All rows about a few
 databases, drawn at random, are trained for one epoch in one process: as sequences that share a
 schema, and as plain rows with the same keys, batches of rows of like length and as many pairs a
-step. Time is the trainer's own, from its first step to its last. With ``--model`` the rows train
+step. Time is the trainer's own, from its first step to its last. Both take turns, twice each in
+mirrored order, so that other work on the machine falls on both. With ``--model`` the rows train
 another profile's base model. docs/training.md shows the results that lie beside this file (make
 results).
 """
@@ -77,6 +78,13 @@ def train(recipe: Recipe, inputs: dict[str, Path], template: str, folder: Path) 
     }
 
 
+def together(turns: list[dict[str, Any]], rows: int) -> dict[str, Any]:
+    """Return the first turn's losses, the seconds of each, and the speed of all."""
+    seconds = [turn["seconds"] for turn in turns]
+    speed = round(rows * len(turns) / sum(seconds), 3)
+    return turns[0] | {"seconds": seconds, "pairs_per_second": speed}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -110,11 +118,13 @@ def main() -> None:
                 "train_sampling_strategy": "group_by_length",
             }
         )
-        runs = {}
-        for kind, recipe in (("shared schemas", shared), ("plain rows", plain)):
-            (folder / kind).mkdir()
-            runs[kind] = train(recipe, inputs, template, folder / kind)
-            runs[kind]["pairs_per_second"] = round(rows / runs[kind]["seconds"], 3)
+        recipes = {"shared schemas": shared, "plain rows": plain}
+        found_by_turn: dict[str, list[dict[str, Any]]] = {kind: [] for kind in recipes}
+        for turn, kind in enumerate([*recipes, *reversed(recipes)]):
+            output = folder / f"{turn} {kind}"
+            output.mkdir()
+            found_by_turn[kind].append(train(recipes[kind], inputs, template, output))
+    runs = {kind: together(turns, rows) for kind, turns in found_by_turn.items()}
     runs["shared schemas"]["tokens"] = sum(sequences)
     runs["plain rows"]["tokens"] = sum(lengths.rows)
     speeds = [runs[kind]["pairs_per_second"] for kind in ("shared schemas", "plain rows")]

@@ -61,9 +61,12 @@ def sharing_text(record: dict[str, Any]) -> str:
             "steps": "{steps}",
             "mean loss": "{mean_loss:.3f}",
             "loss of the last quarter": "{loss_of_the_last_quarter:.3f}",
-            "seconds": "{seconds:.0f}",
+            "seconds": "{each}",
         },
-        ({"name": name} | run for name, run in record["runs"].items()),
+        (
+            run | {"name": name, "each": _turns(run["seconds"])}
+            for name, run in record["runs"].items()
+        ),
     )
     return (
         f"**Shared schemas, {record['model']}**: {record['rows']} rows about"
@@ -173,7 +176,7 @@ def throughput_text(record: dict[str, Any]) -> str:
             | {
                 "name": name,
                 "padding": 100 * run["share_of_padding"],
-                "each": " / ".join(f"{seconds:.0f}" for seconds in run["seconds"]),
+                "each": _turns(run["seconds"]),
             }
             for name, run in record["runs"].items()
         ),
@@ -228,6 +231,10 @@ def speed_text(record: dict[str, Any]) -> str:
         f" langchain-milvus {record['langchain_milvus']}, {_machine(record)}.\n\n"
         f"{markdown_text(Table.of(columns, indexes))}\n"
     )
+
+
+def _turns(seconds: list[float]) -> str:
+    return " / ".join(f"{one:.0f}" for one in seconds)
 
 
 def _machine(record: dict[str, Any]) -> str:
