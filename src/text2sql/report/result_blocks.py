@@ -89,7 +89,7 @@ def spider_block() -> str:
         if record is not best and not record["losses"]
         for row in record["rows"]
     ]
-    without = f" Without any tuning: {'; '.join(untuned)}." if untuned else ""
+    without = f". Without any tuning: {'; '.join(untuned)}." if untuned else ""
     return _short(best, with_chart=False) + without
 
 
