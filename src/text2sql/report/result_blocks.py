@@ -83,14 +83,19 @@ def spider_block() -> str:
         ),
     )
     untuned = [
-        f"{record['title']}, {row['label'].lower()}: {row['accuracy']['all']:.1f}"
-        f" ({_link(record, '')})"
+        f"{record['title']}, {_all_of(record)} ({_link(record, '')})"
         for record in family
         if record is not best and not record["losses"]
-        for row in record["rows"]
     ]
     without = f". Without any tuning: {'; '.join(untuned)}." if untuned else ""
     return _short(best, with_chart=False) + without
+
+
+def _all_of(record: dict[str, Any]) -> str:
+    """Return the rows of a record, each with its accuracy over all questions."""
+    return "; ".join(
+        f"{row['label'].lower()} {row['accuracy']['all']:.1f}" for row in record["rows"]
+    )
 
 
 def _trained(record: dict[str, Any]) -> dict[str, Any]:
