@@ -7,7 +7,8 @@ Needs the outputs of ``make data model`` for the profile and dataset. All rows a
 databases, drawn at random, are trained for one epoch in one process: as sequences that share a
 schema, and as plain rows with the same keys, batches of rows of like length and as many pairs a
 step. Time is the trainer's own, from its first step to its last. Both take turns, twice each in
-mirrored order, so that other work on the machine falls on both. With ``--model`` the rows train
+mirrored order, so that other work on the machine falls on both, and both through our entry, so that
+what it spares adapters is spared in both. With ``--model`` the rows train
 another profile's base model. docs/training.md shows the results that lie beside this file (make
 results).
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -33,8 +35,7 @@ from text2sql.prompt import shared_text
 from text2sql.run import Run
 from text2sql.stage import Job, Stage
 from text2sql.train.lengths import measure_lengths, shared_sequences
-from text2sql.train.llamafactory import run_llamafactory, training_program
-from text2sql.train.nodes import Nodes
+from text2sql.train.llamafactory import run_llamafactory
 from text2sql.train.recipe import Recipe, load_recipe
 from text2sql.train.stage import training_arguments
 
@@ -65,7 +66,7 @@ def train(recipe: Recipe, inputs: dict[str, Path], template: str, folder: Path) 
         training_arguments(job, recipe, None) | {"plot_loss": False, "report_to": "none"},
         folder,
         recipe.environment(),
-        program=training_program(recipe, Nodes(), on_cpu=device == "cpu"),
+        program=[sys.executable, "-m", "text2sql.train.entry"],
     )
     results = read_json(folder / "train_results.json")
     losses = [row["loss"] for row in read_jsonl(folder / "trainer_log.jsonl") if row.get("loss")]
