@@ -8,9 +8,8 @@ databases, drawn at random, are trained for one epoch in one process: as sequenc
 schema, and as plain rows with the same keys, batches of rows of like length and as many pairs a
 step. Time is the trainer's own, from its first step to its last. Both take turns, twice each in
 mirrored order, so that other work on the machine falls on both, and both through our entry, so that
-what it spares adapters is spared in both. With ``--model`` the rows train
-another profile's base model. docs/training.md shows the results that lie beside this file (make
-results).
+what it spares adapters is spared in both. With ``--model`` the rows train another profile's base
+model. docs/training.md shows the results that lie beside this file (make results).
 """
 
 from __future__ import annotations
