@@ -1,4 +1,4 @@
-"""The choice of a token where not every text may be written."""
+"""The choice of a token, drawn or the best, where not every text may be written."""
 
 from __future__ import annotations
 
@@ -34,14 +34,15 @@ class Draw:
         added (Vieira, 2014, "Gumbel-max trick and weighted reservoir sampling").
         """
         near = np.flatnonzero(scores > scores.max() - NEAR * self.temperature)
-        ordered = near[np.argsort(-scores[near], kind="stable")]
-        logits = (scores[ordered] - scores[ordered[0]]) / self.temperature
+        logits = scores[near] / self.temperature
         if self.top_p < 1:
-            shares = np.exp(logits) / np.exp(logits).sum()
-            kept = int(np.searchsorted(np.cumsum(shares), self.top_p)) + 1
-            ordered, logits = ordered[:kept], logits[:kept]
+            best_first = np.argsort(-logits, kind="stable")
+            shares = np.exp(logits[best_first] - logits[best_first[0]])
+            kept = int(np.searchsorted(np.cumsum(shares / shares.sum()), self.top_p)) + 1
+            near, logits = near[best_first[:kept]], logits[best_first[:kept]]
         noisy = logits + self.chance.gumbel(size=len(logits))
-        yield from ordered[np.argsort(-noisy)].tolist()
+        yield int(near[noisy.argmax()])  # mostly no other is asked for, and to sort takes long
+        yield from near[np.argsort(-noisy)[1:]].tolist()
 
 
 def leave_one(scores: Any, allows: Callable[[int], bool], draw: Draw | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -70,7 +70,6 @@ class TransformersEngine(TokenizerEngine):
         self._model = loaded.to(device).eval()
         self._remembered: DynamicCache | None = None
         self._read: list[int] = []
-        torch.manual_seed(config.seed)
         chance = np.random.default_rng(config.seed)
         self._draw = (
             Draw(config.temperature, config.top_p, chance) if config.temperature > 0 else None
@@ -108,14 +107,14 @@ class TransformersEngine(TokenizerEngine):
         shared = shared_prefix(rows)
         filled, mask = align(rows, shared)
         streamer = _Streamer(batch, self._tokenizer, self._stop_ids)
-        bound = _NamesOnly(batch, self._tokenizer, self._stop_ids, self._draw)
+        choice = _Choice(batch, self._tokenizer, self._stop_ids, self._draw)
         with torch.inference_mode():
             output = self._model.generate(
                 input_ids=torch.tensor(filled, device=self._model.device),
                 attention_mask=torch.tensor(mask, device=self._model.device),
                 past_key_values=self._read_once(filled[0][:shared], len(batch)),
                 generation_config=self._generation(steps),
-                logits_processor=LogitsProcessorList([bound] if bound.binds else []),
+                logits_processor=LogitsProcessorList([choice] if choice.needed else []),
                 streamer=streamer if any(draft.prompt.listener for draft in batch) else None,
             )
         seconds = (time.perf_counter() - started) / len(batch)
@@ -157,15 +156,12 @@ class TransformersEngine(TokenizerEngine):
         return Completion(draft.prompt.id, text, len(draft.written), seconds, reason)
 
     def _generation(self, steps: int) -> GenerationConfig:
-        config = self._config
-        sampling = {"temperature": config.temperature, "top_p": config.top_p}
         return GenerationConfig(
             max_new_tokens=steps,
-            do_sample=config.temperature > 0,
-            repetition_penalty=config.repetition_penalty,
+            do_sample=False,  # `_Choice` draws: transformers' own takes the 50 best tokens, unasked
+            repetition_penalty=self._config.repetition_penalty,
             eos_token_id=self._stop_ids,
             pad_token_id=self._stop_ids[0],
-            **(sampling if config.temperature > 0 else {}),
         )
 
 
@@ -220,8 +216,8 @@ class _Streamer(BaseStreamer):
         """Nothing is held back, so nothing is left to pass on."""
 
 
-class _NamesOnly(LogitsProcessor):
-    """Keeps the answers of a batch to the names that their schemas allow."""
+class _Choice(LogitsProcessor):
+    """Leaves each answer of a batch the token that is drawn, of those its schema's names allow."""
 
     def __init__(
         self, batch: Sequence[_Draft], tokenizer: Any, stop_ids: Sequence[int], draw: Draw | None
@@ -229,22 +225,28 @@ class _NamesOnly(LogitsProcessor):
         self._batch, self._tokenizer, self._draw = batch, tokenizer, draw
         self._stop_ids = frozenset(stop_ids)
         self._read: int | None = None  # tokens of a prompt, as they come with the first step
-        self.binds = any(draft.prompt.scope for draft in batch)
+        self.needed = draw is not None or any(draft.prompt.scope for draft in batch)
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> Any:
-        """Return scores that leave what may follow."""
+        """Return scores that leave one token, where it is not merely the best."""
         if self._read is None:
             self._read = input_ids.shape[1]
         left = scores.float().cpu()
-        for place, tokens in enumerate(input_ids[:, self._read :].tolist()):
-            scope = self._batch[place].prompt.scope
-            if scope is None or not self._stop_ids.isdisjoint(tokens):
-                continue
-            written = self._batch[place].written + tokens
-
-            def allows(token: int, written: list[int] = written, scope: Any = scope) -> bool:
-                text = self._tokenizer.decode([*written, token], skip_special_tokens=True)
-                return bool(scope(text, token in self._stop_ids))
-
-            leave_one(left[place], allows, self._draw)
+        for draft, tokens, row in zip(
+            self._batch, input_ids[:, self._read :].tolist(), left, strict=True
+        ):
+            if (draft.prompt.scope or self._draw) and self._stop_ids.isdisjoint(tokens):
+                leave_one(row, self._allows(draft, tokens), self._draw)
         return left.to(scores.device)
+
+    def _allows(self, draft: _Draft, tokens: list[int]) -> Callable[[int], bool]:
+        """Return what says whether a token may follow what is written."""
+        scope, written = draft.prompt.scope, draft.written + tokens
+        if scope is None:
+            return lambda _: True
+
+        def allows(token: int) -> bool:
+            text = self._tokenizer.decode([*written, token], skip_special_tokens=True)
+            return bool(scope(text, token in self._stop_ids))
+
+        return allows
