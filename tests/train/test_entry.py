@@ -1,4 +1,4 @@
-"""What is set right in a training's process: adapters under autocast."""
+"""What is set right in a training's process, and which trainings go through it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from text2sql.train.llamafactory import training_program
+from text2sql.train.nodes import Nodes
+from text2sql.train.recipe import load_recipe
 
 torch: Any = pytest.importorskip("torch", reason="torch is not installed; run: make setup")
 peft: Any = pytest.importorskip("peft", reason="peft is not installed; run: make setup")
@@ -71,3 +75,21 @@ def test_without_autocast_their_input_becomes_what_their_weights_are(
     callback.on_train_begin(arguments(**changed), None, None, model=model)
     assert torch.float32 in inputs_seen(model)
     callback.on_train_end(arguments(**changed), None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "on_cpu", "starts"),
+    [
+        ("smollm2-135m_lora_cpu", {}, True, "text2sql.train.entry"),
+        ("qwen2.5-coder-0.5b_lora_cpu", {}, True, "text2sql.train.entry"),
+        ("qwen2.5-coder-0.5b_qlora_1gpu", {"shared_schema": False}, False, "text2sql.train.entry"),
+        ("qwen3-1.7b_full-zero2_4gpu", {}, False, None),
+        ("qwen3-1.7b_full-zero2_4gpu", {}, True, "text2sql.train.entry"),
+        ("qwen3-1.7b_full-megatron-tp2_4gpu", {}, False, "text2sql.train.megatron_entry"),
+    ],
+)
+def test_all_start_through_it_but_those_that_llamafactory_spreads_over_gpus(
+    name: str, changed: dict[str, Any], on_cpu: bool, starts: str | None
+) -> None:
+    program = training_program(load_recipe(name).changed(changed), Nodes(), on_cpu)
+    assert (program[-1] if program else None) == starts

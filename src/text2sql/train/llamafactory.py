@@ -81,13 +81,13 @@ def run_llamafactory(
 def training_program(recipe: Recipe, nodes: Nodes, on_cpu: bool) -> list[str] | None:
     """Return the program to start in place of LLaMA-Factory's launcher; None where that will do.
 
-    It is `text2sql.train.megatron_entry` for Megatron and `text2sql.train.entry` for DeepSpeed on
-    CPUs and shared schemas, by torchrun where there are several processes.
+    It is `text2sql.train.megatron_entry` for Megatron, and `text2sql.train.entry` for the rest but
+    DeepSpeed's plain rows on GPUs; torchrun starts it where there are several processes.
     """
     backend = recipe.launch.backend
     entry = ["-m", f"text2sql.train.{'megatron_entry' if backend == 'megatron' else 'entry'}"]
     if backend == "single":
-        return [sys.executable, *entry] if recipe.shared_schema else None
+        return [sys.executable, *entry]
     if backend == "deepspeed" and not on_cpu and not recipe.shared_schema:
         return None
     launcher = [sys.executable, "-m", "torch.distributed.run"]

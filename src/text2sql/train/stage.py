@@ -271,7 +271,7 @@ def _rows_of(graph: Graph, name: str) -> Stage:
 def _settings(graph: Graph, recipe: Recipe) -> dict[str, Any]:
     """Return what a training runs with; one of a single process sees a single card.
 
-    LLaMA-Factory's launcher starts a process for every card it sees.
+    The trainer would spread over every card it sees.
     """
     settings = graph.run.settings("train")
     if recipe.launch.backend == "single" and settings["device"] == "cuda":
@@ -284,7 +284,8 @@ def _entry(recipe: Recipe) -> tuple[str, ...]:
     """Where the code begins that decides what a training gives, besides LLaMA-Factory's."""
     if recipe.launch.backend == "megatron":
         return ("text2sql.train.megatron_entry",)
-    return ("text2sql.train.entry",) if recipe.shared_schema else ()
+    ours = recipe.launch.backend == "single" or recipe.shared_schema
+    return ("text2sql.train.entry",) if ours else ()
 
 
 def is_training(stage: Stage) -> bool:

@@ -2,7 +2,7 @@
 
 Reads one JSON request a line, ``{"arguments": YAML file, "processes": N, "log": file}``, and
 answers each with the exit statuses of its processes. A fork does what a process of its own would do
-from there: a single one LLaMA-Factory's ``run_exp``, several `text2sql.train.entry`.
+from there, by `text2sql.train.entry`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ else:
     import deepspeed  # noqa: F401
 
 import llamafactory.train.sft.workflow  # noqa: E402
-import llamafactory.train.tuner  # noqa: E402
+import llamafactory.train.tuner  # noqa: E402, F401
 
 from text2sql.train import entry  # noqa: E402
 
@@ -46,9 +46,7 @@ def train(arguments: str, processes: int, rank: int, port: int, log: str) -> Non
                 "MASTER_ADDR": "127.0.0.1",
                 "MASTER_PORT": str(port),
             }
-            entry.main()
-        else:
-            llamafactory.train.tuner.run_exp()
+        entry.main()
         status = 0
     except BaseException:
         traceback.print_exc()
